@@ -35,6 +35,7 @@ export async function openGitFiles(input: {
   const branch = await openBranch(repository, input.branch, input.push, input.github, input.log, 'monitor.branch');
   await branch.requireWritable();
   if (branch.remote === null) await requireStorable(repository);
+  await branch.rehearse();
   return {
     async read(paths) {
       const { head } = await branch.tip();

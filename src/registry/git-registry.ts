@@ -113,6 +113,7 @@ export async function openGitRegistry(input: {
     async ensureWritable() {
       await branch.requireWritable();
       if (branch.remote === null) await requireStorable(repository);
+      await branch.rehearse();
       const { head: commit } = await branch.tip();
       await requireHistory(store, commit);
       if (artifactsYaml) refuseUnreadable(await artifactsAt(store, commit));

@@ -232,6 +232,8 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
     spoil: (repository: TemporaryRepository) => Promise<unknown>;
     path?: string;
     branch?: string;
+    /** Seen only once something is written. */
+    late?: true;
     says: RegExp;
   }[] = [
     {
@@ -307,27 +309,24 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
         await at.commit('Link');
         await at.git('branch', 'model-registry');
       },
+      late: true,
       says: /symbolic link/u,
     },
   ];
-  for (const { name, spoil, path, branch, says } of places) {
+  for (const { name, spoil, path, branch, late, says } of places) {
     test(name, () =>
       inRepository(async (repository) => {
         await spoil(repository);
         const before = await repository.status();
-        await assert.rejects(
-          async () =>
-            (await repository.registry(path, branch)).record({
-              model,
-              decide: judged(model, 'a', 'promote'),
-              evidence: [],
-            }),
-          (error) => {
-            assert.ok(error instanceof RegistryError, String(error));
-            assert.match(error.message, says);
-            return true;
-          },
-        );
+        const isTold = (error: unknown): boolean => {
+          assert.ok(error instanceof RegistryError, String(error));
+          assert.match(error.message, says);
+          return true;
+        };
+        const request = { model, decide: judged(model, 'a', 'promote'), evidence: [] };
+        const open = () => repository.registry(path, branch);
+        if (late === undefined) await assert.rejects(async () => (await open()).ensureWritable(), isTold);
+        await assert.rejects(async () => (await open()).record(request), isTold);
         assert.equal(await repository.status(), before);
       }),
     );

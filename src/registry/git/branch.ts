@@ -36,8 +36,10 @@ export interface RegistryBranch {
   tip(tags?: readonly string[]): Promise<Tip>;
   /** Move it and make tags, together or not at all, if it is still where it was. */
   move(from: Tip, commit: string, tags: readonly TagToMake[], why: string): Promise<Moved>;
-  /** Say before long work whether something could be recorded. @throws RegistryError where not */
+  /** Say whether something may be recorded on it. @throws RegistryError where not */
   requireWritable(): Promise<void>;
+  /** Say before long work whether git would move it, as far as that can be asked. @throws RegistryError where not */
+  rehearse(): Promise<void>;
 }
 
 export interface Tip {
@@ -78,6 +80,26 @@ function localBranch(
   log: Log,
 ): RegistryBranch {
   const warn = onceEach(log);
+  const updateRefs = async (expected: string | null, lines: readonly string[], why: string): Promise<Moved> => {
+    const args = ['-c', 'core.filesRefLockTimeout=1000', 'update-ref', '--no-deref', '-m', why, '--stdin'];
+    const input = `${lines.join('\n')}\n`;
+    const { code, stderr } = await runGit(repository.folder, args, { input, detached: true });
+    if (code === 0) return { moved: true };
+    const now = await commitAt(repository, ref);
+    // The lock of a git at work is gone in an instant; a rival has moved the branch by then.
+    const mayPass = now !== expected || /unable to create .*\.lock': File exists|already exists/iu.test(stderr);
+    return {
+      moved: false,
+      mayPass,
+      fault: new RegistryError({
+        found: `git update-ref: ${firstFault(stderr)}`,
+        where: ref,
+        remedy: `Nothing was recorded${wayOut(stderr, 'this repository') ?? ''}`,
+      }),
+    };
+  };
+  const update = (commit: string, expected: string | null): string =>
+    `update ${ref} ${commit} ${expected ?? '0'.repeat(commit.length)}`;
   return {
     ref,
     remote: null,
@@ -110,33 +132,20 @@ function localBranch(
       return { head: null, expected: null, remoteTags: null };
     },
     async move({ expected }, commit, tags, why) {
-      const zeros = '0'.repeat(commit.length);
-      const changes = [
-        ...(commit === expected ? [] : [`update ${ref} ${commit} ${expected ?? zeros}`]),
-        ...tags.map((tag) => `create refs/tags/${tag.name} ${tag.oid}`),
-      ];
-      const args = ['-c', 'core.filesRefLockTimeout=1000', 'update-ref', '--no-deref', '-m', why, '--stdin'];
-      const { code, stderr } = await runGit(repository.folder, args, {
-        input: `${changes.join('\n')}\n`,
-        detached: true,
-      });
-      if (code === 0) return { moved: true };
-      const now = await commitAt(repository, ref);
-      // The lock of a git at work is gone in an instant; a rival has moved the branch by then.
-      const mayPass = now !== expected || /unable to create .*\.lock': File exists|already exists/iu.test(stderr);
-      return {
-        moved: false,
-        mayPass,
-        fault: new RegistryError({
-          found: `git update-ref: ${firstFault(stderr)}`,
-          where: ref,
-          remedy: `Nothing was recorded${wayOut(stderr, 'this repository') ?? ''}`,
-        }),
-      };
+      const made = tags.map((tag) => `create refs/tags/${tag.name} ${tag.oid}`);
+      return updateRefs(expected, [...(commit === expected ? [] : [update(commit, expected)]), ...made], why);
     },
     async requireWritable() {
       const folder = await checkedOutIn(repository, ref);
       if (folder !== null) throw checkedOut(name, folder);
+    },
+    async rehearse() {
+      const { here } = await branchTips(repository, ref);
+      const commit = here ?? (await commitAt(repository, 'HEAD'));
+      if (commit === null) return;
+      const lines = ['start', update(commit, here), 'prepare', 'abort'];
+      const could = await updateRefs(here, lines, 'contender: rehearsal');
+      if (!could.moved && (await commitAt(repository, ref)) === here) throw could.fault;
     },
   };
 }
@@ -190,8 +199,11 @@ function remoteBranch(
       }
       return { moved: false, mayPass: now !== expected || isRivalry(said), fault: refusedPush(remote, ref, said) };
     },
-    async requireWritable() {
+    requireWritable() {
       writes = true;
+      return Promise.resolve();
+    },
+    async rehearse() {
       const { head } = await this.tip();
       if (head !== null) await requirePush(remote, ref, head);
     },
