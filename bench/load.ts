@@ -1,9 +1,11 @@
 /*
  * The load generator and the model server against what they claim, and against bare autocannon, wrk and FastAPI. Every server runs in a
- * process of its own. BENCH_PARTS names the sections to write (default: all); BENCH_ROUNDS, BENCH_PAIRS and BENCH_CAPACITY say how often;
- * BENCH_PYTHON names a Python with fastapi, uvicorn and onnxruntime, without which the peer is left out, as is wrk where it is not installed.
+ * process of its own. BENCH_PARTS names the sections to write (default: all); BENCH_ROUNDS, BENCH_PAIRS, BENCH_CAPACITY and BENCH_CONTAINER say how
+ * often; BENCH_PYTHON names a Python with fastapi, uvicorn and onnxruntime, without which the peer is left out, as is wrk where it is not
+ * installed. The container needs a Docker Engine.
  */
 import autocannon from 'autocannon';
+import Docker from 'dockerode';
 import { execFile, fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -24,8 +26,13 @@ import { postMessage } from '../src/stages/load/message.ts';
 import { profilesOf, type ProfileOf } from '../src/stages/load/profile.ts';
 import { uniform } from '../src/stages/load/random.ts';
 import { schedule } from '../src/stages/load/schedule.ts';
-import { withBench, type Session } from '../src/stages/load/session.ts';
+import type { Slo } from '../src/stages/load/schema.ts';
+import { watchTarget, withBench, type Session } from '../src/stages/load/session.ts';
+import { startImage } from '../src/staging/image.ts';
+import type { Observation, StagingTarget } from '../src/staging/index.ts';
+import { serviceOf } from '../src/staging/service.ts';
 import { graph, model, node, tensor, valueInfo } from '../test/model/onnx-builder.ts';
+import { importBaseImage } from '../test/support/docker.ts';
 import { projectRoot } from '../test/support/project.ts';
 import { publish } from './support/page.ts';
 
@@ -35,6 +42,7 @@ const seconds = setting('SECONDS', 4);
 const rounds = setting('ROUNDS', 5);
 const pairs = setting('PAIRS', 20);
 const searches = setting('CAPACITY', 10);
+const containers = setting('CONTAINER', 10);
 const python = process.env['BENCH_PYTHON'];
 const only = process.env['BENCH_PARTS']?.split(',');
 
@@ -45,7 +53,9 @@ const bodies = Array.from({ length: 2350 }, (_, row) => {
   return JSON.stringify({ inputs: [{ name: 'features', shape: [1, 60], datatype: 'FP32', data }] });
 });
 const folder = await mkdtemp(join(tmpdir(), 'contender-bench-'));
+const loadServer = join(dirname(fileURLToPath(import.meta.url)), 'support', 'load-server.js');
 const children: ChildProcess[] = [];
+const targets: StagingTarget[] = [];
 const loaders = startLoaders();
 const lines: string[] = [];
 const parts = {
@@ -53,6 +63,7 @@ const parts = {
   'rate and percentiles': exactness,
   comparison,
   capacity,
+  container,
   'model server': server,
   workers,
   'micro-batching': batching,
@@ -181,15 +192,62 @@ async function capacity(): Promise<void> {
   const slo = { p95_ms: 100 };
   const serviceMs = 10;
   const truth = trueCapacity(serviceMs, slo.p95_ms);
-  const results: { estimate: number; met: number; missed: number; s: number }[] = [];
-  for (let index = 0; index < searches; index += 1) {
-    const { url } = await serve('queue', serviceMs);
+  const results = await searched(searches, truth, slo, async () => otherTarget((await serve('queue', serviceMs)).url));
+  lines.push(
+    `Capacity of a server that takes ${serviceMs} ms for one request at a time, within p95 of ${slo.p95_ms} ms, Poisson arrivals; the truth, ${truth.toFixed(1)}/s, is of a simulation of its queue. ${searches} searches of the default budget.`,
+    '',
+    ...capacityTable(results, truth),
+  );
+}
+
+/** The capacity of a container with a limit on its CPU; what a request costs is measured in one that has more to do than it can. */
+async function container(): Promise<void> {
+  const slo = { p95_ms: 200 };
+  const cpus = 0.5;
+  const workMs = 10;
+  const start = (): Promise<StagingTarget> => startContainer(cpus, workMs);
+  const target = await start();
+  const saturated = `${target.url}/predict`;
+  await users(saturated, 5);
+  const window = await users(saturated, 60);
+  await endAll();
+  const most = window.outcome.filter((outcome) => outcome === 1).length / (window.elapsedMs / 1000);
+  const truth = trueCapacity((1000 * cpus) / most, slo.p95_ms, cpus);
+  console.log(`container: ${most.toFixed(2)}/s at most, truth ${truth.toFixed(1)}/s`);
+  const results = await searched(containers, truth, slo, start);
+  lines.push(
+    `Capacity of a container limited to ${cpus} of a CPU whose service burns ${workMs} ms of CPU for a request, within p95 of ${slo.p95_ms} ms, Poisson arrivals. It answers ${most.toFixed(1)}/s at most (16 users, 60 s), from which the cost of a request follows; the truth, ${truth.toFixed(1)}/s, is of a simulation of its queue that is held back once ${100 * cpus} of 100 ms are used. ${containers} searches of the default budget.`,
+    '',
+    ...capacityTable(results, truth),
+  );
+}
+
+interface Search {
+  estimate: number;
+  met: number;
+  missed: number;
+  s: number;
+}
+
+async function searched(
+  count: number,
+  truth: number,
+  slo: Slo,
+  start: () => Promise<StagingTarget>,
+): Promise<Search[]> {
+  const results: Search[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const target = await start();
     const [profile] = profilesOf({ profile: { kind: 'capacity' }, slo }) as [ProfileOf<'capacity'>];
     const began = performance.now();
-    const session = sessionOf(loaders.open(plan(`${url}/predict`)));
-    const { estimate, met, missed } = await withBench(session, profile, 10, (bench) =>
+    const session = sessionOf(target, loaders.open(plan(`${target.url}/predict`)));
+    const done = new AbortController();
+    const watching = watchTarget(target, session.watch, done.signal, () => {});
+    const { estimate, met, missed, because } = await withBench(session, profile, 10, (bench) =>
       searchCapacity(bench, profile, slo),
     );
+    done.abort();
+    await watching;
     await endAll();
     results.push({
       estimate: estimate ?? 0,
@@ -198,19 +256,21 @@ async function capacity(): Promise<void> {
       s: (performance.now() - began) / 1000,
     });
     console.log(
-      `capacity: ${estimate?.toFixed(1)}, ${met?.toFixed(1)} to ${missed?.toFixed(1)}, truth ${truth.toFixed(1)}, ${results.at(-1)?.s.toFixed(0)} s`,
+      `capacity: ${estimate?.toFixed(1)}, ${met?.toFixed(1)} to ${missed?.toFixed(1)}, truth ${truth.toFixed(1)}, ${results.at(-1)?.s.toFixed(0)} s: ${because}`,
     );
   }
+  return results;
+}
+
+function capacityTable(results: readonly Search[], truth: number): string[] {
   const near = results.filter(({ estimate }) => Math.abs(estimate / truth - 1) <= 0.1).length;
   const covering = results.filter(({ met, missed }) => met <= truth && missed >= truth).length;
-  lines.push(
-    `Capacity of a server that takes ${serviceMs} ms for one request at a time, within p95 of ${slo.p95_ms} ms, Poisson arrivals; the truth, ${truth.toFixed(1)}/s, is of a simulation of its queue. ${searches} searches of the default budget.`,
-    '',
+  return [
     '| found, least to greatest | within 10% | the interval covers the truth | its width, median | seconds | target |',
     '|---|---|---|---|---|---|',
-    `| ${spread(results.map(({ estimate }) => estimate))}/s | ${near} of ${searches} | ${covering} of ${searches} | ${signed(median(results.map(({ met, missed }) => missed / met)) - 1)} | ${spread(results.map(({ s }) => s))} | 8 and 9 of 10, 180 s |`,
+    `| ${spread(results.map(({ estimate }) => estimate))}/s | ${near} of ${results.length} | ${covering} of ${results.length} | ${signed(median(results.map(({ met, missed }) => missed / met)) - 1)} | ${spread(results.map(({ s }) => s))} | 8 and 9 of 10, 180 s |`,
     '',
-  );
+  ];
 }
 
 /** Our model server and a FastAPI service, each alone: one process, the same model, the same bodies. */
@@ -443,10 +503,22 @@ function messagesTo(url: string): Buffer[] {
 }
 
 async function serve(kind: string, ms = 0): Promise<{ url: string; child: ChildProcess }> {
-  const child = fork(join(dirname(fileURLToPath(import.meta.url)), 'support', 'load-server.js'), [kind, String(ms)]);
+  const child = fork(loadServer, [kind, String(ms)]);
   children.push(child);
   const [port] = (await once(child, 'message')) as [number];
   return { url: `http://127.0.0.1:${port}`, child };
+}
+
+/** The image target, as a load test starts it. */
+async function startContainer(cpus: number, workMs: number): Promise<StagingTarget> {
+  const image = await importBaseImage(new Docker());
+  const program = await readFile(loadServer, 'utf8');
+  const command = ['node', '--input-type=module', '-e', program, 'load-server', 'cpu', String(workMs), '8080'];
+  const staging = { image, command, cpus, path: '/predict', health: '/', request: {} };
+  const service = serviceOf(staging, 'm');
+  const target = await startImage({ staging, candidate: null, service, log: silentLog });
+  targets.push(target);
+  return target;
 }
 
 async function startPeer(program: string, model: string): Promise<string> {
@@ -478,6 +550,7 @@ async function asked(child: ChildProcess): Promise<number[]> {
 }
 
 async function endAll(): Promise<void> {
+  for (const target of targets.splice(0)) await target.stop();
   for (const child of children.splice(0)) {
     const gone = once(child, 'exit');
     child.kill('SIGKILL');
@@ -511,10 +584,15 @@ function plan(url: string): Parameters<Loaders['open']>[0] {
   };
 }
 
-/** A session of a server that nobody watches. */
-function sessionOf(loader: Loader): Session {
+/** A server of which nothing is known but its answers. */
+function otherTarget(url: string): StagingTarget {
+  const observe = async (): Promise<Observation> => ({ memoryBytes: null, cpuPercent: null, alive: true });
+  return { kind: 'url', url, limits: { cpus: null, memoryBytes: null }, observe } as StagingTarget;
+}
+
+function sessionOf(target: StagingTarget, loader: Loader): Session {
   return {
-    target: { kind: 'url', limits: { cpus: null, memoryBytes: null } } as Session['target'],
+    target,
     loader,
     summary: nothingAnswered(),
     watch: { exit: null, samples: [] },
@@ -524,17 +602,32 @@ function sessionOf(loader: Loader): Session {
   };
 }
 
-/** The highest rate of Poisson arrivals at which 95% of requests leave a queue of one server within the limit. */
-function trueCapacity(serviceMs: number, limitMs: number): number {
-  let [low, high] = [1, 1000 / serviceMs];
+/**
+ * The highest rate of Poisson arrivals at which 95% of requests leave a queue of one server within the limit. With a limit on its CPU it
+ * stands still from when that is used up in a period of 100 ms until the next (CFS bandwidth control of the kernel).
+ */
+function trueCapacity(serviceMs: number, limitMs: number, cpus = 1): number {
+  const periodMs = 100;
+  const quotaMs = cpus * periodMs;
+  let [low, high] = [1, (1000 * cpus) / serviceMs];
   for (let step = 0; step < 20; step += 1) {
     const rate = (low + high) / 2;
     const random = uniform(11);
-    let [now, free, over] = [0, 0, 0];
+    let [now, free, over, period, left] = [0, 0, 0, 0, quotaMs];
     const count = 1_000_000;
     for (let index = 0; index < count; index += 1) {
       now -= (Math.log(1 - random()) * 1000) / rate;
-      free = Math.max(free, now) + serviceMs;
+      free = Math.max(free, now);
+      for (let need = serviceMs; need > 0;) {
+        const at = Math.floor(free / periodMs);
+        if (at > period) [period, left] = [at, quotaMs];
+        const end = (period + 1) * periodMs;
+        const used = Math.min(need, left, end - free);
+        need -= used;
+        left -= used;
+        if (used === end - free || left === 0) [free, period, left] = [end, period + 1, quotaMs];
+        else free += used;
+      }
       if (free - now > limitMs) over += 1;
     }
     if (over / count <= 0.05) low = rate;
