@@ -1,19 +1,23 @@
+import { rmSync } from 'node:fs';
 import { lstat, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isGone, thisProcess, type Owner } from '../process-owner.ts';
 
-const kinds = ['duckdb', 'models', 'weights', 'workspace'] as const;
+const kinds = ['duckdb', 'models', 'process', 'weights', 'workspace'] as const;
 const ownerFile = 'contender-owner.json';
+const made = new Set<string>();
 
 /**
- * A private folder for temporary files, which says whose it is: a process that is killed cannot remove it.
+ * A private folder for temporary files, gone when this process ends. It says whose it is: a process that is killed cannot remove it.
  * @throws DataError where there is no room or no right to make one
  */
 export async function temporaryFolder(kind: (typeof kinds)[number]): Promise<string> {
   try {
     const folder = await mkdtemp(join(tmpdir(), `contender-${kind}-`));
+    if (made.size === 0) process.once('exit', removeMade);
+    made.add(folder);
     await writeFile(join(folder, ownerFile), JSON.stringify(await thisProcess()));
     return folder;
   } catch (cause) {
@@ -23,6 +27,17 @@ export async function temporaryFolder(kind: (typeof kinds)[number]): Promise<str
       remedy: 'Free some space, or set TMPDIR to another folder',
       cause,
     });
+  }
+}
+
+/** What an end in the middle leaves. */
+function removeMade(): void {
+  for (const folder of made) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // It stays, and is swept later.
+    }
   }
 }
 

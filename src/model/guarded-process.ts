@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { temporaryFolder } from '../data/temporary.ts';
 import { entryPath, type EntryName } from '../entries.ts';
 import { ModelError } from '../errors.ts';
 import { memoryNotice } from './watchdog.ts';
@@ -28,14 +29,16 @@ export interface GuardedProcess {
   end(): void;
 }
 
-/** Start it. It must be told to `end`, whatever happens. */
-export function startGuarded({ entry, doing, limits, signal }: GuardedProcessInput): GuardedProcess {
+/** Start it. It must be told to `end`, whatever happens. Its temporary files are in a folder that goes with it. */
+export async function startGuarded({ entry, doing, limits, signal }: GuardedProcessInput): Promise<GuardedProcess> {
   signal?.throwIfAborted();
+  const folder = await temporaryFolder('process');
   const child = spawn(process.execPath, [entryPath(entry)], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
-    env: childEnvironment(),
+    env: { ...childEnvironment(), TMPDIR: folder, TEMP: folder, TMP: folder },
   });
+  const tidy = (): Promise<void> => rm(folder, { recursive: true, force: true }).catch(() => {});
   let stopped: ProcessFault | null = null;
   const stop = (code: string, message: string): void => {
     stopped ??= { code, message };
@@ -62,14 +65,17 @@ export function startGuarded({ entry, doing, limits, signal }: GuardedProcessInp
     child.on('error', (cause) => {
       end();
       failed(new ModelError({ found: `the process that runs models does not start: ${cause.message}`, cause }));
+      void tidy();
     });
-    child.on('close', (code, by) => {
+    child.on('close', async (code, by) => {
       end();
+      await tidy();
       if (signal?.aborted === true) failed(signal.reason as Error);
       else if (stopped === null && stderr.includes(memoryNotice)) done({ code: 'memory', message: outOfMemory });
       else done(stopped ?? { code: 'crash', message: crash(doing, code, by, stderr) });
     });
   });
+  if (signal?.aborted === true) end();
   // Told to whoever waits for it.
   ended.catch(() => {});
   return { child, ended, end };
@@ -77,7 +83,7 @@ export function startGuarded({ entry, doing, limits, signal }: GuardedProcessInp
 
 /** Nothing a model's process does not need: no tokens, no options for Node. */
 function childEnvironment(): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'LANG', 'LC_ALL', 'SYSTEMROOT', 'LD_LIBRARY_PATH'];
+  const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'SYSTEMROOT', 'LD_LIBRARY_PATH'];
   return Object.fromEntries(
     kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );

@@ -83,7 +83,7 @@ export interface HostedModel {
 export async function hostModel(input: HostedModelInput): Promise<HostedModel> {
   const { artifact, role, reading, limits, signal } = input;
   const where = artifact.uri.replace(/^file:/u, '');
-  const { child, ended, end } = startGuarded({
+  const { child, ended, end } = await startGuarded({
     entry: 'model-process',
     doing: `Measuring the ${role} (${where})`,
     limits,

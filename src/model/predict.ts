@@ -97,7 +97,7 @@ export async function predictModels(input: PredictionInput): Promise<PredictionR
 async function runProcess(input: PredictionInput): Promise<Outcome> {
   const { limits, models, signal } = input;
   const names = models.map((model) => `the ${model.role} (${whereOf(model)})`).join(' and ');
-  const guarded = startGuarded({ entry: 'predict-process', doing: `Predicting with ${names}`, limits, signal });
+  const guarded = await startGuarded({ entry: 'predict-process', doing: `Predicting with ${names}`, limits, signal });
   const answered = new Promise<Exclude<Answer, { kind: 'progress' | 'opened' }>>((done, failed) => {
     guarded.child.on('message', (message: Answer) => {
       if (message.kind === 'progress') input.log.progress('Predict', message.done, message.total);

@@ -1,6 +1,4 @@
-import { rmSync } from 'node:fs';
 import { sourceOf, type Dataset, type DatasetColumn, type DatasetSource } from '../data/relation.ts';
-import { temporaryFolder } from '../data/temporary.ts';
 import { DataError, type Fault } from '../errors.ts';
 import { startGuarded } from '../model/guarded-process.ts';
 import type { Parsed, Refusal } from './expression.ts';
@@ -15,7 +13,7 @@ export type SentColumn = { name: string } & (
 
 /** What the process is asked. `sql` of `run`, `numbers` and `rows` is ours, around expressions that were parsed; that of `select` is a person's. */
 export type Question = { id: number } & (
-  | { kind: 'open'; dataset: DatasetSource; folder: string; memoryBytes: number }
+  | { kind: 'open'; dataset: DatasetSource; memoryBytes: number }
   | { kind: 'parse'; sql: string }
   | { kind: 'source'; table: string; columns: readonly DatasetColumn[]; row: string }
   | { kind: 'table'; table: string; columns: readonly SentColumn[]; rows: number }
@@ -90,10 +88,8 @@ export async function openSqlSession(
   dataset: Dataset,
   { signal, timeMs = 120_000, memoryBytes = 2 ** 31 }: SqlLimits = {},
 ): Promise<SqlSession> {
-  signal?.throwIfAborted();
   const { uri, sha256 } = dataset;
-  const folder = await temporaryFolder('workspace');
-  const { child, ended, end } = startGuarded({
+  const { child, ended, end } = await startGuarded({
     entry: 'sql-process',
     doing: 'SQL',
     limits: { memoryBytes, timeMs: longest },
@@ -110,7 +106,6 @@ export async function openSqlSession(
   const close = (): void => {
     end();
     giveUp(new SqlFault('was asked after its end'));
-    rmSync(folder, { recursive: true, force: true });
   };
   ended.then(
     ({ code, message }) =>
@@ -154,12 +149,7 @@ export async function openSqlSession(
       child.send({ ...question, id }, () => {});
     });
   try {
-    const opened = await ask({
-      kind: 'open',
-      dataset: sourceOf(dataset),
-      folder,
-      memoryBytes,
-    });
+    const opened = await ask({ kind: 'open', dataset: sourceOf(dataset), memoryBytes });
     if (opened.sha256 !== sha256) {
       throw new DataError({
         found: 'the file changed while it was read',

@@ -12,6 +12,7 @@ import {
   type DuckDBType,
   type DuckDBValue,
 } from '@duckdb/node-api';
+import { tmpdir } from 'node:os';
 import { openDataset, quoteIdentifier, quoteLiteral, reading, type Dataset } from '../data/dataset.ts';
 import { copyRows } from '../data/workspace.ts';
 import { ContenderError } from '../errors.ts';
@@ -70,14 +71,8 @@ async function respond(question: Question): Promise<Answers[Question['kind']]> {
   }
 }
 
-async function open({
-  dataset: named,
-  folder,
-  memoryBytes,
-}: Extract<Question, { kind: 'open' }>): Promise<Answers['open']> {
+async function open({ dataset: named, memoryBytes }: Extract<Question, { kind: 'open' }>): Promise<Answers['open']> {
   startWatchdog(memoryBytes);
-  // Whoever ends this process removes the folder, with all temporary files in it.
-  process.env['TMPDIR'] = folder;
   process.env['TZ'] = 'UTC';
   // What the engines cannot keep within their parts of the limit goes to disk; with less they cannot read long lines.
   const share = (part: number): string => `${Math.max(512, Math.round((memoryBytes * part) / 2 ** 20))}MiB`;
@@ -92,7 +87,7 @@ async function open({
     'threads = 1',
     "TimeZone = 'UTC'",
     "Calendar = 'gregorian'",
-    `temp_directory = ${quoteLiteral(folder)}`,
+    `temp_directory = ${quoteLiteral(tmpdir())}`,
     'enable_external_access = false',
     'lock_configuration = true',
   ]) {

@@ -5,21 +5,7 @@ import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sweepTemporaryFolders, temporaryFolder } from '../../src/data/temporary.ts';
-import { inTemporaryFolder } from '../support/project.ts';
-
-/** With the temporary folders of the system in a folder of the test's own. */
-async function withTemporary(work: (folder: string) => Promise<void>): Promise<void> {
-  const before = process.env['TMPDIR'];
-  await inTemporaryFolder(async (folder) => {
-    process.env['TMPDIR'] = folder;
-    try {
-      await work(folder);
-    } finally {
-      if (before === undefined) delete process.env['TMPDIR'];
-      else process.env['TMPDIR'] = before;
-    }
-  });
-}
+import { withTemporaryIn } from '../support/project.ts';
 
 async function deadProcess(): Promise<number> {
   const child = spawn(process.execPath, ['-e', '']);
@@ -28,7 +14,7 @@ async function deadProcess(): Promise<number> {
 }
 
 test('what a killed process left is swept, and nothing else', () =>
-  withTemporary(async (folder) => {
+  withTemporaryIn(async (folder) => {
     const own = await temporaryFolder('duckdb');
     const ownerFile = join(own, 'contender-owner.json');
     const owner = JSON.parse(await readFile(ownerFile, 'utf8')) as Record<string, unknown>;
@@ -55,8 +41,20 @@ test('what a killed process left is swept, and nothing else', () =>
     assert.ok(existsSync(ownerFile));
   }));
 
+test('what a process has when it ends in the middle goes with it', () =>
+  withTemporaryIn(async (folder) => {
+    const module = new URL('../../src/data/temporary.js', import.meta.url).href;
+    const program = `const { temporaryFolder } = await import(${JSON.stringify(module)});
+      await temporaryFolder('models');
+      await temporaryFolder('duckdb');
+      process.exit(3);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    const code = await new Promise((done) => child.on('close', done));
+    assert.deepEqual([code, await readdir(folder)], [3, []]);
+  }));
+
 test('no room for temporary files is told as such', () =>
-  withTemporary(async (folder) => {
+  withTemporaryIn(async (folder) => {
     process.env['TMPDIR'] = join(folder, 'nowhere');
     await assert.rejects(temporaryFolder('duckdb'), /there can be no temporary files: ENOENT.*TMPDIR/su);
     await sweepTemporaryFolders();

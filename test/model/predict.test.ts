@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openDataset, readColumns } from '../../src/data/dataset.ts';
@@ -9,7 +9,7 @@ import { localModel } from '../../src/model/artifact.ts';
 import { inspectModel } from '../../src/model/inspect.ts';
 import { predictModels, type PredictionInput } from '../../src/model/predict.ts';
 import type { PredictionResult, Predictions, ReadingOptions } from '../../src/model/predictions.ts';
-import { fixture, inTemporaryFolder } from '../support/project.ts';
+import { fixture, inTemporaryFolder, withTemporaryIn } from '../support/project.ts';
 import {
   endlessModel,
   graph,
@@ -443,11 +443,17 @@ describe('a model that misbehaves', () => {
   it('ends with the signal of its caller', async () => {
     await withModel(endlessModel(60, false), async (path) => {
       const controller = new AbortController();
-      const running = predictPaths([path], { columns: spamColumns, signal: controller.signal });
-      await until(predictionProcesses);
-      controller.abort(new Error('enough'));
-      await assert.rejects(running, { message: 'enough' });
-      assert.deepEqual(await predictionProcesses(), []);
+      await withTemporaryIn(async (folder) => {
+        const running = predictPaths([path], { columns: spamColumns, signal: controller.signal });
+        await until(predictionProcesses);
+        await until(async () =>
+          (await readdir(folder, { recursive: true })).filter((name) => name.includes('contender-duckdb-')),
+        );
+        controller.abort(new Error('enough'));
+        await assert.rejects(running, { message: 'enough' });
+        assert.deepEqual(await predictionProcesses(), []);
+        assert.deepEqual(await readdir(folder), [], 'temporary files');
+      });
     });
   });
 

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { openDataset, type Dataset } from '../../src/data/dataset.ts';
 import { openSqlSession, type SqlLimits, type SqlSession } from '../../src/sql/session.ts';
 import { isAlive } from '../model/processes.ts';
-import { inTemporaryFolder, projectRoot } from '../support/project.ts';
+import { inTemporaryFolder, projectRoot, withTemporaryIn } from '../support/project.ts';
 
 const withSession = (
   limits: SqlLimits,
@@ -91,18 +91,14 @@ describe('SQL of users, in a process of its own', () => {
     }));
 
   it('leaves no temporary files, also when it is ended', () =>
-    inTemporaryFolder(async (folder) => {
-      const own = process.env['TMPDIR'];
-      process.env['TMPDIR'] = folder;
-      try {
-        await withSession({ timeMs: 300 }, async (session) => {
-          await assert.rejects(session.numbers(`select ${slow}`), /took longer/u);
-        });
-      } finally {
-        if (own === undefined) delete process.env['TMPDIR'];
-        else process.env['TMPDIR'] = own;
+    withTemporaryIn(async (folder) => {
+      await withSession({ timeMs: 300 }, async (session) => {
+        await assert.rejects(session.numbers(`select ${slow}`), /took longer/u);
+      });
+      for (const until = Date.now() + 3_000; (await readdir(folder)).length > 0;) {
+        assert.ok(Date.now() < until, `left: ${(await readdir(folder)).join(', ')}`);
+        await new Promise((later) => setTimeout(later, 20));
       }
-      assert.deepEqual(await readdir(folder), []);
     }));
 
   it('reads no file but the dataset', () =>

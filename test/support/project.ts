@@ -22,6 +22,20 @@ export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>)
   }
 }
 
+/** The same, with the temporary files of this process and of those it starts in it. */
+export async function withTemporaryIn<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const before = process.env['TMPDIR'];
+  return inTemporaryFolder(async (folder) => {
+    process.env['TMPDIR'] = folder;
+    try {
+      return await work(folder);
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    }
+  });
+}
+
 function findRoot(folder: string): string {
   if (existsSync(join(folder, 'package.json'))) return folder;
   const parent = dirname(folder);
