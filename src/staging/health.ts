@@ -49,6 +49,10 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
     last = await askHealth(health, timeoutMs, awaited.service, awaited.signal);
     if (awaited.service.health === null ? /^[1-4]\d\d\b/u.test(last) : last === '200') return;
     awaited.signal?.throwIfAborted();
+    const [, remedy] = (last.startsWith('TLS: ') && lasting.find(([answer]) => answer.test(last))) || [];
+    if (remedy !== undefined) {
+      throw new StagingError({ found: `${awaited.what} cannot be asked: ${last}`, expected, remedy }, awaited.external);
+    }
     const ended = await awaited.ended();
     if (ended !== null) {
       throw new StagingError({
@@ -163,8 +167,31 @@ export function shownLogs(logs: string): string {
   return lines.join('').trim() === '' ? '' : `. Its last lines: ${lines.join(' | ')}`;
 }
 
-/** Of what OpenSSL says only why, without its number and the place in its source. */
+/** Of what OpenSSL says only why, without its number and the place in its source; of a certificate why it is not trusted. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return 'reason' in error && 'library' in error ? `TLS: ${String(error.reason)}` : error.message;
+  const failed = /:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/u.exec(error.message)?.[1];
+  if (failed !== undefined) return `TLS: ${failed}`;
+  const untrusted =
+    'code' in error && /CERT|^UNABLE_TO_|^INVALID_(?:CA|PURPOSE)$|^HOSTNAME_MISMATCH$/u.test(String(error.code));
+  return untrusted ? `TLS: ${error.message} (${String(error.code)})` : error.message;
 }
+
+/**
+ * Answers that waiting does not change, and what to do about each. A server that has no certificate yet says something else
+ * (internal error, unrecognized name).
+ */
+const lasting: readonly [RegExp, string][] = [
+  [
+    /wrong version number|packet length too long/u,
+    'Write http:// in staging.url if the server speaks no TLS on that port',
+  ],
+  [
+    /certificate required|alert.* certificate/u,
+    'Name a certificate that the server takes, and its key, in staging.tls',
+  ],
+  [/EXPIRED|NOT_YET_VALID/u, 'Renew the certificate of the server, or correct the clock that is wrong'],
+  [/ALTNAME|HOSTNAME/u, 'Name the server in staging.url as its certificate does'],
+  [/\([A-Z_]+\)$/u, 'Name the certificate that signed that of the server in staging.tls.ca'],
+  [/no shared|unsupported|handshake failure|protocol version/u, 'Let the server speak TLS 1.2 or later'],
+];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -110,6 +110,52 @@ describe('a server with a certificate of its own', () => {
     );
   };
 
+  test('that time cannot mend is told at once, with what to do', () =>
+    inTemporaryFolder(async (folder) => {
+      certify(folder, 'stranger', 'subjectAltName=IP:127.0.0.1');
+      certify(folder, 'elsewhere', 'subjectAltName=DNS:example.org');
+      shell(folder, 'req', '-new', '-key', 'stranger.key', '-subj', '/CN=old', '-out', 'old.csr');
+      writeFileSync(join(folder, 'old.ext'), 'subjectAltName=IP:127.0.0.1');
+      shell(
+        folder,
+        'x509',
+        '-req',
+        '-in',
+        'old.csr',
+        '-CA',
+        'stranger.pem',
+        '-CAkey',
+        'stranger.key',
+        '-out',
+        'old.pem',
+        '-extfile',
+        'old.ext',
+        '-days',
+        '-1',
+      );
+      const cases: [string | null, string | null, RegExp][] = [
+        ['old', 'stranger', /TLS: certificate has expired \(CERT_HAS_EXPIRED\).*Renew/u],
+        ['stranger', null, /TLS: self-signed certificate \(DEPTH_ZERO_SELF_SIGNED_CERT\).*staging\.tls\.ca/u],
+        ['elsewhere', 'elsewhere', /TLS: .*ERR_TLS_CERT_ALTNAME_INVALID.*as its certificate does/u],
+        [null, null, /TLS: wrong version number.*http:\/\//u],
+      ];
+      for (const [name, ca, message] of cases) {
+        const file = (ending: string): Buffer => readFileSync(join(folder, `${name}.${ending}`));
+        const key = name === 'elsewhere' ? 'elsewhere.key' : 'stranger.key';
+        const server =
+          name === null
+            ? createPlainServer((_request, response) => response.end())
+            : createServer({ key: readFileSync(join(folder, key)), cert: file('pem') });
+        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+        const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+        const tls = ca === null ? {} : { tls: { ca: join(folder, `${ca}.pem`) } };
+        const evidence = await runLoadTest({ staging: () => ({ url, start_timeout: '15s', ...tls }), profile });
+        server.close();
+        assert.match(find(evidence, 'load/staging').message, message);
+        assert.equal(evidence.verdict, 'inconclusive');
+      }
+    }));
+
   test('that wants one of the client and packed bodies is tested with staging.tls and gzip, and not without', () =>
     inTemporaryFolder(async (folder) => {
       certify(folder, 'ca', 'keyUsage=keyCertSign');
@@ -160,7 +206,10 @@ describe('a server with a certificate of its own', () => {
         assert.match(find(await run(), 'load/staging').message, /certificate/u);
         const anonymous = find(await run({ ca: path('ca.pem') }), 'load/staging');
         assert.equal(anonymous.verdict, 'inconclusive');
-        assert.match(anonymous.message, /last answer: TLS: [a-z0-9 ]*certificate required\).*staging\.tls/u);
+        assert.match(
+          anonymous.message,
+          /cannot be asked: TLS: [a-z0-9 ]*certificate required\. .*its key, in staging\.tls/u,
+        );
         for (const wrong of [
           { ca: path('none.pem') },
           { ca: path('client.key') },
