@@ -9,6 +9,16 @@ export interface HostLoad {
   cpu: number;
   /** CPU time the hypervisor gave to other machines; null where /proc/stat does not say. */
   steal: number | null;
+  /** The same of processes that are neither ours nor the target's, where no CPU was left for it; null or missing where that is not known. */
+  others?: number | null;
+}
+
+/** Ticks of all CPUs together since boot. */
+export interface CpuTicks {
+  total: number;
+  /** Nobody wanted them. */
+  idle: number;
+  steal: number;
 }
 
 /** Start observing; the returned function says how busy the host was since. */
@@ -29,13 +39,17 @@ export function observeHost(): () => HostLoad {
   };
 }
 
-/** Ticks of all CPUs together since boot: proc(5), /proc/stat, user nice system idle iowait irq softirq steal. */
-function cpuTicks(): { total: number; steal: number } | null {
+/** proc(5), /proc/stat: user nice system idle iowait irq softirq steal. Null where it does not say. */
+export function cpuTicks(): CpuTicks | null {
   try {
     const line = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] ?? '';
     const ticks = line.split(/\s+/u).slice(1, 9).map(Number);
     if (ticks.length < 8 || ticks.some((tick) => !Number.isFinite(tick))) return null;
-    return { total: ticks.reduce((sum, tick) => sum + tick, 0), steal: ticks[7] as number };
+    return {
+      total: ticks.reduce((sum, tick) => sum + tick, 0),
+      idle: Number(ticks[3]) + Number(ticks[4]),
+      steal: Number(ticks[7]),
+    };
   } catch {
     return null; // not Linux
   }

@@ -165,9 +165,10 @@ export function countOutcomes(results: readonly WindowResult[]): Record<Outcome,
 
 const busiestLoop = 0.7;
 const mostSteal = 0.02;
+const mostOthers = 0.2;
 
 export function judgeGenerator(result: WindowResult, tightestMs: number): GeneratorResult {
-  const { eventLoop, steal } = result.host;
+  const { eventLoop, steal, others = null } = result.host;
   const lag = percentile(result.lag.toSorted(), 0.99);
   const mostLag = Math.max(2, Number.isFinite(tightestMs) ? 0.05 * tightestMs : 0);
   const complaints = [
@@ -178,9 +179,15 @@ export function judgeGenerator(result: WindowResult, tightestMs: number): Genera
     ...(steal !== null && steal > mostSteal
       ? [`other machines took ${percent(steal)} of the CPU (at most ${percent(mostSteal)})`]
       : []),
+    ...(others !== null && others > mostOthers
+      ? [
+          `other processes of this machine took ${percent(others)} of the CPU (at most ${percent(mostOthers)} when none is left)`,
+        ]
+      : []),
   ];
   return {
-    overloaded: eventLoop > busiestLoop || (steal !== null && steal > mostSteal),
+    overloaded:
+      eventLoop > busiestLoop || (steal !== null && steal > mostSteal) || (others !== null && others > mostOthers),
     late: lag > mostLag,
     message:
       complaints.length > 0

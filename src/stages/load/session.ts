@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StagingTarget } from '../../staging/index.ts';
+import { ticksPerSecond } from '../../staging/process-usage.ts';
 import type { AnswerSummary } from './answers.ts';
 import type { Window, WindowResult } from './driver.ts';
 import type { HopelessRule } from './hopeless.ts';
+import { cpuTicks, type CpuTicks } from './host.ts';
 import type { AnswerLog, Loader } from './loader.ts';
 import type { Profile } from './profile.ts';
 import { schedule } from './schedule.ts';
@@ -15,6 +17,10 @@ export interface UsageSample {
   memoryBytes: number | null;
   cpuPercent: number | null;
   throttled: number | null;
+  /** Of the whole machine, so far. */
+  ticks?: CpuTicks | null;
+  /** CPU of this process so far, in seconds. */
+  own?: number;
 }
 
 /** What is known of the target beside its answers. */
@@ -41,6 +47,10 @@ export interface Session {
 
 export const seed = 20240501;
 const watchEveryMs = 500;
+/** A machine with more of its CPU left has room for all. */
+const leftOver = 0.05;
+/** Whose processes are seen whole: a service of others may have some that are not. */
+const seenWhole: readonly StagingTarget['kind'][] = ['builtin', 'command', 'image'];
 
 /** A target with a generator for the load of one profile. */
 export interface Bench {
@@ -74,6 +84,7 @@ export async function withBench<T>(
       const order = { link, offsets, first, judged: true, hopeless };
       const found = await loader.run(order, signal, quiet ? undefined : progress);
       first += found.window.offsets.length;
+      if (seenWhole.includes(session.target.kind)) found.window.host.others = othersDuring(watch, found.window);
       session.summary = found.summary;
       if ('ECONNREFUSED' in found.window.lost) watch.refused = true;
       for (const name of ['at', 'judged', 'right', 'differing'] as const) {
@@ -101,7 +112,9 @@ export async function watchTarget(
 export async function observeOnce(target: StagingTarget, watch: TargetWatch): Promise<void> {
   const seen = await target.observe();
   const { memoryBytes, cpuPercent, throttled = null } = seen;
-  watch.samples.push({ at: performance.now(), memoryBytes, cpuPercent, throttled });
+  const { user, system } = process.cpuUsage();
+  const own = (user + system) / 1e6;
+  watch.samples.push({ at: performance.now(), memoryBytes, cpuPercent, throttled, ticks: cpuTicks(), own });
   if (!seen.alive) watch.exit = seen.exit ?? 'it is not running any more';
 }
 
@@ -125,6 +138,28 @@ export function throttledBetween({ samples }: TargetWatch, from: number, to: num
   );
 }
 
+/** The share of the machine that others took during a window in which none was left: they may have slowed the target. */
+export function othersDuring(
+  watch: TargetWatch,
+  window: Pick<WindowResult, 'startedAt' | 'elapsedMs' | 'host'>,
+): number | null {
+  const { startedAt: from, elapsedMs, host } = window;
+  const inside = insideOf(watch.samples, from, from + elapsedMs);
+  const before = watch.samples[watch.samples.indexOf(inside[0] as UsageSample) - 1];
+  const after = inside.at(-1);
+  const target = cpuBetween(watch, from, from + elapsedMs);
+  const [then, now] = [before?.ticks ?? null, after?.ticks ?? null];
+  if (before === undefined || after === undefined || target === null || then === null || now === null) return null;
+  const total = now.total - then.total;
+  if (total <= 0) return null;
+  const idle = (now.idle - then.idle) / total;
+  if (idle > leftOver) return 0;
+  const steal = (now.steal - then.steal) / total;
+  const seconds = (after.at - before.at) / 1000;
+  const known = (target + host.cpu) * seconds + (after.own ?? 0) - (before.own ?? 0);
+  return Math.max(0, 1 - idle - steal - (known * ticksPerSecond) / total);
+}
+
 /** An observation tells of the time since the one before. */
 function valuesBetween(
   samples: readonly UsageSample[],
@@ -132,8 +167,13 @@ function valuesBetween(
   to: number,
   of: (sample: UsageSample) => number | null,
 ): number[] {
-  const inside = samples.filter(({ at }) => at > from && at <= to + watchEveryMs);
-  return inside.map(of).filter((value) => value !== null);
+  return insideOf(samples, from, to)
+    .map(of)
+    .filter((value) => value !== null);
+}
+
+function insideOf(samples: readonly UsageSample[], from: number, to: number): UsageSample[] {
+  return samples.filter(({ at }) => at > from && at <= to + watchEveryMs);
 }
 
 function mean(values: readonly number[], unit: number): number | null {

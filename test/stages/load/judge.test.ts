@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { outcomes, type Outcome, type WindowResult } from '../../../src/stages/load/driver.ts';
 import { windowChecks, type MeasuredWindow } from '../../../src/stages/load/constant.ts';
 import { judgeWindow } from '../../../src/stages/load/judge.ts';
+import { othersDuring, type UsageSample } from '../../../src/stages/load/session.ts';
 
 const slo = { p95_ms: 50 };
 
@@ -28,10 +29,31 @@ describe('the judgement of a window', () => {
   });
 
   test('blames nobody when the generator was too busy to read answers in time', () => {
-    for (const host of [{ eventLoop: 0.9 }, { steal: 0.1 }]) {
+    for (const host of [{ eventLoop: 0.9 }, { steal: 0.1 }, { others: 0.3 }]) {
       const findings = judgeWindow(windowOf({ latency: () => 90, ...host }), slo);
       assert.equal(findings.latency[0]?.because, 'generator');
     }
+  });
+
+  test('knows what others took of a machine that has nothing left, and of no other', () => {
+    // Two CPUs for 4 s: 800 ticks. The target takes half a core, the generator a quarter, and this process a tenth.
+    const others = (idle: number, steal = 0): number | null => {
+      const share = (at: number): UsageSample => ({
+        at,
+        memoryBytes: null,
+        cpuPercent: at === 0 ? null : 50,
+        throttled: null,
+        ticks: { total: at / 5, idle: (idle * at) / 4000, steal: (steal * at) / 4000 },
+        own: at / 10_000,
+      });
+      const host = { eventLoop: 0.2, cpu: 0.25, steal: 0 };
+      const samples = [0, 1000, 2000, 3000, 4000].map(share);
+      return othersDuring({ exit: null, samples }, { startedAt: 0, elapsedMs: 4000, host });
+    };
+    assert.equal(others(20)?.toFixed(3), (1 - 20 / 800 - 0.85 / 2).toFixed(3));
+    assert.equal(others(20, 400)?.toFixed(3), (1 - 420 / 800 - 0.85 / 2).toFixed(3));
+    assert.equal(others(200), 0);
+    assert.equal(othersDuring({ exit: null, samples: [] }, windowOf({ latency: () => 20 })), null);
   });
 
   test('never passes for more lag, nor fails for less latency', () => {
@@ -107,6 +129,7 @@ function windowOf(input: {
   outcome?: (index: number) => Outcome;
   eventLoop?: number;
   steal?: number;
+  others?: number;
 }): WindowResult {
   const { count = 300, latency, lag = () => 0, outcome = () => 'accepted' } = input;
   const fill = (value: (index: number) => number): Float64Array =>
@@ -123,6 +146,6 @@ function windowOf(input: {
     startedAt: 0,
     cutShort: false,
     elapsedMs: count * 10,
-    host: { eventLoop: input.eventLoop ?? 0.1, cpu: 0.1, steal: input.steal ?? 0 },
+    host: { eventLoop: input.eventLoop ?? 0.1, cpu: 0.1, steal: input.steal ?? 0, others: input.others ?? null },
   };
 }
