@@ -70,6 +70,8 @@ const sweepMs = 50;
 const idleMs = 1000;
 /** A connection that was busy until just now was closed for the request, not for its idleness. */
 const leastIdleMs = 100;
+/** A new connection that waited so long, and so many times as long as what was answered meanwhile over older ones, is not served before those are closed. */
+const cramped = { ms: 250, times: 5, answers: 5 };
 /** A user of a closed loop who was refused waits before the next attempt. */
 const pauseMs = 100;
 
@@ -77,8 +79,8 @@ const pauseMs = 100;
  * A load generator over keep-alive connections of autocannon. Requests are sent by one schedule and timed from the moment they were
  * meant to be sent, so that a stalled server cannot hide the requests it kept waiting (coordinated omission: G. Tene, "How NOT to
  * Measure Latency"). A connection is opened when a request is due and all open ones are busy; the one used last is used first, and
- * what is idle for a second is closed: a server is given no connection that the load does not need, and none that it may just be
- * closing. A request not answered `timeoutMs` after its moment is given up, which bounds every window to its schedule plus one time-out.
+ * what is idle for a second is closed, and what keeps a worker from those who wait for it is too: a server is given no connection that the
+ * load does not need, and none that it may just be closing. A request not answered `timeoutMs` after its moment is given up, which bounds every window to its schedule plus one time-out.
  */
 export async function openGenerator(input: {
   url: string;
@@ -90,12 +92,14 @@ export async function openGenerator(input: {
 }): Promise<Generator> {
   const { timeoutMs } = input;
   const { default: autocannon } = await import('autocannon');
-  const since = new Map<Connection, number>(); // when it became free
+  const since = new Map<Connection, number>(); // when it became free, or was given its request
   const idle: Connection[] = []; // open; the longest idle first
   const closed: Connection[] = []; // the longest closed first
   const inFlight = new Map<Connection, number>();
   let active: Run | null = null;
   let reuses = false; // some connection has carried a second answer
+  const fresh = new Map<Connection, { answers: number; longestMs: number }>(); // no answer yet: what came meanwhile; the first opened first
+  let isCramped = false;
 
   // The promise is the tracker itself, with its stop(); the types do not say so.
   const tracker = autocannon({
@@ -109,6 +113,8 @@ export async function openGenerator(input: {
     setupClient: (client) => {
       takeOver(client, {
         ready(connection) {
+          // Not at once: this is a callback of the parser.
+          if (isCramped && connection.isOpen) return queueMicrotask(() => connection.close());
           since.set(connection, performance.now());
           (connection.isOpen ? idle : closed).push(connection);
           active?.pump();
@@ -116,9 +122,11 @@ export async function openGenerator(input: {
         answered(connection, answer) {
           const index = claim(connection);
           reuses ||= connection.answers > 1;
+          noteOrder(connection);
           if (index !== null) active?.answered(index, answer);
         },
         dropped(connection, reason, unheard) {
+          fresh.delete(connection);
           const place = idle.indexOf(connection);
           if (place !== -1) idle.splice(place, 1);
           const index = claim(connection);
@@ -151,6 +159,33 @@ export async function openGenerator(input: {
       await finished;
     },
   };
+
+  /**
+   * A server of one worker reads the next connection when the one before is closed: if that is always busy, it must be closed, or whoever
+   * came by another waits for ever. A server that answers a new connection before an older new one is not such a one.
+   */
+  function noteOrder(connection: Connection): void {
+    const now = performance.now();
+    if (fresh.has(connection)) {
+      for (const other of fresh.keys()) {
+        if (other === connection) break;
+        fresh.delete(other);
+        isCramped = false;
+      }
+      fresh.delete(connection);
+    } else {
+      const took = now - (since.get(connection) as number);
+      for (const [other, seen] of fresh) {
+        if ((since.get(other) as number) > now - took) break;
+        seen.answers += 1;
+        seen.longestMs = Math.max(seen.longestMs, took);
+        const least = Math.max(cramped.ms, cramped.times * seen.longestMs);
+        isCramped ||= seen.answers >= cramped.answers && now - (since.get(other) as number) > least;
+      }
+      if (isCramped) for (const each of idle.slice()) each.close();
+    }
+    isCramped &&= fresh.size > 0;
+  }
 
   function claim(connection: Connection): number | null {
     const index = inFlight.get(connection) ?? null;
@@ -220,7 +255,11 @@ export async function openGenerator(input: {
         if (freeSince > due(index)) queued += 1;
         if (!resent.has(index)) samples.late(index, now - Math.max(due(index), freeSince));
         if (free.isOpen) idle.pop();
-        else closed.shift();
+        else {
+          closed.shift();
+          fresh.set(free, { answers: 0, longestMs: 0 });
+        }
+        since.set(free, now);
         inFlight.set(free, index);
         taken(index);
         opened = Math.max(opened, idle.length + inFlight.size);

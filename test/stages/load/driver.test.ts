@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { postMessage } from '../../../src/stages/load/message.ts';
 import {
   openGenerator,
+  type ClosedLoop,
   outcomes,
   type Outcome,
   type Window,
@@ -64,6 +65,42 @@ describe('the load generator', () => {
     assert.ok(percentile(sorted, 0.9) > 800, `p90 is ${percentile(sorted, 0.9)}`);
     assert.ok(percentile(sorted, 0.25) < 500, `p25 is ${percentile(sorted, 0.25)}`);
     assert.ok(result.queued > 100);
+  });
+
+  test('lets no request starve at a server that reads one connection until it is closed', async () => {
+    for (const rate of [{ rate: 30, durationMs: 4000, arrivals: 'poisson' } as const, { users: 4, durationMs: 2000 }]) {
+      const waiting: (() => void)[] = [];
+      let opened = 0;
+      const server = await rawServer((socket) => {
+        const serve = (): void => {
+          socket.on('data', () => setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'), 15));
+          socket.on('close', () => {
+            waiting.shift();
+            waiting[0]?.();
+          });
+        };
+        opened += 1;
+        waiting.push(serve);
+        if (waiting.length === 1) serve();
+      });
+      const result = await load(server, rate);
+      assert.deepEqual(Object.keys(counts(result)), ['accepted']);
+      assert.ok(Math.max(...result.latency) < 1000, `the slowest took ${Math.max(...result.latency)} ms`);
+      assert.ok(opened > 1);
+    }
+  });
+
+  test('keeps the connections of a server that answers some requests late', async () => {
+    const connections = new Set<unknown>();
+    let seen = 0;
+    const server = await httpServer((_body, response, request) => {
+      connections.add(request.socket);
+      seen += 1;
+      setTimeout(() => response.end('ok'), seen % 20 === 1 ? 900 : 10);
+    });
+    const result = await load(server, { rate: 100, durationMs: 3000 }, undefined, { connections: 40 });
+    assert.deepEqual(counts(result), { accepted: 300 });
+    assert.ok(connections.size <= 20, `${connections.size} connections`);
   });
 
   test('counts an answer that is not accepted as no faster than the time-out', async () => {
@@ -210,7 +247,7 @@ type Accept = (index: number, body: string, status: number) => boolean;
 
 async function load(
   server: RunningServer,
-  rate: Rate,
+  rate: Rate | ClosedLoop,
   accept?: Accept,
   options: { connections?: number; signal?: AbortSignal } = {},
 ): Promise<WindowResult> {
@@ -227,10 +264,10 @@ async function load(
   }
 }
 
-function windowOf(server: RunningServer, rate: Rate, accept: Accept = () => true): Window {
+function windowOf(server: RunningServer, rate: Rate | ClosedLoop, accept: Accept = () => true): Window {
   const url = new URL('/infer', server.url);
   return {
-    offsets: schedule({ arrivals: 'constant', seed: 1, ...rate }),
+    offsets: 'users' in rate ? rate : schedule({ arrivals: 'constant', seed: 1, ...rate }),
     request: (index) => postMessage(url, `request ${index} ü`),
     accept: (index, answer) => accept(index, answer.body.toString('utf8'), answer.status),
   };
