@@ -27,9 +27,9 @@ import { profilesOf, type ProfileOf } from '../src/stages/load/profile.ts';
 import { uniform } from '../src/stages/load/random.ts';
 import { schedule } from '../src/stages/load/schedule.ts';
 import type { Slo } from '../src/stages/load/schema.ts';
-import { watchTarget, withBench, type Session } from '../src/stages/load/session.ts';
+import { withBench, type Session } from '../src/stages/load/session.ts';
 import { startImage } from '../src/staging/image.ts';
-import type { Observation, StagingTarget } from '../src/staging/index.ts';
+import type { StagingTarget } from '../src/staging/index.ts';
 import { serviceOf } from '../src/staging/service.ts';
 import { graph, model, node, tensor, valueInfo } from '../test/model/onnx-builder.ts';
 import { importBaseImage } from '../test/support/docker.ts';
@@ -192,7 +192,7 @@ async function capacity(): Promise<void> {
   const slo = { p95_ms: 100 };
   const serviceMs = 10;
   const truth = trueCapacity(serviceMs, slo.p95_ms);
-  const results = await searched(searches, truth, slo, async () => otherTarget((await serve('queue', serviceMs)).url));
+  const results = await searched(searches, truth, slo, () => serve('queue', serviceMs));
   lines.push(
     `Capacity of a server that takes ${serviceMs} ms for one request at a time, within p95 of ${slo.p95_ms} ms, Poisson arrivals; the truth, ${truth.toFixed(1)}/s, is of a simulation of its queue. ${searches} searches of the default budget.`,
     '',
@@ -206,8 +206,7 @@ async function container(): Promise<void> {
   const cpus = 0.5;
   const workMs = 10;
   const start = (): Promise<StagingTarget> => startContainer(cpus, workMs);
-  const target = await start();
-  const saturated = `${target.url}/predict`;
+  const saturated = `${(await start()).url}/predict`;
   await users(saturated, 5);
   const window = await users(saturated, 60);
   await endAll();
@@ -233,21 +232,17 @@ async function searched(
   count: number,
   truth: number,
   slo: Slo,
-  start: () => Promise<StagingTarget>,
+  start: () => Promise<{ url: string }>,
 ): Promise<Search[]> {
   const results: Search[] = [];
   for (let index = 0; index < count; index += 1) {
-    const target = await start();
+    const { url } = await start();
     const [profile] = profilesOf({ profile: { kind: 'capacity' }, slo }) as [ProfileOf<'capacity'>];
     const began = performance.now();
-    const session = sessionOf(target, loaders.open(plan(`${target.url}/predict`)));
-    const done = new AbortController();
-    const watching = watchTarget(target, session.watch, done.signal, () => {});
+    const session = sessionOf(loaders.open(plan(`${url}/predict`)));
     const { estimate, met, missed, because } = await withBench(session, profile, 10, (bench) =>
       searchCapacity(bench, profile, slo),
     );
-    done.abort();
-    await watching;
     await endAll();
     results.push({
       estimate: estimate ?? 0,
@@ -584,15 +579,10 @@ function plan(url: string): Parameters<Loaders['open']>[0] {
   };
 }
 
-/** A server of which nothing is known but its answers. */
-function otherTarget(url: string): StagingTarget {
-  const observe = async (): Promise<Observation> => ({ memoryBytes: null, cpuPercent: null, alive: true });
-  return { kind: 'url', url, limits: { cpus: null, memoryBytes: null }, observe } as StagingTarget;
-}
-
-function sessionOf(target: StagingTarget, loader: Loader): Session {
+/** A session of a server that nobody watches. */
+function sessionOf(loader: Loader): Session {
   return {
-    target,
+    target: { kind: 'url', limits: { cpus: null, memoryBytes: null } } as Session['target'],
     loader,
     summary: nothingAnswered(),
     watch: { exit: null, samples: [] },
