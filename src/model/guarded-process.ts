@@ -67,12 +67,13 @@ export async function startGuarded({ entry, doing, limits, signal }: GuardedProc
       failed(new ModelError({ found: `the process that runs models does not start: ${cause.message}`, cause }));
       void tidy();
     });
-    child.on('close', async (code, by) => {
+    child.on('close', (code, by) => {
       end();
-      await tidy();
-      if (signal?.aborted === true) failed(signal.reason as Error);
-      else if (stopped === null && stderr.includes(memoryNotice)) done({ code: 'memory', message: outOfMemory });
-      else done(stopped ?? { code: 'crash', message: crash(doing, code, by, stderr) });
+      void tidy().then(() => {
+        if (signal?.aborted === true) failed(signal.reason as Error);
+        else if (stopped === null && stderr.includes(memoryNotice)) done({ code: 'memory', message: outOfMemory });
+        else done(stopped ?? { code: 'crash', message: crash(doing, code, by, stderr) });
+      });
     });
   });
   if (signal?.aborted === true) end();
