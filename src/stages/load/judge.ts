@@ -1,7 +1,7 @@
 import { defaults } from '../../config/index.ts';
 import { latencyLimits, type LatencyLimit } from './objectives.ts';
 import type { Slo } from './schema.ts';
-import { percent } from '../../wording.ts';
+import { counted, percent } from '../../wording.ts';
 import { outcomes, type Outcome, type WindowResult } from './driver.ts';
 import { judgeShare, percentile, sampleFloor } from './latency.ts';
 
@@ -59,7 +59,7 @@ export function judgeWindow(result: WindowResult, slo: Slo): WindowFindings {
   return {
     latency,
     throughput,
-    errors: judgeErrors(counts, slo, generator),
+    errors: judgeErrors(counts, slo, generator, notSent(result)),
     counts,
     generator,
     verdict: verdicts.includes('fail') ? 'fail' : verdicts.includes('inconclusive') ? 'inconclusive' : 'pass',
@@ -128,8 +128,16 @@ function judgeThroughput(result: WindowResult, slo: Slo, generator: GeneratorRes
   return { verdict: 'inconclusive', observed, required, message: blamed(message, generator), because: 'generator' };
 }
 
-/** The share of requests without a usable answer. Only time-outs can be the fault of an overloaded generator. */
-export function judgeErrors(counts: Record<Outcome, number>, slo: Slo, generator: GeneratorResult): ObjectiveResult {
+/**
+ * The share of requests without a usable answer. Only time-outs can be the fault of an overloaded generator.
+ * @param unsent so many of them this machine could not send
+ */
+export function judgeErrors(
+  counts: Record<Outcome, number>,
+  slo: Slo,
+  generator: GeneratorResult,
+  unsent: number,
+): ObjectiveResult {
   const required = slo.error_rate ?? defaultErrorRate;
   const total = outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
   const errors = total - counts.accepted;
@@ -142,7 +150,7 @@ export function judgeErrors(counts: Record<Outcome, number>, slo: Slo, generator
       ? `No errors in ${total} requests`
       : `${errors} of ${total} requests failed (${percent(observed)}, at most ${percent(required)}): ${kinds.join(', ')}`;
   if (observed <= required) return { verdict: 'pass', observed, required, message };
-  if (!generator.overloaded || (errors - counts.timeout) / total > required) {
+  if ((errors - unsent - (generator.overloaded ? counts.timeout : 0)) / total > required) {
     return { verdict: 'fail', observed, required, message };
   }
   return { verdict: 'inconclusive', observed, required, message: blamed(message, generator), because: 'generator' };
@@ -163,6 +171,11 @@ export function countOutcomes(results: readonly WindowResult[]): Record<Outcome,
   return counts;
 }
 
+/** Requests that this machine had no file, port or memory for. */
+export function notSent({ lost }: Pick<WindowResult, 'lost'>): number {
+  return ['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'].reduce((sum, code) => sum + (lost[code] ?? 0), 0);
+}
+
 const busiestLoop = 0.7;
 const mostSteal = 0.02;
 const mostOthers = 0.2;
@@ -170,8 +183,10 @@ const mostOthers = 0.2;
 export function judgeGenerator(result: WindowResult, tightestMs: number): GeneratorResult {
   const { eventLoop, steal, others = null } = result.host;
   const lag = percentile(result.lag.toSorted(), 0.99);
+  const unsent = notSent(result);
   const mostLag = Math.max(2, Number.isFinite(tightestMs) ? 0.05 * tightestMs : 0);
   const complaints = [
+    ...(unsent > 0 ? [`this machine had no file or port left for ${counted(unsent, 'requests')}`] : []),
     ...(lag > mostLag ? [`it sent ${milliseconds(lag)} late at p99 (at most ${milliseconds(mostLag)})`] : []),
     ...(eventLoop > busiestLoop
       ? [`its event loop was ${percent(eventLoop)} busy (at most ${percent(busiestLoop)})`]
@@ -187,7 +202,10 @@ export function judgeGenerator(result: WindowResult, tightestMs: number): Genera
   ];
   return {
     overloaded:
-      eventLoop > busiestLoop || (steal !== null && steal > mostSteal) || (others !== null && others > mostOthers),
+      unsent > 0 ||
+      eventLoop > busiestLoop ||
+      (steal !== null && steal > mostSteal) ||
+      (others !== null && others > mostOthers),
     late: lag > mostLag,
     message:
       complaints.length > 0

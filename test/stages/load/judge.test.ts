@@ -89,6 +89,17 @@ describe('the judgement of a window', () => {
     assert.equal(findings.throughput.verdict, 'fail');
   });
 
+  test('blames no server for requests that this machine could not send', () => {
+    const unsent = {
+      ...windowOf({ latency: () => 20, outcome: (index) => (index < 20 ? 'lost' : 'accepted') }),
+      lost: { EMFILE: 20 },
+    };
+    const findings = judgeWindow(unsent, slo);
+    assert.deepEqual([findings.errors.verdict, findings.verdict], ['inconclusive', 'inconclusive']);
+    assert.match(findings.errors.message, /no file or port left for 20 requests/u);
+    assert.equal(judgeWindow({ ...unsent, lost: { ECONNRESET: 20 } }, slo).errors.verdict, 'fail');
+  });
+
   test('finds a server that cannot keep the rate by its throughput', () => {
     // Served at 80 a second, offered at 100: the last answers come ever later.
     const behind = windowOf({ count: 2000, latency: (index) => index * 2.5 });
