@@ -69,11 +69,12 @@ export async function startGuarded({ entry, doing, limits, signal }: GuardedProc
     });
     child.on('close', (code, by) => {
       end();
-      void tidy().then(() => {
+      const settle = (): void => {
         if (signal?.aborted === true) failed(signal.reason as Error);
         else if (stopped === null && stderr.includes(memoryNotice)) done({ code: 'memory', message: outOfMemory });
         else done(stopped ?? { code: 'crash', message: crash(doing, code, by, stderr) });
-      });
+      };
+      void tidy().then(settle);
     });
   });
   if (signal?.aborted === true) end();
