@@ -13,6 +13,7 @@ import { jsonlColumns } from './jsonl-cells.ts';
 import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
 import { engine } from './engine.ts';
 import { inUtf8 } from './encoding.ts';
+import type { JudgedLines, LineRules } from './line-rules.ts';
 import { refuseCutTimes } from './nanoseconds.ts';
 import { parquetFrom } from './parquet-cells.ts';
 import { digestOfParts, partsOf } from './parts.ts';
@@ -40,6 +41,8 @@ export interface OpenOptions {
   threads?: number;
   /** Digest of the file where the caller knows it, or has no use for it. */
   sha256?: string;
+  /** What is asked of rows of JSONL while they are looked at, where that is worth it. */
+  rules?: (() => Promise<LineRules | null>) | undefined;
 }
 
 /**
@@ -72,8 +75,8 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       const paths = files.map(({ path }) => path);
       await secure(connection, paths, temporary, options);
       const relation = quoteIdentifier('data');
-      const looked: Looked = source.known ?? (await look(connection, source, files, format));
-      const { rows, columns } = looked;
+      const looked: Looked = source.known ?? (await look(connection, source, files, format, options));
+      const { rows, columns, judged } = looked;
       const asNamed = files.every(({ path }, index) => path === parts[index]?.path);
       const sha256s = looked.sha256s !== undefined && asNamed ? looked.sha256s : await whole();
       if (format === 'csv' && source.known === undefined && looked.plain !== true) {
@@ -97,7 +100,9 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       const known = parts.map((part, index) => ({ ...part, sha256: sha256s[index] ?? '' }));
       const sha256 = options.sha256 ?? digestOfParts(known);
       const { name, uri } = source;
-      return { ...cells, path: paths[0] ?? '', parts: known, name, uri, sha256, rows, connection, relation, close };
+      const path = paths[0] ?? '';
+      const opened = { ...cells, path, parts: known, name, uri, sha256, rows, connection, relation, close };
+      return judged === undefined ? opened : { ...opened, judged };
     } catch (cause) {
       // What is left of a file that is cut off may look like anything.
       if (files.some(({ path }) => isPacked(path)) || !(cause instanceof ContenderError)) await whole();
@@ -148,6 +153,7 @@ interface Looked {
   sha256s?: readonly string[];
   /** Of CSV: no line of it is written in any way that is not RFC 4180. */
   plain?: boolean;
+  judged?: JudgedLines;
 }
 
 /** Columns and rows of files that were not looked at before. They are read to their end. */
@@ -156,6 +162,7 @@ async function look(
   source: DatasetSource,
   files: readonly DatasetPart[],
   format: DatasetFormat,
+  { rules }: OpenOptions,
 ): Promise<Looked> {
   const paths = files.map(({ path }) => path);
   const partitions = source.partitions ?? [];
@@ -172,7 +179,7 @@ async function look(
       return found;
     }
     case 'jsonl':
-      return jsonlColumns(connection, files);
+      return jsonlColumns(connection, files, (await rules?.()) ?? null);
     case 'parquet': {
       const own = await sameParquetColumns(connection, files);
       withPartitions(

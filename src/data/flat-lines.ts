@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { kind } from './kinds.ts';
+import { allowsNumber, allowsText, type JudgedLines, type LineRules, type ValueRules } from './line-rules.ts';
 import { takeRows } from './lines.ts';
 import { piecesOf, scanned, type Piece } from './pieces.ts';
 import type { DatasetColumn } from './relation.ts';
@@ -22,34 +23,59 @@ export interface FlatColumn {
  */
 export async function flatColumns(
   paths: readonly string[],
+  /** What is asked of the rows on the way. */
+  rules: LineRules | null = null,
   /** The least bytes that are worth a thread of their own. */
   least?: number,
-): Promise<FlatPart | null> {
+): Promise<Flat | null> {
   const parts: (FlatPart | null)[] = [];
   for (const path of paths) {
     const pieces = await piecesOf(path, least);
     const found =
       pieces === null
-        ? [await scanFlat({ path })]
-        : ((await scanned(pieces.map((piece) => ({ format: 'jsonl', piece })))) as (FlatPart | null)[]);
+        ? [await scanFlat({ path }, rules)]
+        : ((await scanned(pieces.map((piece) => ({ format: 'jsonl', piece, rules })))) as (FlatPart | null)[]);
     parts.push(...found);
     if (found.includes(null)) return null;
   }
   const columns = new Map<string, FlatColumn>();
   let rows = 0;
+  const unclear: number[][] = [];
+  let last: number | null = -Infinity;
   for (const part of parts) {
+    if (part?.judged !== undefined) {
+      const { unclear: inPart, ids } = part.judged;
+      unclear.push(inPart.map((row) => rows + row));
+      last = last !== null && ids !== null && last < ids.first ? Math.max(last, ids.last) : null;
+    }
     rows += part?.rows ?? 0;
     for (const column of part?.columns ?? []) {
       const known = columns.get(column.name);
       columns.set(column.name, known === undefined ? column : both(known, column));
     }
   }
-  return rows === 0 || columns.size > most ? null : { rows, columns: [...columns.values()] };
+  if (rows === 0 || columns.size > most) return null;
+  const judged =
+    rules !== null && unclear.length === parts.length
+      ? { judged: { by: rules.key, unclear: unclear.flat(), idsGrow: last !== null } }
+      : {};
+  return { rows, columns: [...columns.values()], ...judged };
+}
+
+export interface Flat {
+  rows: number;
+  columns: FlatColumn[];
+  judged?: JudgedLines;
 }
 
 export interface FlatPart {
   rows: number;
   columns: FlatColumn[];
+  judged?: {
+    unclear: number[];
+    /** Where they grow. */
+    ids: { first: number; last: number } | null;
+  };
 }
 
 function both(one: FlatColumn, other: FlatColumn): FlatColumn {
@@ -63,21 +89,26 @@ function both(one: FlatColumn, other: FlatColumn): FlatColumn {
 }
 
 /** Look at a file, or at a piece of it that ends with a line. Null where a line is not flat. */
-export async function scanFlat(piece: Pick<Piece, 'path'> | Piece): Promise<FlatPart | null> {
-  const lines = new FlatLines();
+export async function scanFlat(
+  piece: Pick<Piece, 'path'> | Piece,
+  rules: LineRules | null = null,
+): Promise<FlatPart | null> {
+  const lines = new FlatLines(rules);
   const rest = await takeRows(piece, (bytes) => {
     const end = bytes.lastIndexOf(newline) + 1;
     return lines.add(bytes.subarray(0, end)) ? end : -1;
   });
   if (rest === null) return null;
   if (rest.length > 0 && !lines.add(Buffer.concat([rest, Buffer.of(newline)]))) return null;
-  return { rows: lines.rows, columns: lines.columns() };
+  return lines.found();
 }
 
 const [newline, quote, backslash, comma, colon, minus, point] = [0x0a, 0x22, 0x5c, 0x2c, 0x3a, 0x2d, 0x2e];
 const [zero, nine, open, close] = [0x30, 0x39, 0x7b, 0x7d];
 /** More columns are no table. */
 const most = 10_000;
+/** Of more rows that are not clear the engine has the better look. */
+const mostUnclear = 200_000;
 
 class FlatLines {
   rows = 0;
@@ -91,6 +122,31 @@ class FlatLines {
   readonly #nulls = new Float64Array(most);
   /** The last row that had the key. */
   readonly #seen = new Float64Array(most);
+  /** Null: nobody asks, or too many rows are not clear. */
+  #rules: LineRules | null;
+  readonly #rulesOf = new Map<string, ValueRules>();
+  /** By column. */
+  readonly #values: (ValueRules | null)[] = [];
+  readonly #isRequired = new Uint8Array(most);
+  /** Of the row that is being read: whether it is clear so far, and how many of the required columns it has. */
+  #clear = true;
+  #required = 0;
+  readonly #unclear: number[] = [];
+  #idColumn = -1;
+  #firstId = Infinity;
+  #lastId = -Infinity;
+  #idsGrow = true;
+
+  constructor(rules: LineRules | null) {
+    this.#rules = rules;
+    for (const [name, values] of rules?.columns ?? []) this.#rulesOf.set(name, values);
+  }
+
+  found(): FlatPart {
+    const ids = this.#idsGrow ? { first: this.#firstId, last: this.#lastId } : null;
+    const judged = this.#rules === null ? {} : { judged: { unclear: this.#unclear, ids } };
+    return { rows: this.rows, columns: this.columns(), ...judged };
+  }
 
   columns(): FlatColumn[] {
     return [...this.#names].map(([name, index]) => ({
@@ -106,13 +162,20 @@ class FlatLines {
   add(bytes: Buffer): boolean {
     if (!isUtf8(bytes)) return false;
     for (let at = 0; at < bytes.length;) {
+      this.#clear = true;
+      this.#required = 0;
       at = this.#object(bytes, at);
       if (at < 0) return false;
       at = afterSpace(bytes, at);
       if (bytes[at] !== newline) return false;
       at += 1;
+      if (this.#rules !== null && !(this.#clear && this.#required === this.#rules.required.length)) this.#addUnclear();
     }
     return true;
+  }
+
+  #addUnclear(): void {
+    if (this.#unclear.push(this.rows) > mostUnclear) this.#rules = null;
   }
 
   /** All below give the place after what they read, or -1. */
@@ -126,6 +189,7 @@ class FlatLines {
       const column = this.#column(bytes, at + 1, expected);
       if (column < 0 || this.#seen[column] === this.rows) return -1;
       this.#seen[column] = this.rows;
+      this.#required += this.#isRequired[column] as number;
       expected = column + 1;
       at = afterSpace(bytes, at + 1 + (this.#keys[column] as Buffer).length);
       if (bytes[at] !== colon) return -1;
@@ -158,26 +222,94 @@ class FlatLines {
     if (known !== undefined) return known;
     if (this.#keys.length === most) return -1;
     this.#names.set(name, this.#keys.length);
+    this.#ask(name, this.#keys.length);
     return this.#keys.push(Buffer.from(bytes.subarray(start, end + 1))) - 1;
   }
 
+  #ask(name: string, column: number): void {
+    const rules = this.#rules;
+    this.#values.push(rules === null ? null : (this.#rulesOf.get(name) ?? rules.others));
+    this.#isRequired[column] = Number(rules?.required.includes(name) === true);
+    if (name === rules?.id) this.#idColumn = column;
+  }
+
   #value(bytes: Buffer, start: number, column: number): number {
+    const rules = this.#values[column] as ValueRules | null;
     switch (bytes[start]) {
       case quote:
         this.#count(column, kind.text);
-        return afterText(bytes, start + 1);
+        if (column === this.#idColumn) this.#idsGrow = false;
+        return rules === null ? afterText(bytes, start + 1) : this.#text(bytes, start + 1, rules.text);
       case 0x74:
         this.#count(column, kind.boolean);
+        if (rules?.true === false) this.#clear = false;
+        if (column === this.#idColumn) this.#idsGrow = false;
         return afterWord(bytes, start, trueBytes);
       case 0x66:
         this.#count(column, kind.boolean);
+        if (rules?.false === false) this.#clear = false;
+        if (column === this.#idColumn) this.#idsGrow = false;
         return afterWord(bytes, start, falseBytes);
       case 0x6e:
+        if (rules?.null === false) this.#clear = false;
         this.#nulls[column] = (this.#nulls[column] as number) + 1;
         return afterWord(bytes, start, nullBytes);
       default:
-        return this.#number(bytes, start, column);
+        return rules === null ? this.#number(bytes, start, column) : this.#judgedNumber(bytes, start, column, rules);
     }
+  }
+
+  #text(bytes: Buffer, start: number, rules: ValueRules['text']): number {
+    let at = start;
+    // Bytes beyond one for each character.
+    let more = 0;
+    for (; ; at++) {
+      const byte = bytes[at] as number;
+      if (byte === quote) break;
+      if (byte < 0x20) return -1;
+      if (byte >= 0x80) more += Number(byte < 0xc0);
+      else if (byte === backslash) {
+        const end = afterEscape(bytes, at + 1);
+        if (end < 0) return -1;
+        more += end - 1 - at;
+        at = end - 1;
+      }
+    }
+    if (rules === null || !allowsText(rules, bytes, start, at, at - start - more)) this.#clear = false;
+    return at + 1;
+  }
+
+  /** The same as `#number`, which says first whether it is one. */
+  #judgedNumber(bytes: Buffer, start: number, column: number, { number: rules }: ValueRules): number {
+    const end = this.#number(bytes, start, column);
+    if (end < 0) return -1;
+    const negative = bytes[start] === minus;
+    let digits = 0;
+    let places = 0;
+    let step = 0;
+    let at = negative ? start + 1 : start;
+    for (; at < end; at++) {
+      const byte = bytes[at] as number;
+      if (byte === point) step = 1;
+      else if (byte > nine) break;
+      else {
+        digits = digits * 10 + byte - zero;
+        places += step;
+      }
+    }
+    const hasPower = at < end;
+    if (hasPower) places -= Number(bytes.toString('latin1', at + 1, end));
+    const whole = step === 0 && !hasPower;
+    if (column === this.#idColumn) {
+      const id = negative ? -digits : digits;
+      if (!whole || digits >= 1e15 || !(this.#lastId < id)) this.#idsGrow = false;
+      if (this.#firstId === Infinity) this.#firstId = id;
+      this.#lastId = id;
+    }
+    const numbers = this.#rules?.numbers;
+    const known = rules !== null && numbers !== undefined && end - start <= longestJudged;
+    if (!known || !allowsNumber(rules, numbers, { digits, places, negative, whole })) this.#clear = false;
+    return end;
   }
 
   #number(bytes: Buffer, start: number, column: number): number {
@@ -210,7 +342,10 @@ class FlatLines {
     }
     if (at - start > longestNumber || (found === kind.whole && first > start && bytes[first] === zero)) return -1;
     if ((rounded || at - start > 15) && this.#digits[column] !== 2) {
-      const unclear = (rounded || hasRun(bytes, first, at)) && !isExact(bytes.toString('latin1', start, at));
+      // Whoever judges each number needs to know no more of all of them.
+      const unclear =
+        this.#rules !== null ||
+        ((rounded || hasRun(bytes, first, at)) && !isExact(bytes.toString('latin1', start, at)));
       this.#digits[column] = Math.max(this.#digits[column] as number, unclear ? 2 : 1);
     }
     this.#count(column, found);
@@ -222,6 +357,9 @@ class FlatLines {
     this.#present[column] = (this.#present[column] as number) + 1;
   }
 }
+
+/** Bytes of a number whose digits a double holds nearly. */
+const longestJudged = 32;
 
 const [trueBytes, falseBytes, nullBytes] = ['true', 'false', 'null'].map((word) => Buffer.from(word)) as [
   Buffer,

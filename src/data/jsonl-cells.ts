@@ -7,6 +7,7 @@ import { notANumber } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
 import { flatColumns, type FlatColumn } from './flat-lines.ts';
 import { jsonlFault } from './jsonl-fault.ts';
+import type { JudgedLines, LineRules } from './line-rules.ts';
 import { longestLine } from './lines.ts';
 import { typedCell } from './parquet-cells.ts';
 import { compressionOf, filesFor, quoteIdentifier, quoteLiteral, type DatasetColumn } from './relation.ts';
@@ -97,13 +98,15 @@ const mostShapes = 100_000;
 export async function jsonlColumns(
   connection: DuckDBConnection,
   files: readonly { path: string; uri: string }[],
-): Promise<{ rows: number; columns: DatasetColumn[] }> {
+  rules: LineRules | null = null,
+): Promise<{ rows: number; columns: DatasetColumn[]; judged?: JudgedLines }> {
   const paths = files.map(({ path }) => path);
-  const flat = await flatColumns(paths);
+  const flat = await flatColumns(paths, rules);
   if (flat !== null) {
     const seen = new Map<string, string>();
     for (const { name } of flat.columns) refuseTwin(name, seen, files[0]?.uri ?? '');
-    return { rows: flat.rows, columns: flat.columns.map((column) => flatColumn(column, flat.rows)) };
+    const { rows, columns, ...judged } = flat;
+    return { rows, columns: columns.map((column) => flatColumn(column, rows)), ...judged };
   }
   const read = await connection.runAndReadAll(
     `select json_type(json), json_keys(json), count(*)::double from ${lines(paths)} group by all order by all limit ${mostShapes + 1}`,

@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { nearest } from '../config/suggest.ts';
 import { DataError } from '../errors.ts';
 import type { DatasetSubject } from '../evidence/evidence.ts';
+import type { JudgedLines } from './line-rules.ts';
 import { quoted } from '../wording.ts';
 
 /** A file of rows, as the configuration names it. */
@@ -107,6 +108,8 @@ export interface Dataset {
   sha256: string;
   rows: number;
   columns: DatasetColumn[];
+  /** Of JSONL: which rows the rules allow that it was opened with. */
+  judged?: JudgedLines;
   connection: DuckDBConnection;
   /**
    * SQL name of a view with the rows in file order, with the types of `columns`, where NaN is null too: for SQL of users. Whoever

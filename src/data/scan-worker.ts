@@ -5,6 +5,7 @@ import type { ScanQuestion } from './pieces.ts';
 import { scanCsv } from './plain-csv.ts';
 
 const question = workerData as ScanQuestion;
-const found = question.format === 'csv' ? await scanCsv(question.piece, question) : await scanFlat(question.piece);
+const found =
+  question.format === 'csv' ? await scanCsv(question.piece, question) : await scanFlat(question.piece, question.rules);
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
 parentPort?.postMessage(found);

@@ -1,6 +1,7 @@
 import type { CaptureFormat } from '../config/forms.ts';
 import type { Columns, Model, ModelReference, Path, Problem, StageKeys, Task } from '../config/index.ts';
 import type { Dataset } from '../data/dataset.ts';
+import type { LineRules } from '../data/line-rules.ts';
 import type { Artifact, Check, Comparison, Evidence, Signatures } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from '../model/artifact.ts';
@@ -19,6 +20,8 @@ export type Stage = StageDescription &
     | {
         /** Judges data alone. */
         needs: 'datasets';
+        /** What can be asked of rows while they are read for the first time; null where nothing can. */
+        rules?(context: Pick<StageContext, 'config' | 'pathOf'>): Promise<LineRules | null>;
         load(): Promise<Runner<StageContext>>;
       }
     | {

@@ -148,8 +148,8 @@ test('threads that look at pieces of a file say what one look at all of it says'
     await writeFile(path, `${lines.join('\n')}\n`);
     const whole = await flatColumns([path]);
     assert.equal(whole?.rows, 60);
-    assert.deepEqual(await flatColumns([path], 20), whole);
+    assert.deepEqual(await flatColumns([path], null, 20), whole);
     await writeFile(path, `${lines.join('\n')}\n[]`);
-    assert.equal(await flatColumns([path], 20), null);
+    assert.equal(await flatColumns([path], null, 20), null);
   });
 });

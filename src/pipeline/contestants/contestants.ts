@@ -1,7 +1,7 @@
 import type { CaptureFormat } from '../../config/forms.ts';
 import { openCapture } from '../../stages/captures.ts';
 import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../config/index.ts';
-import { openDataset, requireColumns, sourceOf, type Dataset } from '../../data/dataset.ts';
+import { openDataset, requireColumns, sourceOf, type Dataset, type OpenOptions } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryHistory } from '../../evidence/index.ts';
@@ -248,6 +248,7 @@ export async function withDatasets<T>(
   workspace: Workspace,
   names: readonly ('evaluation' | 'reference' | 'current')[],
   work: (datasets: Record<string, Dataset>) => Promise<T>,
+  rules?: OpenOptions['rules'],
 ): Promise<T> {
   const { data } = workspace.modelConfig;
   const files: Record<string, NamedFile> = {};
@@ -255,7 +256,7 @@ export async function withDatasets<T>(
     const file = data[name];
     if (file !== undefined) files[name] = { file, key: `data.${name}` };
   }
-  return withFiles(workspace, files, work);
+  return withFiles(workspace, files, work, rules);
 }
 
 /** A file that the configuration names under a key. */
@@ -271,6 +272,7 @@ export async function withFiles<T>(
   workspace: Workspace,
   files: Readonly<Record<string, NamedFile>>,
   work: (datasets: Record<string, Dataset>) => Promise<T>,
+  rules?: OpenOptions['rules'],
 ): Promise<T> {
   requireEngines();
   const datasets: Record<string, Dataset> = {};
@@ -280,7 +282,7 @@ export async function withFiles<T>(
       const { features = [] } = workspace.modelConfig.columns;
       datasets[name] =
         format === undefined
-          ? await openDataset(source, { log: workspace.log })
+          ? await openDataset(source, { log: workspace.log, rules })
           : await openCapture(source, format, features, { log: workspace.log });
     }
     return await work(datasets);

@@ -199,10 +199,14 @@ function runOnLogs(
 async function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs: 'datasets' }>): Promise<Evidence> {
   const profiles = await profilesOf(workspace);
   const names = (['evaluation', 'reference', 'current'] as const).filter((name) => !Object.hasOwn(profiles, name));
-  return withDatasets(workspace, names, (datasets) =>
-    makeEvidence(workspace, stage, subjectsOf(datasets, profiles), async () =>
-      (await stage.load()).run(contextOf(workspace, datasets, profiles)),
-    ),
+  return withDatasets(
+    workspace,
+    names,
+    (datasets) =>
+      makeEvidence(workspace, stage, subjectsOf(datasets, profiles), async () =>
+        (await stage.load()).run(contextOf(workspace, datasets, profiles)),
+      ),
+    async () => (await stage.rules?.(contextOf(workspace, {}))) ?? null,
   );
 }
 

@@ -177,7 +177,8 @@ async function* jsonRows(
   suspects: Suspects | null,
   numbers: ContractNumbers,
 ): AsyncGenerator<Row[]> {
-  const wanted = suspects === null ? null : numbersOf(dataset, suspects);
+  const wanted =
+    suspects === null ? null : suspects.rows === undefined ? numbersOf(dataset, suspects) : suspects.rows.values();
   let next = wanted === null ? null : await wanted.next();
   const typesOf = new Map(dataset.columns.map(({ name }, index) => [name, types[index]]));
   const utf8 = new TextDecoder('utf-8', { fatal: true });

@@ -29,6 +29,7 @@ export const data: Stage = {
   whereOf,
   sections,
   repeatable: true,
+  rules: async (context) => (await import('./sieve/row-rules.ts')).rulesOfContract(context),
   load: async () => ({ run: (await import('./validate.ts')).validateData }),
 };
 

@@ -18,7 +18,8 @@ import { repeatedRows } from './rules/rows.ts';
 import { maskerOf, personalCheck, personalColumns, type Masker, type PersonalColumn } from './personal-data.ts';
 import { mostBrokenRows, type BrokenRow, type RuleOutcome } from './rules/rule.ts';
 import { dataSettings, leakageSettings, type TableRule } from './schema.ts';
-import { suspectsOf, survey, type Suspects } from './sieve/suspects.ts';
+import { keyOfRules } from './sieve/row-rules.ts';
+import { suspectsOf, survey, type Survey, type Suspects } from './sieve/suspects.ts';
 import { count, rowsOf, showColumn, showValue } from './show.ts';
 import { suggestion, tableChecks } from './table-rules.ts';
 import { withTimeLimit } from './time-limit.ts';
@@ -88,8 +89,7 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
     const own = rules.filter((rule) => rule.datasets?.includes(name as 'evaluation') !== false);
     details[name] = await reading(dataset, async () => {
       const asked = contract === undefined ? null : askedOf(dataset, contract, columns.id);
-      const suspects = asked?.suspects ?? null;
-      const surveyed = suspects === null ? undefined : await survey(dataset, suspects);
+      const surveyed = await surveyOf(dataset, asked?.suspects ?? null, columns.id);
       const found = await describeDataset(dataset, surveyed?.present);
       checks.push(...(await tableChecks(dataset, own, columns.id, surveyed?.id)));
       if (contract !== undefined && judge !== undefined && asked !== null) {
@@ -210,7 +210,28 @@ interface Asked {
 function askedOf(dataset: Dataset, contract: Contract, id: string): Asked {
   const names = dataset.columns.map(({ name }) => name);
   const types = withTimeLimit(10_000, () => cellTypes(contract.schema, names));
-  return { types, suspects: suspectsOf(dataset, contract.schema, types, contract.numbers, id) };
+  const suspects = suspectsOf(dataset, contract.schema, types, contract.numbers, id);
+  return { types, suspects: suspects === null ? null : { ...suspects, ...rowsJudged(dataset, contract, id) } };
+}
+
+/** The rows that are not certainly valid, where those who read them were asked by this contract. */
+function rowsJudged({ judged }: Dataset, contract: Contract, id: string): Pick<Suspects, 'rows'> {
+  return judged !== undefined && judged.by === keyOfRules(contract, id) ? { rows: judged.unclear } : {};
+}
+
+/** How many rows there are for ajv, or more, and what a look at all rows tells of ids. */
+async function surveyOf(dataset: Dataset, suspects: Suspects | null, id: string): Promise<Survey | undefined> {
+  if (suspects === null) return undefined;
+  if (suspects.rows === undefined) return survey(dataset, suspects);
+  const present = dataset.columns.find(({ name }) => name === id)?.present;
+  if (present !== undefined && dataset.judged?.idsGrow === true)
+    return { suspects: suspects.rows.length, id: { surplus: 0, missing: dataset.rows - present }, present: new Map() };
+  const { first } = suspects;
+  if (!first.key) return { suspects: suspects.rows.length, present: new Map() };
+  return {
+    ...(await survey(dataset, { ...suspects, first: { ...first, condition: 'false' } })),
+    suspects: suspects.rows.length,
+  };
 }
 
 /** Fill in what the contract says of the rows: SQL clears what it can, ajv judges the rest. */

@@ -31,7 +31,7 @@ export function compileSchema(schema: unknown, value: SqlValue): Verdict {
 type Schema = Record<string, unknown>;
 
 /** Keywords that say nothing of whether a value is valid. */
-const annotations = new Set([
+export const annotations = new Set([
   '$schema',
   '$id',
   '$anchor',

@@ -20,6 +20,8 @@ export interface Suspects {
   cells: string[];
   /** The text of the id of a row, where `from` tells it. */
   id?: string;
+  /** The numbers of these rows, from 1, in order, where whoever read them told it. */
+  rows?: readonly number[];
   /** What tells fastest whether there are any such rows: it may hold of more rows than `condition`, and of all of those. */
   first: { from: string; condition: string; /** Whether `from` has a `row_key`. */ key: boolean };
 }

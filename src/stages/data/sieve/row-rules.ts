@@ -1,0 +1,250 @@
+import { fullFormats } from 'ajv-formats/dist/formats.js';
+import type { LineRules, NumberRules, TextRules, ValueRules } from '../../../data/line-rules.ts';
+import type { StageContext } from '../../stage.ts';
+import { readContract, type Contract } from '../contract.ts';
+import { baseWithin, referencesOf, type Place, type References } from '../references.ts';
+import { dataSettings } from '../schema.ts';
+import { automatonOf } from './automaton.ts';
+import { annotations } from './compile.ts';
+
+/**
+ * What a contract asks of each column of flat rows, so that whoever reads the lines can tell which are certainly valid. Null where it
+ * says anything else of rows: then SQL tells, which knows more.
+ * @param id the column that tells rows apart
+ */
+export function rowRules(contract: Contract, id: string): LineRules | null {
+  const { schema, numbers } = contract;
+  // Numbers of the data are judged by doubles.
+  if (numbers === undefined || numbers.inexact.size > 0 || schema === false) return null;
+  try {
+    const references = referencesOf(schema);
+    const row: Schema = schema === true ? {} : schema;
+    const within = { base: baseWithin(row, ''), above: [row], references };
+    const rules = { columns: [] as [string, ValueRules][], others: anything, required: [] as string[] };
+    for (const [keyword, given] of Object.entries(row)) {
+      switch (keyword) {
+        case 'type':
+          if (![given].flat().includes('object')) throw new NotKnown();
+          break;
+        case 'properties':
+          for (const [name, each] of Object.entries(given as Schema))
+            rules.columns.push([name, valuesOf(each, within)]);
+          break;
+        case 'additionalProperties':
+          rules.others = valuesOf(given, within);
+          break;
+        case 'required':
+          rules.required = given as string[];
+          break;
+        default:
+          if (!annotations.has(keyword)) throw new NotKnown();
+      }
+    }
+    // To ajv a column of this name is none of the properties.
+    if ([...rules.columns.map(([name]) => name), ...rules.required].includes('__proto__')) return null;
+    const long = [...numbers.all.keys()].filter((each) => !Number.isInteger(each) || Math.abs(each) >= 1e14);
+    return { key: keyOfRules(contract, id), id, ...rules, numbers: long };
+  } catch (cause) {
+    if (cause instanceof NotKnown) return null;
+    throw cause;
+  }
+}
+
+/** Of a contract that cannot be used there are none: the stage says why. */
+export async function rulesOfContract({
+  config,
+  pathOf,
+}: Pick<StageContext, 'config' | 'pathOf'>): Promise<LineRules | null> {
+  const { contract } = dataSettings(config);
+  if (contract === undefined) return null;
+  try {
+    return rowRules(await readContract(await pathOf(contract, 'data.contract'), contract), config.columns.id);
+  } catch {
+    return null;
+  }
+}
+
+/** What tells rules apart. */
+export function keyOfRules({ sha256 }: Contract, id: string): string {
+  return `${sha256} ${id}`;
+}
+
+type Schema = Record<string, unknown>;
+
+class NotKnown extends Error {}
+
+interface Within {
+  base: string;
+  above: readonly unknown[];
+  references: References;
+}
+
+const anyNumber: NumberRules = {
+  minimum: -Infinity,
+  maximum: Infinity,
+  exclusiveMinimum: -Infinity,
+  exclusiveMaximum: Infinity,
+  whole: false,
+  multiplesOf: [],
+  among: null,
+};
+const anyText: TextRules = { minLength: 0, maxLength: Infinity, automata: [] };
+const anything: ValueRules = { null: true, true: true, false: true, number: anyNumber, text: anyText };
+const nothing: ValueRules = { null: false, true: false, false: false, number: null, text: null };
+
+function valuesOf(schema: unknown, { base, above, references }: Within): ValueRules {
+  if (schema === true) return anything;
+  if (schema === false) return nothing;
+  // A reference to itself has no end.
+  if (above.includes(schema)) throw new NotKnown();
+  const own = schema as Schema;
+  const place: Within = { base: baseWithin(own, base), above: [...above, own], references };
+  return Object.entries(own)
+    .map(([keyword, given]) => keywordOf(keyword, given, own, place))
+    .reduce(both, anything);
+}
+
+function keywordOf(keyword: string, given: unknown, schema: Schema, within: Within): ValueRules {
+  if (annotations.has(keyword)) return anything;
+  switch (keyword) {
+    case '$ref': {
+      const target: Place | undefined = within.references(given as string, within.base);
+      if (target === undefined) throw new NotKnown();
+      return valuesOf(target.schema, { ...within, base: target.base });
+    }
+    case 'type':
+      return [given]
+        .flat()
+        .map((type) => ofType(type as string))
+        .reduce(either, nothing);
+    case 'const':
+      return oneOf([given]);
+    case 'enum':
+      return oneOf(given as unknown[]);
+    case 'minimum':
+    case 'maximum':
+    case 'exclusiveMinimum':
+    case 'exclusiveMaximum':
+      if (!Number.isFinite(given)) throw new NotKnown();
+      return ofNumbers({ [keyword]: given as number });
+    case 'multipleOf':
+      if (!Number.isSafeInteger(given)) throw new NotKnown();
+      return ofNumbers({ multiplesOf: [given as number] });
+    case 'minLength':
+    case 'maxLength':
+      return ofTexts({ [keyword]: given as number });
+    case 'pattern':
+      return matching(new RegExp(given as string, 'u'));
+    case 'format':
+      if (schema['formatMinimum'] !== undefined || schema['formatMaximum'] !== undefined) throw new NotKnown();
+      return inFormat(given as string);
+    case 'allOf':
+      return (given as unknown[]).map((each) => valuesOf(each, within)).reduce(both, anything);
+    case 'anyOf':
+      return (given as unknown[]).map((each) => valuesOf(each, within)).reduce(either, nothing);
+    default:
+      throw new NotKnown();
+  }
+}
+
+function ofNumbers(rules: Partial<NumberRules>): ValueRules {
+  return { ...anything, number: { ...anyNumber, ...rules } };
+}
+
+function ofTexts(rules: Partial<TextRules>): ValueRules {
+  return { ...anything, text: { ...anyText, ...rules } };
+}
+
+function matching(expression: RegExp): ValueRules {
+  const automaton = automatonOf(expression);
+  if (automaton === null) throw new NotKnown();
+  return ofTexts({ automata: [automaton] });
+}
+
+function ofType(type: string): ValueRules {
+  switch (type) {
+    case 'null':
+      return { ...nothing, null: true };
+    case 'boolean':
+      return { ...nothing, true: true, false: true };
+    case 'number':
+      return { ...nothing, number: anyNumber };
+    case 'integer':
+      return { ...nothing, number: { ...anyNumber, whole: true } };
+    case 'string':
+      return { ...nothing, text: anyText };
+    // What holds values of its own is in no flat row.
+    default:
+      return nothing;
+  }
+}
+
+function oneOf(values: readonly unknown[]): ValueRules {
+  const numbers = values.filter((each) => typeof each === 'number');
+  const texts = values.filter((each) => typeof each === 'string');
+  const listed = texts.map((each) =>
+    each.replaceAll(/[^A-Za-z0-9]/gu, (one) => `\\u{${one.codePointAt(0)?.toString(16)}}`),
+  );
+  return {
+    null: values.includes(null),
+    true: values.includes(true),
+    false: values.includes(false),
+    number: numbers.length === 0 ? null : { ...anyNumber, among: numbers },
+    text: texts.length === 0 ? null : matching(new RegExp(`^(?:${listed.join('|')})$`, 'u')).text,
+  };
+}
+
+function inFormat(name: string): ValueRules {
+  if (name === 'password' || name === 'binary') return anything;
+  const own = name === 'date' ? day : (fullFormats as Record<string, unknown>)[name];
+  if (!(own instanceof RegExp)) throw new NotKnown();
+  return matching(own);
+}
+
+/** Days that there are, with those of leap years. */
+const day =
+  /^(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)$/u;
+
+/** Values that both allow. */
+function both(one: ValueRules, other: ValueRules): ValueRules {
+  return {
+    null: one.null && other.null,
+    true: one.true && other.true,
+    false: one.false && other.false,
+    number: one.number === null || other.number === null ? null : bothNumbers(one.number, other.number),
+    text:
+      one.text === null || other.text === null
+        ? null
+        : {
+            minLength: Math.max(one.text.minLength, other.text.minLength),
+            maxLength: Math.min(one.text.maxLength, other.text.maxLength),
+            automata: [...one.text.automata, ...other.text.automata],
+          },
+  };
+}
+
+function bothNumbers(one: NumberRules, other: NumberRules): NumberRules {
+  const { among } = other;
+  return {
+    minimum: Math.max(one.minimum, other.minimum),
+    maximum: Math.min(one.maximum, other.maximum),
+    exclusiveMinimum: Math.max(one.exclusiveMinimum, other.exclusiveMinimum),
+    exclusiveMaximum: Math.min(one.exclusiveMaximum, other.exclusiveMaximum),
+    whole: one.whole || other.whole,
+    multiplesOf: [...one.multiplesOf, ...other.multiplesOf],
+    among: one.among === null ? among : among === null ? one.among : one.among.filter((each) => among.includes(each)),
+  };
+}
+
+/** Values that one of two allows, where they are not two ways to say something of numbers, or of texts. */
+function either(one: ValueRules, other: ValueRules): ValueRules {
+  if ((one.number !== null && other.number !== null) || (one.text !== null && other.text !== null))
+    throw new NotKnown();
+  return {
+    null: one.null || other.null,
+    true: one.true || other.true,
+    false: one.false || other.false,
+    number: one.number ?? other.number,
+    text: one.text ?? other.text,
+  };
+}
