@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { open } from 'node:fs/promises';
 
 /**
  * Digest of the bytes of a file, as hexadecimal digits; `prefix` is hashed before them, as git does with its blobs.
@@ -8,7 +7,16 @@ import { pipeline } from 'node:stream/promises';
  */
 export async function fileDigest(path: string, algorithm = 'sha256', prefix = ''): Promise<string> {
   const hash = createHash(algorithm).update(prefix);
-  // Larger pieces than the stream's own of 64 KiB: a third of the time.
-  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash);
-  return hash.digest('hex');
+  const file = await open(path);
+  try {
+    // One buffer for all of it: pieces of a stream are memory of their own, which takes half as long again.
+    const bytes = Buffer.allocUnsafeSlow(2 ** 20);
+    for (;;) {
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, null);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(bytes.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
 }

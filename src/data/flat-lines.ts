@@ -1,6 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { kind } from './kinds.ts';
-import { allowsNumber, allowsText, type JudgedLines, type LineRules, type ValueRules } from './line-rules.ts';
+import {
+  allowsNumber,
+  anyText,
+  stops,
+  type Automaton,
+  type JudgedLines,
+  type LineRules,
+  type ValueRules,
+} from './line-rules.ts';
 import { takeRows } from './lines.ts';
 import { piecesOf, scanned, type Piece } from './pieces.ts';
 import type { DatasetColumn } from './relation.ts';
@@ -113,7 +121,7 @@ const mostUnclear = 200_000;
 class FlatLines {
   rows = 0;
   readonly #names = new Map<string, number>();
-  /** Each with the quote that ends it. */
+  /** Each with its quotes and the colon. */
   readonly #keys: Buffer[] = [];
   readonly #kinds = new Uint8Array(most);
   /** Places of `clarity`. */
@@ -127,6 +135,8 @@ class FlatLines {
   readonly #rulesOf = new Map<string, ValueRules>();
   /** By column. */
   readonly #values: (ValueRules | null)[] = [];
+  readonly #automata: Automaton[] = [];
+  readonly #numbers: readonly number[];
   readonly #isRequired = new Uint8Array(most);
   /** Of the row that is being read: whether it is clear so far, and how many of the required columns it has. */
   #clear = true;
@@ -139,11 +149,15 @@ class FlatLines {
 
   constructor(rules: LineRules | null) {
     this.#rules = rules;
+    this.#numbers = rules?.numbers ?? [];
     for (const [name, values] of rules?.columns ?? []) this.#rulesOf.set(name, values);
   }
 
   found(): FlatPart {
-    const ids = this.#idsGrow ? { first: this.#firstId, last: this.#lastId } : null;
+    const ids =
+      this.#idsGrow && (this.#kinds[this.#idColumn] ?? 0) <= kind.whole
+        ? { first: this.#firstId, last: this.#lastId }
+        : null;
     const judged = this.#rules === null ? {} : { judged: { unclear: this.#unclear, ids } };
     return { rows: this.rows, columns: this.columns(), ...judged };
   }
@@ -185,15 +199,28 @@ class FlatLines {
     let at = afterSpace(bytes, start + 1);
     if (bytes[at] === close) return at + 1;
     for (let expected = 0; ;) {
-      if (bytes[at] !== quote) return -1;
-      const column = this.#column(bytes, at + 1, expected);
-      if (column < 0 || this.#seen[column] === this.rows) return -1;
+      let column = expected;
+      // Most rows have their keys in one order, written in one way.
+      let after = afterBytes(bytes, at, this.#keys[expected] ?? noKey);
+      if (after < 0) {
+        if (bytes[at] !== quote) return -1;
+        let end = at + 1;
+        while (bytes[end] !== quote) {
+          // A key that is written with escapes may be one that is written without.
+          if (bytes[end] === backslash || (bytes[end] as number) < 0x20) return -1;
+          end += 1;
+        }
+        column = this.#column(bytes.subarray(at, end + 1));
+        if (column < 0) return -1;
+        after = afterSpace(bytes, end + 1);
+        if (bytes[after] !== colon) return -1;
+        after += 1;
+      }
+      if (this.#seen[column] === this.rows) return -1;
       this.#seen[column] = this.rows;
       this.#required += this.#isRequired[column] as number;
       expected = column + 1;
-      at = afterSpace(bytes, at + 1 + (this.#keys[column] as Buffer).length);
-      if (bytes[at] !== colon) return -1;
-      at = this.#value(bytes, afterSpace(bytes, at + 1), column);
+      at = this.#value(bytes, afterSpace(bytes, after), column);
       if (at < 0) return -1;
       at = afterSpace(bytes, at);
       if (bytes[at] === close) return at + 1;
@@ -202,154 +229,145 @@ class FlatLines {
     }
   }
 
-  /** The column of the key that begins here: most rows have their keys in one order. */
-  #column(bytes: Buffer, start: number, expected: number): number {
-    const key = this.#keys[expected];
-    if (key !== undefined) {
-      let length = 0;
-      while (length < key.length && bytes[start + length] === key[length]) length += 1;
-      if (length === key.length) return expected;
-    }
-    let end = start;
-    while (bytes[end] !== quote) {
-      // A key that is written with escapes may be one that is written without.
-      if (bytes[end] === backslash || (bytes[end] as number) < 0x20) return -1;
-      end += 1;
-    }
-    if (end === start) return -1;
-    const name = bytes.toString('utf8', start, end);
+  /** The column of a key. @param written with its quotes */
+  #column(written: Buffer): number {
+    if (written.length === 2) return -1;
+    const name = written.toString('utf8', 1, written.length - 1);
     const known = this.#names.get(name);
     if (known !== undefined) return known;
     if (this.#keys.length === most) return -1;
     this.#names.set(name, this.#keys.length);
     this.#ask(name, this.#keys.length);
-    return this.#keys.push(Buffer.from(bytes.subarray(start, end + 1))) - 1;
+    return this.#keys.push(Buffer.concat([written, Buffer.of(colon)])) - 1;
   }
 
   #ask(name: string, column: number): void {
     const rules = this.#rules;
-    this.#values.push(rules === null ? null : (this.#rulesOf.get(name) ?? rules.others));
+    const values = rules === null ? null : (this.#rulesOf.get(name) ?? rules.others);
+    this.#values.push(values);
+    this.#automata.push(values?.text?.automaton ?? anyText);
     this.#isRequired[column] = Number(rules?.required.includes(name) === true);
     if (name === rules?.id) this.#idColumn = column;
   }
 
   #value(bytes: Buffer, start: number, column: number): number {
-    const rules = this.#values[column] as ValueRules | null;
     switch (bytes[start]) {
       case quote:
         this.#count(column, kind.text);
-        if (column === this.#idColumn) this.#idsGrow = false;
-        return rules === null ? afterText(bytes, start + 1) : this.#text(bytes, start + 1, rules.text);
+        return this.#text(bytes, start + 1, column);
       case 0x74:
         this.#count(column, kind.boolean);
-        if (rules?.true === false) this.#clear = false;
-        if (column === this.#idColumn) this.#idsGrow = false;
-        return afterWord(bytes, start, trueBytes);
+        if (this.#values[column]?.true === false) this.#clear = false;
+        return afterBytes(bytes, start, trueBytes);
       case 0x66:
         this.#count(column, kind.boolean);
-        if (rules?.false === false) this.#clear = false;
-        if (column === this.#idColumn) this.#idsGrow = false;
-        return afterWord(bytes, start, falseBytes);
+        if (this.#values[column]?.false === false) this.#clear = false;
+        return afterBytes(bytes, start, falseBytes);
       case 0x6e:
-        if (rules?.null === false) this.#clear = false;
+        if (this.#values[column]?.null === false) this.#clear = false;
         this.#nulls[column] = (this.#nulls[column] as number) + 1;
-        return afterWord(bytes, start, nullBytes);
+        return afterBytes(bytes, start, nullBytes);
       default:
-        return rules === null ? this.#number(bytes, start, column) : this.#judgedNumber(bytes, start, column, rules);
+        return this.#number(bytes, start, column);
     }
   }
 
-  #text(bytes: Buffer, start: number, rules: ValueRules['text']): number {
+  #text(bytes: Buffer, start: number, column: number): number {
+    const { next, ends } = this.#automata[column] as Automaton;
+    const rules = this.#values[column];
     let at = start;
+    let state = 0;
+    for (let follows = 0; ; at++) {
+      follows = next[state + (bytes[at] as number)] as number;
+      if (follows === stops) break;
+      state = follows;
+    }
     // Bytes beyond one for each character.
     let more = 0;
-    for (; ; at++) {
-      const byte = bytes[at] as number;
-      if (byte === quote) break;
-      if (byte < 0x20) return -1;
-      if (byte >= 0x80) more += Number(byte < 0xc0);
-      else if (byte === backslash) {
-        const end = afterEscape(bytes, at + 1);
-        if (end < 0) return -1;
-        more += end - 1 - at;
-        at = end - 1;
+    let matches = ends[state >> 8] === 1;
+    if (bytes[at] !== quote) {
+      matches = next === anyText.next;
+      for (; bytes[at] !== quote; at++) {
+        const byte = bytes[at] as number;
+        if (byte < 0x20) return -1;
+        if (byte >= 0x80) more += Number(byte < 0xc0);
+        else if (byte === backslash) {
+          const end = afterEscape(bytes, at + 1);
+          if (end < 0) return -1;
+          more += end - 1 - at;
+          at = end - 1;
+        }
       }
     }
-    if (rules === null || !allowsText(rules, bytes, start, at, at - start - more)) this.#clear = false;
+    if (rules !== null && rules !== undefined) {
+      const length = at - start - more;
+      const { text } = rules;
+      if (text === null || !matches || length < text.minLength || length > text.maxLength) this.#clear = false;
+    }
     return at + 1;
   }
 
-  /** The same as `#number`, which says first whether it is one. */
-  #judgedNumber(bytes: Buffer, start: number, column: number, { number: rules }: ValueRules): number {
-    const end = this.#number(bytes, start, column);
-    if (end < 0) return -1;
-    const negative = bytes[start] === minus;
-    let digits = 0;
-    let places = 0;
-    let step = 0;
-    let at = negative ? start + 1 : start;
-    for (; at < end; at++) {
-      const byte = bytes[at] as number;
-      if (byte === point) step = 1;
-      else if (byte > nine) break;
-      else {
-        digits = digits * 10 + byte - zero;
-        places += step;
-      }
-    }
-    const hasPower = at < end;
-    if (hasPower) places -= Number(bytes.toString('latin1', at + 1, end));
-    const whole = step === 0 && !hasPower;
-    if (column === this.#idColumn) {
-      const id = negative ? -digits : digits;
-      if (!whole || digits >= 1e15 || !(this.#lastId < id)) this.#idsGrow = false;
-      if (this.#firstId === Infinity) this.#firstId = id;
-      this.#lastId = id;
-    }
-    const numbers = this.#rules?.numbers;
-    const known = rules !== null && numbers !== undefined && end - start <= longestJudged;
-    if (!known || !allowsNumber(rules, numbers, { digits, places, negative, whole })) this.#clear = false;
-    return end;
-  }
-
   #number(bytes: Buffer, start: number, column: number): number {
-    const first = bytes[start] === minus ? start + 1 : start;
-    let at = afterDigits(bytes, first);
+    const negative = bytes[start] === minus;
+    const first = negative ? start + 1 : start;
+    let at = first;
+    let value = 0;
+    for (let byte = bytes[at] as number; byte >= zero && byte <= nine; byte = bytes[++at] as number)
+      value = value * 10 + (byte - zero);
     const digits = at - first;
     if (digits === 0 || (bytes[first] === zero && digits > 1)) return -1;
     let found: number = kind.whole;
     let rounded = digits > 18;
+    let places = 0;
     if (bytes[at] === point) {
       found = kind.fraction;
-      const end = afterDigits(bytes, at + 1);
-      if (end === at + 1) return -1;
-      at = end;
+      const fraction = at + 1;
+      at = fraction;
+      for (let byte = bytes[at] as number; byte >= zero && byte <= nine; byte = bytes[++at] as number)
+        value = value * 10 + (byte - zero);
+      places = at - fraction;
+      if (places === 0) return -1;
       rounded = digits > 10;
     }
     if (bytes[at] === 0x65 || bytes[at] === 0x45) {
       found = kind.fraction;
       rounded = true;
-      at += 1;
+      const power = at + 1;
+      at = power;
       if (bytes[at] === minus || bytes[at] === 0x2b) at += 1;
       const end = afterDigits(bytes, at);
       // Of larger powers a double may be infinite, or nothing.
       if (end === at || end - at > 2) return -1;
       at = end;
+      places -= Number(bytes.toString('latin1', power, end));
     }
     if (found === kind.whole && digits > 18) {
       if (digits > 19 || first > start) return -1;
       found = kind.wide;
     }
     if (at - start > longestNumber || (found === kind.whole && first > start && bytes[first] === zero)) return -1;
-    if ((rounded || at - start > 15) && this.#digits[column] !== 2) {
+    const rules = this.#values[column];
+    if (rules !== null && rules !== undefined) {
       // Whoever judges each number needs to know no more of all of them.
-      const unclear =
-        this.#rules !== null ||
-        ((rounded || hasRun(bytes, first, at)) && !isExact(bytes.toString('latin1', start, at)));
+      if (rounded || at - start > 15) this.#digits[column] = 2;
+      const { number } = rules;
+      const isWhole = found !== kind.fraction;
+      if (number === null || at - start > longestJudged) this.#clear = false;
+      else if (!allowsNumber(number, this.#numbers, negative ? -value : value, places, isWhole)) this.#clear = false;
+      if (column === this.#idColumn) this.#addId(negative ? -value : value);
+    } else if ((rounded || at - start > 15) && this.#digits[column] !== 2) {
+      const unclear = (rounded || hasRun(bytes, first, at)) && !isExact(bytes.toString('latin1', start, at));
       this.#digits[column] = Math.max(this.#digits[column] as number, unclear ? 2 : 1);
     }
     this.#count(column, found);
     return at;
+  }
+
+  /** Ids above 1e15 may be rounded. */
+  #addId(id: number): void {
+    if (!(this.#lastId < id) || Math.abs(id) >= 1e15) this.#idsGrow = false;
+    if (this.#firstId === Infinity) this.#firstId = id;
+    this.#lastId = id;
   }
 
   #count(column: number, found: number): void {
@@ -379,21 +397,11 @@ function afterDigits(bytes: Buffer, start: number): number {
   return at;
 }
 
-function afterWord(bytes: Buffer, start: number, word: Buffer): number {
+const noKey = Buffer.of(0);
+
+function afterBytes(bytes: Buffer, start: number, word: Buffer): number {
   for (let at = 0; at < word.length; at++) if (bytes[start + at] !== word[at]) return -1;
   return start + word.length;
-}
-
-function afterText(bytes: Buffer, start: number): number {
-  for (let at = start; ; at++) {
-    const byte = bytes[at] as number;
-    if (byte === quote) return at + 1;
-    if (byte < 0x20) return -1;
-    if (byte === backslash) {
-      at = afterEscape(bytes, at + 1) - 1;
-      if (at < 0) return -1;
-    }
-  }
 }
 
 /** Of half a surrogate pair, and of the character of number 0, the engine and JavaScript do not say the same. */

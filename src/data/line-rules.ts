@@ -38,15 +38,28 @@ export interface TextRules {
   /** In characters. */
   minLength: number;
   maxLength: number;
-  automata: readonly Automaton[];
+  automaton: Automaton | null;
 }
 
-/** Says of a text of ASCII whether a regular expression has a match in it. It begins in state 0. */
+/** Says of a text of JSON without escapes, all of ASCII, whether a regular expression has a match in it. It begins in state 0. */
 export interface Automaton {
-  /** By state and byte, 128 for each state: the state that follows. */
-  next: Uint16Array;
-  /** By state: 1 where the text may end. */
+  /** By state and byte: the state that follows, each a multiple of 256; `stops` of all bytes that no such text has. */
+  next: Uint32Array;
+  /** By state, a 256th of it: 1 where the text may end. */
   ends: Uint8Array;
+}
+
+export const stops = 0xffffffff;
+
+/** Finds a match in every text. */
+export const anyText: Automaton = {
+  next: Uint32Array.from({ length: 256 }, (_, byte) => (isPlain(byte) ? 0 : stops)),
+  ends: Uint8Array.of(1),
+};
+
+/** Whether a byte is a character that stands for itself in a text of JSON. */
+export function isPlain(byte: number): boolean {
+  return byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c;
 }
 
 /** What `LineRules` say of all rows. */
@@ -67,30 +80,31 @@ const mostExact = 1e15;
 
 /**
  * Whether a number is certainly allowed.
- * @param digits its digits without point and sign, as far as a double holds them, of at most 30
+ * @param digits its digits without the point, as far as a double holds them, of at most 30
  * @param places how many of them come after the point, less the exponent
+ * @param whole whether it is written as a whole number
  */
 export function allowsNumber(
   rules: NumberRules,
   numbers: readonly number[],
-  { digits, places, negative, whole }: { digits: number; places: number; negative: boolean; whole: boolean },
+  digits: number,
+  places: number,
+  whole: boolean,
 ): boolean {
   if (places > 22 || places < -22) return false;
-  const size = places < 0 ? digits * (powers[-places] as number) : digits / (powers[places] as number);
-  const value = negative ? -size : size;
+  const value = places < 0 ? digits * (powers[-places] as number) : digits / (powers[places] as number);
   let error = 0;
-  if (digits >= mostExact) {
+  if (digits < mostExact && digits > -mostExact) {
+    if (rules.whole && value !== Math.trunc(value)) return false;
+    if (rules.among !== null && !rules.among.includes(value)) return false;
+    for (const each of rules.multiplesOf) if (value % each !== 0 || Math.abs(value) >= mostExact) return false;
+  } else {
+    if ((rules.whole && !whole) || rules.among !== null || rules.multiplesOf.length > 0) return false;
     // Rounding of up to 30 digits adds up to less than half of this.
-    error = size * 1e-14;
-    if (rules.whole && !whole) return false;
-    if (rules.among !== null || rules.multiplesOf.length > 0) return false;
+    error = Math.abs(value) * 1e-14;
     // Its double may be whole, or one of these, where the number is not: nobody can judge it.
     if (!whole && Math.abs(value - Math.round(value)) <= error) return false;
     for (const each of numbers) if (Math.abs(value - each) <= error) return false;
-  } else {
-    if (rules.whole && value !== Math.trunc(value)) return false;
-    if (rules.among !== null && !rules.among.includes(value)) return false;
-    for (const each of rules.multiplesOf) if (value % each !== 0 || size >= mostExact) return false;
   }
   return (
     value - error >= rules.minimum &&
@@ -98,17 +112,4 @@ export function allowsNumber(
     value - error > rules.exclusiveMinimum &&
     value + error < rules.exclusiveMaximum
   );
-}
-
-/** Whether the text that begins and ends here, of so many characters, is certainly allowed. */
-export function allowsText(rules: TextRules, bytes: Buffer, start: number, end: number, length: number): boolean {
-  if (length < rules.minLength || length > rules.maxLength) return false;
-  for (const { next, ends } of rules.automata) {
-    // It has escapes, or characters that are not of ASCII.
-    if (length < end - start) return false;
-    let state = 0;
-    for (let at = start; at < end; at++) state = next[state * 128 + (bytes[at] as number)] as number;
-    if (ends[state] !== 1) return false;
-  }
-  return true;
 }

@@ -1,8 +1,8 @@
 import { parseRegExpLiteral, type AST } from '@eslint-community/regexpp';
-import type { Automaton } from '../../../data/line-rules.ts';
+import { isPlain, stops, type Automaton } from '../../../data/line-rules.ts';
 
 const mostSteps = 5000;
-const mostStates = 5000;
+const mostStates = 500;
 /** Steps looked at for all states and characters. */
 const mostWork = 20_000_000;
 
@@ -114,16 +114,21 @@ function determined(steps: readonly Step[], entry: number): Automaton {
     const atEnd = reachedFrom(steps, reached, { start: inFront, end: true });
     ends.push(Number(atEnd.some((each) => steps[each]?.kind === 'match')));
     const found = reached.filter((each) => steps[each]?.kind === 'match');
-    for (let byte = 0; byte < 128; byte++) {
+    for (let byte = 0; byte < 256; byte++) {
+      if (!isPlain(byte)) {
+        next.push(stops);
+        continue;
+      }
       const read = reached.flatMap((each) => {
         const step = steps[each] as Step;
         return step.kind === 'read' && step.set[byte] === true ? [step.to] : [];
       });
       // A match may begin at any character; what has one needs no other.
-      next.push(stateOf(found.length > 0 ? found : reachedFrom(steps, [...read, entry], { start: false, end: false })));
+      const to = found.length > 0 ? found : reachedFrom(steps, [...read, entry], { start: false, end: false });
+      next.push(256 * stateOf(to));
     }
   }
-  return { next: Uint16Array.from(next), ends: Uint8Array.from(ends) };
+  return { next: Uint32Array.from(next), ends: Uint8Array.from(ends) };
 }
 
 /** The steps that are reached without reading, but for those that only lead on. In order. */

@@ -88,7 +88,7 @@ const anyNumber: NumberRules = {
   multiplesOf: [],
   among: null,
 };
-const anyText: TextRules = { minLength: 0, maxLength: Infinity, automata: [] };
+const anyText: TextRules = { minLength: 0, maxLength: Infinity, automaton: null };
 const anything: ValueRules = { null: true, true: true, false: true, number: anyNumber, text: anyText };
 const nothing: ValueRules = { null: false, true: false, false: false, number: null, text: null };
 
@@ -158,7 +158,7 @@ function ofTexts(rules: Partial<TextRules>): ValueRules {
 function matching(expression: RegExp): ValueRules {
   const automaton = automatonOf(expression);
   if (automaton === null) throw new NotKnown();
-  return ofTexts({ automata: [automaton] });
+  return ofTexts({ automaton });
 }
 
 function ofType(type: string): ValueRules {
@@ -212,14 +212,16 @@ function both(one: ValueRules, other: ValueRules): ValueRules {
     true: one.true && other.true,
     false: one.false && other.false,
     number: one.number === null || other.number === null ? null : bothNumbers(one.number, other.number),
-    text:
-      one.text === null || other.text === null
-        ? null
-        : {
-            minLength: Math.max(one.text.minLength, other.text.minLength),
-            maxLength: Math.min(one.text.maxLength, other.text.maxLength),
-            automata: [...one.text.automata, ...other.text.automata],
-          },
+    text: one.text === null || other.text === null ? null : bothTexts(one.text, other.text),
+  };
+}
+
+function bothTexts(one: TextRules, other: TextRules): TextRules {
+  if (one.automaton !== null && other.automaton !== null) throw new NotKnown();
+  return {
+    minLength: Math.max(one.minLength, other.minLength),
+    maxLength: Math.min(one.maxLength, other.maxLength),
+    automaton: one.automaton ?? other.automaton,
   };
 }
 
