@@ -5,9 +5,11 @@ import type { DataSettings } from '../../../src/stages/data/schema.ts';
 import { cellTypes } from '../../../src/stages/data/cell-types.ts';
 import { readContract } from '../../../src/stages/data/contract.ts';
 import { compileContract, type Violation } from '../../../src/stages/data/judge.ts';
-import { countSuspects, suspectsOf } from '../../../src/stages/data/sieve/suspects.ts';
+import { rowRules, rulesOfContract } from '../../../src/stages/data/sieve/row-rules.ts';
+import { countSuspects, suspectsOf, type Suspects } from '../../../src/stages/data/sieve/suspects.ts';
 import { rowBatches } from '../../../src/stages/data/rows.ts';
 import { validateData } from '../../../src/stages/data/validate.ts';
+import type { LineRules } from '../../../src/data/line-rules.ts';
 import { openDataset } from '../../../src/data/dataset.ts';
 import type { Check } from '../../../src/evidence/check.ts';
 import type { StageResult } from '../../../src/stages/stage.ts';
@@ -25,15 +27,16 @@ export async function validate(
   if (schema !== undefined) {
     await writeFile(contractPath, typeof schema === 'string' ? schema : JSON.stringify(schema));
   }
-  const dataset = await openDataset({ name: 'evaluation', path, uri: 'data/rows' });
+  const config: ConfiguredModel = {
+    task: 'binary-classification',
+    candidate: 'm.onnx',
+    columns: { id: idColumn, label: 'label' },
+    data: { evaluation: 'data/rows', rules, ...(schema === undefined ? {} : { contract: 'contract.schema.json' }) },
+    policy: { primary: { metric: 'recall' } },
+  };
+  const asked = (): Promise<LineRules | null> => rulesOfContract({ config, pathOf: async () => contractPath });
+  const dataset = await openDataset({ name: 'evaluation', path, uri: 'data/rows' }, { rules: asked });
   try {
-    const config: ConfiguredModel = {
-      task: 'binary-classification',
-      candidate: 'm.onnx',
-      columns: { id: idColumn, label: 'label' },
-      data: { evaluation: 'data/rows', rules, ...(schema === undefined ? {} : { contract: 'contract.schema.json' }) },
-      policy: { primary: { metric: 'recall' } },
-    };
     return await validateData({
       config,
       datasets: { evaluation: dataset },
@@ -58,7 +61,7 @@ export async function violationsOf(path: string, schema: unknown, sieved = true)
   return opened(path, schema, (violations) => violations(sieved));
 }
 
-/** The same by SQL and ajv, and by ajv alone. */
+/** The same by what clears rows and ajv, and by ajv alone. */
 export async function violationsBothWays(path: string, schema: unknown): Promise<[Violation[], Violation[]]> {
   return opened(path, schema, async (violations) => [await violations(true), await violations(false)]);
 }
@@ -72,16 +75,23 @@ async function opened<T>(
   await writeFile(contractPath, JSON.stringify(schema));
   const contract = await readContract(contractPath, 'contract.schema.json');
   const judge = compileContract(contract, silentLog);
-  const dataset = await openDataset({ name: 'evaluation', path, uri: 'data/rows' });
+  const source = { name: 'evaluation', path, uri: 'data/rows' };
+  const dataset = await openDataset(source, { rules: async () => rowRules(contract, 'id') });
   try {
     const names = dataset.columns.map((column) => column.name);
     const types = cellTypes(contract.schema, names);
-    return await use(async (sieved) => {
+    const judged = async (suspects: Suspects | null): Promise<Violation[]> => {
       const invalid: Violation[] = [];
-      const suspects = sieved ? suspectsOf(dataset, contract.schema, types, contract.numbers) : null;
-      for await (const batch of rowBatches(dataset, types, suspects, contract.numbers)) {
+      for await (const batch of rowBatches(dataset, types, suspects, contract.numbers))
         invalid.push(...judge.judge(batch));
-      }
+      return invalid;
+    };
+    return await use(async (sieved) => {
+      const suspects = sieved ? suspectsOf(dataset, contract.schema, types, contract.numbers) : null;
+      const invalid = await judged(suspects);
+      // What was told while the lines were read says the same.
+      if (suspects !== null && dataset.judged !== undefined)
+        assert.deepEqual(await judged({ ...suspects, rows: dataset.judged.unclear }), invalid);
       // Where the first look finds no row, ajv gets none.
       if (suspects !== null) assert.ok((await countSuspects(dataset, suspects)) >= invalid.length, 'not all are seen');
       return invalid;

@@ -1,0 +1,416 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { openDataset } from '../../../../src/data/dataset.ts';
+import { scanFlat } from '../../../../src/data/flat-lines.ts';
+import { silentLog } from '../../../../src/log.ts';
+import { cellTypes } from '../../../../src/stages/data/cell-types.ts';
+import { readContract, type Contract } from '../../../../src/stages/data/contract.ts';
+import { compileContract } from '../../../../src/stages/data/judge.ts';
+import { rowBatches } from '../../../../src/stages/data/rows.ts';
+import { rowRules } from '../../../../src/stages/data/sieve/row-rules.ts';
+import { inTemporaryFolder } from '../../../support/project.ts';
+
+type Schema = object | boolean;
+
+async function contractOf(folder: string, schema: Schema | string): Promise<Contract> {
+  const path = join(folder, 'contract.json');
+  await writeFile(path, typeof schema === 'string' ? schema : JSON.stringify(schema));
+  return readContract(path, 'contract.json');
+}
+
+/** Of lines the numbers of those that are not clear; null where nothing is said. */
+async function unclear(
+  folder: string,
+  contract: Contract,
+  lines: readonly string[],
+): Promise<readonly number[] | null> {
+  const path = join(folder, 'rows.jsonl');
+  await writeFile(path, lines.map((line) => `${line}\n`).join(''));
+  const rules = rowRules(contract, 'id');
+  assert.ok(rules !== null, 'no rules');
+  return (await scanFlat({ path }, rules))?.judged?.unclear ?? null;
+}
+
+/** @throws where ajv refuses a row, or nobody can judge one of its numbers */
+async function requireValid(path: string, contract: Contract, rows: readonly number[]): Promise<void> {
+  const dataset = await openDataset({ name: 'evaluation', path, uri: 'rows' });
+  try {
+    const types = cellTypes(
+      contract.schema,
+      dataset.columns.map(({ name }) => name),
+    );
+    const suspects = { from: '', condition: '', cells: [], first: { from: '', condition: '', key: false }, rows };
+    const judge = compileContract(contract, silentLog);
+    for await (const batch of rowBatches(dataset, types, suspects, contract.numbers))
+      assert.deepEqual(judge.judge(batch), []);
+  } finally {
+    dataset.close();
+  }
+}
+
+const long = '1234567890123456789';
+
+test('each rule clears what it allows, and nothing that it does not', async () => {
+  const date = { type: 'string', format: 'date' };
+  const cases: [rule: Schema, clear: string[], unclear: string[]][] = [
+    [true, ['1', '"a"', 'null', 'true', '"\\n"', '"é"', '1e5', long.slice(0, 18)], []],
+    [false, [], ['1', '"a"', 'null', 'true', 'false']],
+    [{ type: 'string' }, ['"a"', '"\\u00e9"', '"é"', '""'], ['1', 'null', 'true', 'false']],
+    [{ type: 'number' }, ['1', '-1.5', '1e5'], ['"1"', 'null', 'true', 'false']],
+    [
+      { type: 'integer' },
+      ['1', '1.0', '1e2', '-3', '123456789012345678'],
+      ['1.5', '1e-2', '"1"', '0.1234567890123456'],
+    ],
+    [{ type: 'boolean' }, ['true', 'false'], ['1', '"true"', 'null']],
+    [{ type: ['string', 'null'] }, ['"a"', 'null'], ['1', 'true']],
+    [{ type: 'object' }, [], ['1', '"a"']],
+    [{ const: 'a' }, ['"a"'], ['"b"', '"ab"', '"ba"', '""', '1', 'null', '"\\u0061"']],
+    [{ enum: [1, 'a.b', true, null] }, ['1', '1.0', '"a.b"', 'true', 'null'], ['2', '"a_b"', 'false', '1.5']],
+    [{ enum: ['é'] }, [], ['"é"', '"e"']],
+    [{ minimum: 2 }, ['2', '2.0', '3', '"a"', '2.5000000000000001'], ['1', '1.9', '-2', '1.99999999999999999', '-9']],
+    [{ maximum: -1.5 }, ['-1.5', '-2'], ['-1.4', '-1.49999999999999999', '0']],
+    [{ exclusiveMinimum: 2 }, ['2.1', '3'], ['2', '2.00000000000000001']],
+    [{ exclusiveMaximum: 2 }, ['1.9', '1'], ['2', '1.99999999999999999']],
+    [{ multipleOf: 3 }, ['3', '-6', '3.0', '0'], ['4', '3.5', '3000000000000000000', '3e15']],
+    [
+      { minLength: 2 },
+      ['"ab"', '"éé"', '"🤦a"', '"\\n\\u00e9"', '1'],
+      ['"a"', '"é"', '"🤦"', '"\\n"', '"\\ud83e\\udd26"'],
+    ],
+    [{ maxLength: 1 }, ['""', '"a"', '"é"', '"🤦"', '"\\u00e9"', '"\\ud83e\\udd26"'], ['"ab"', '"é🤦"', '"\\n\\n"']],
+    [{ pattern: '^a' }, ['"ab"', '1'], ['"ba"', '""', '"aé"', '"a\\n"']],
+    [{ pattern: 'b$', minLength: 3 }, ['"aab"'], ['"ab"', '"aaa"']],
+    [{ format: 'email' }, ['"a@b.co"'], ['"a@b"']],
+    [{ format: 'password' }, ['"a"'], []],
+    [
+      date,
+      ['"2024-02-29"', '"2000-02-29"', '"2023-04-30"', '"2023-12-31"', '"0000-02-29"'],
+      [
+        ...['"2023-02-29"', '"1900-02-29"', '"2023-04-31"', '"2023-13-01"', '"2023-00-10"', '"2023-01-00"'],
+        ...['"2023-1-1"', '"2023-01-32"', '" 2023-01-01"', '"12023-01-01"'],
+      ],
+    ],
+    [{ allOf: [{ minimum: 1 }, { maximum: 3 }, { type: 'integer' }] }, ['2'], ['0', '4', '2.5', '"a"']],
+    [{ anyOf: [{ type: 'integer', minimum: 1 }, { type: 'null' }] }, ['1', 'null'], ['0', '1.5', '"a"', 'true']],
+    [{ $ref: '#/$defs/small' }, ['9', '"a"'], ['10']],
+    // Rounded to a double it may be a number of the contract, or whole.
+    [{ not_asked: 0.5, description: '' }, ['0.5', '0.50', '0.6000000000000001'], []],
+    [{ maximum: 0.5 }, ['0.5', '0.4999999999999'], ['0.4999999999999999999', '0.50000000000000000000']],
+    [{ minimum: 0 }, ['7.1234567890123456'], ['7.00000000000000001', '6.99999999999999999']],
+    // What a double cannot say nearly is left.
+    [{ minimum: 0 }, ['1e22', '1e-22'], ['1e23', '1e-23', `0.${'1'.repeat(40)}`]],
+  ];
+  await inTemporaryFolder(async (folder) => {
+    for (const [rule, clear, others] of cases) {
+      const asked = JSON.stringify(rule).includes('not_asked') ? { examples: [0.5] } : rule;
+      const contract = await contractOf(folder, { properties: { x: asked }, $defs: { small: { maximum: 9 } } });
+      const lines = [...clear, ...others].map((token) => `{"x":${token}}`);
+      const found = await unclear(folder, contract, lines);
+      const wanted = others.map((_, at) => clear.length + at + 1);
+      const said = `${JSON.stringify(rule)}: ${lines.filter((_, at) => found?.includes(at + 1)).join(' ')}`;
+      assert.deepEqual(found, wanted, said);
+      await requireValid(
+        join(folder, 'rows.jsonl'),
+        contract,
+        [...clear.keys()].map((at) => at + 1),
+      );
+    }
+  });
+});
+
+test('rows have what is required, and nothing that is not allowed', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const schema = {
+      type: 'object',
+      required: ['a', 'b'],
+      properties: { a: { minimum: 1 } },
+      additionalProperties: { type: 'string' },
+    };
+    const lines = [
+      '{"a":1,"b":"x"}',
+      '{"b":"x","a":1}',
+      '{ "b" : "x" , "a" : 1 }\r',
+      '{"a":1}',
+      '{}',
+      '{"a":1,"b":2}',
+      '{"a":1,"b":"","A":0}',
+      '{"a":0,"b":""}',
+      '{"a":null,"b":"y"}',
+    ];
+    assert.deepEqual(await unclear(folder, await contractOf(folder, schema), lines), [4, 5, 6, 7, 8]);
+    const closed = await contractOf(folder, { properties: { a: true }, additionalProperties: false });
+    assert.deepEqual(await unclear(folder, closed, ['{"a":1}', '{"A":1}', '{"__proto__":1}', '{"b":null}']), [2, 3, 4]);
+    for (const line of [
+      '{"a":1,"a":2}',
+      '{"\\u0061":1}',
+      '{"a":1,}',
+      '{"a":1',
+      '{"a":01}',
+      '{"a":-0}',
+      '{"a":1e400}',
+      '\uFEFF{"a":1}',
+      '{"a":"\\ud800"}',
+      '{"a":1}{}',
+      '{"a":[1]}',
+      '',
+    ])
+      assert.equal(await unclear(folder, closed, ['{"a":1}', line]), null, line);
+  });
+});
+
+test('nothing is asked of rows where the contract says more than rules do', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const ofColumn: object[] = [
+      { not: { const: 1 } },
+      { oneOf: [{ minimum: 1 }] },
+      { if: true },
+      { pattern: '(?=a)' },
+      { format: 'int32' },
+      { format: 'date', formatMinimum: '2020-01-01' },
+      { multipleOf: 0.1 },
+      { format: 'email', pattern: 'a' },
+      { anyOf: [{ minimum: 1 }, { maximum: 0 }] },
+      { anyOf: [{ minLength: 1 }, { type: 'string' }] },
+      { $ref: '#/properties/x' },
+      { $ref: '#/nowhere' },
+      { items: true },
+      { minimum: 0.1, maximum: 1e400 },
+    ];
+    const ofRow: (Schema | string)[] = [
+      false,
+      { minProperties: 1 },
+      { anyOf: [{ required: ['a'] }] },
+      { patternProperties: { a: true } },
+      { properties: { ['__proto__']: { type: 'string' } } },
+      { required: ['__proto__'] },
+      { type: 'object', unevaluatedProperties: false },
+      '{"properties":{"x":{"minimum":0.1000000000000000055}}}',
+    ];
+    for (const schema of [...ofColumn.map((x) => ({ properties: { x } })), ...ofRow])
+      assert.equal(rowRules(await contractOf(folder, schema), 'id'), null, JSON.stringify(schema));
+    const { numbers: _none, ...untold } = await contractOf(folder, {});
+    assert.equal(rowRules(untold, 'id'), null);
+  });
+});
+
+test('it says whether ids grow', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const contract = await contractOf(folder, {});
+    const grows = async (...ids: (string | null)[]): Promise<boolean> => {
+      const lines = ids.map((id) => (id === null ? '{"x":1}\n' : `{"id":${id},"x":1}\n`));
+      const path = join(folder, 'rows.jsonl');
+      await writeFile(path, lines.join(''));
+      const dataset = await openDataset(
+        { name: 'evaluation', path, uri: 'rows' },
+        { rules: async () => rowRules(contract, 'id') },
+      );
+      dataset.close();
+      assert.equal(dataset.judged?.by, rowRules(contract, 'id')?.key);
+      return dataset.judged?.idsGrow === true;
+    };
+    assert.equal(await grows('-2', '1', null, '7', 'null', '123456789012'), true);
+    for (const ids of [
+      ['1', '1'],
+      ['2', '1'],
+      ['1', '2.5'],
+      ['1', '"2"'],
+      ['1', 'true'],
+      ['1', '2000000000000000'],
+      ['-1', '-2'],
+      ['1.0', '2'],
+    ])
+      assert.equal(await grows(...ids), false, ids.join());
+  });
+});
+
+test('pieces and files are told as one', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const contract = await contractOf(folder, { properties: { x: { minimum: 0 } } });
+    const { flatColumns } = await import('../../../../src/data/flat-lines.ts');
+    const paths = [join(folder, 'a.jsonl'), join(folder, 'b.jsonl')];
+    const write = (at: number, ids: readonly number[]): Promise<void> =>
+      writeFile(paths[at] as string, ids.map((id) => `{"id":${id},"x":${id % 7 === 3 ? -1 : 1}}\n`).join(''));
+    const ids = (from: number): number[] => Array.from({ length: 40 }, (_, at) => from + at);
+    await write(0, ids(1));
+    await write(1, ids(41));
+    const wanted = {
+      by: rowRules(contract, 'id')?.key,
+      unclear: [...ids(1), ...ids(41)].filter((id) => id % 7 === 3),
+      idsGrow: true,
+    };
+    for (const least of [undefined, 50])
+      assert.deepEqual((await flatColumns(paths, rowRules(contract, 'id'), least))?.judged, wanted);
+    await write(1, ids(40));
+    for (const least of [undefined, 50])
+      assert.equal((await flatColumns(paths, rowRules(contract, 'id'), least))?.judged?.idsGrow, false);
+  });
+});
+
+test('no row is clear that ajv refuses, or whose numbers nobody can judge', async () => {
+  const tokens = fc.oneof(
+    fc.constantFrom(
+      'null',
+      'true',
+      'false',
+      '""',
+      '"a"',
+      '"abc"',
+      '"é"',
+      '"\\u0061"',
+      '"2024-02-29"',
+      '"2023-02-29"',
+      '"a@b.co"',
+      '"🤦"',
+      '" "',
+    ),
+    fc.constantFrom(
+      '0',
+      '1',
+      '-1',
+      '3',
+      '0.1',
+      '0.30',
+      '0.3',
+      '1.0',
+      '1e0',
+      '3e-1',
+      '0.30000000000000004',
+      '0.3000000000000000001',
+      '0.2999999999999999',
+      '2.99999999999999999',
+      '3.0000000000000001',
+      '0.1000000000000000055',
+      '9007199254740993',
+      '1000000000000000000',
+      '1e15',
+      '-0.0',
+      '1e22',
+      '5e-05',
+      '100000000000000000.1',
+    ),
+    fc.constantFrom(
+      '-0',
+      '01',
+      '1.',
+      '.5',
+      '+1',
+      'NaN',
+      'Infinity',
+      '1e400',
+      '"\\ud800"',
+      '"\t"',
+      '[1]',
+      '{"a":1}',
+      'nul',
+      '"',
+      'TRUE',
+      '0x1',
+    ),
+    fc.double({ noNaN: true, min: -5, max: 5 }).map(String),
+  );
+  const plainTokens = tokens.filter(
+    (each) => !/^(?:-0|0[1x]|1\.|\.|\+|N|I|1e400|"\\ud|"\t|[[{]|nul$|"$|T)/u.test(each),
+  );
+  const value = fc.oneof(
+    fc.constantFrom<Schema>(
+      {},
+      { type: 'number' },
+      { type: 'integer' },
+      { type: 'string' },
+      { type: ['boolean', 'null'] },
+      { type: ['string', 'integer', 'null'] },
+      { minimum: 0.3 },
+      { exclusiveMinimum: 0.3 },
+      { maximum: 3 },
+      { exclusiveMaximum: 3 },
+      { multipleOf: 1 },
+      { multipleOf: 3 },
+      { minLength: 1 },
+      { maxLength: 1 },
+      { pattern: '^[a-c]' },
+      { pattern: 'c$' },
+      { format: 'date' },
+      { format: 'email' },
+      { enum: ['a', 1, null, true] },
+      { const: 0.3 },
+      { const: false },
+      true,
+      false,
+    ),
+  );
+  const rule = fc.oneof(
+    value,
+    fc.tuple(value, value).map(([one, other]): Schema => ({ allOf: [one, other] })),
+    fc.tuple(value, value).map(([one, other]): Schema => ({ anyOf: [one, other] })),
+    fc
+      .tuple(value, value)
+      .map(([one, other]): Schema => Object.assign({}, Object(one) as object, Object(other) as object)),
+  );
+  const names = ['a', 'b', 'c'];
+  const pair = (token: typeof tokens): fc.Arbitrary<string> =>
+    fc
+      .tuple(fc.constantFrom('"a"', '"a"', '"c"', '"b"', '"__proto__"'), fc.constantFrom(':', ': ', ' :'), token)
+      .map((parts) => parts.join(''));
+  const line = fc.oneof(
+    {
+      weight: 12,
+      arbitrary: fc
+        .tuple(
+          fc.uniqueArray(pair(plainTokens), { maxLength: 3, selector: (each) => each.split('"')[1] }),
+          fc.constantFrom(',', ', ', ' ,\t'),
+          fc.constantFrom('', '', '\r', ' '),
+        )
+        .map(([pairs, comma, end]) => `{${pairs.join(comma)}}${end}`),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(
+          fc.array(pair(tokens), { maxLength: 3 }),
+          fc.constantFrom(',', ',,'),
+          fc.constantFrom('}', ',}', '', '}}', '} {}'),
+        )
+        .map(([pairs, comma, end]) => `{${pairs.join(comma)}${end}`),
+    },
+  );
+  const generated = fc.record({
+    rules: fc.tuple(rule, rule),
+    others: fc.option(value, { freq: 2 }),
+    required: fc.subarray(names),
+    lines: fc.array(line, { minLength: 1, maxLength: 6 }),
+  });
+  let [clear, left, unsaid] = [0, 0, 0];
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.jsonl');
+    await fc.assert(
+      fc.asyncProperty(generated, async ({ rules: [a, b], others, required, lines }) => {
+        const contract = await contractOf(folder, {
+          properties: { a, b },
+          required,
+          ...(others === null ? {} : { additionalProperties: others }),
+        });
+        const rules = rowRules(contract, 'id');
+        if (rules === null) return;
+        await writeFile(path, `${lines.join('\n')}\n`);
+        const found = (await scanFlat({ path }, rules))?.judged?.unclear;
+        if (found === undefined) {
+          unsaid += 1;
+          return;
+        }
+        const cleared = [...lines.keys()].map((at) => at + 1).filter((row) => !found.includes(row));
+        clear += cleared.length;
+        left += found.length;
+        if (cleared.length > 0) await requireValid(path, contract, cleared);
+      }),
+      { numRuns: Number(process.env['CONTENDER_SIEVE_RUNS'] ?? 500), seed: 9 },
+    );
+  });
+  assert.ok(
+    clear > 50 && left > 50 && unsaid > 50,
+    `${clear} clear, ${left} not, ${unsaid} files of which nothing is said`,
+  );
+});
