@@ -352,8 +352,8 @@ class FlatLines {
       if (rounded || at - start > 15) this.#digits[column] = 2;
       const { number } = rules;
       const isWhole = found !== kind.fraction;
-      if (number === null || at - start > longestJudged) this.#clear = false;
-      else if (!allowsNumber(number, this.#numbers, negative ? -value : value, places, isWhole)) this.#clear = false;
+      if (number === null || !allowsNumber(number, this.#numbers, negative ? -value : value, places, isWhole))
+        this.#clear = false;
       if (column === this.#idColumn) this.#addId(negative ? -value : value);
     } else if ((rounded || at - start > 15) && this.#digits[column] !== 2) {
       const unclear = (rounded || hasRun(bytes, first, at)) && !isExact(bytes.toString('latin1', start, at));
@@ -375,9 +375,6 @@ class FlatLines {
     this.#present[column] = (this.#present[column] as number) + 1;
   }
 }
-
-/** Bytes of a number whose digits a double holds nearly. */
-const longestJudged = 32;
 
 const [trueBytes, falseBytes, nullBytes] = ['true', 'false', 'null'].map((word) => Buffer.from(word)) as [
   Buffer,

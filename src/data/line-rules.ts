@@ -72,7 +72,7 @@ export interface JudgedLines {
   idsGrow: boolean;
 }
 
-/** A larger scale is no power of ten that a double is. */
+/** Those that are doubles. Of others there is no number here, which no comparison allows. */
 const powers = Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 
 /** Digits of whole numbers that are doubles, each of them. */
@@ -80,7 +80,7 @@ const mostExact = 1e15;
 
 /**
  * Whether a number is certainly allowed.
- * @param digits its digits without the point, as far as a double holds them, of at most 30
+ * @param digits its digits without the point, as far as a double holds them: at most 100
  * @param places how many of them come after the point, less the exponent
  * @param whole whether it is written as a whole number
  */
@@ -91,7 +91,6 @@ export function allowsNumber(
   places: number,
   whole: boolean,
 ): boolean {
-  if (places > 22 || places < -22) return false;
   const value = places < 0 ? digits * (powers[-places] as number) : digits / (powers[places] as number);
   let error = 0;
   if (digits < mostExact && digits > -mostExact) {
@@ -100,8 +99,8 @@ export function allowsNumber(
     for (const each of rules.multiplesOf) if (value % each !== 0 || Math.abs(value) >= mostExact) return false;
   } else {
     if ((rules.whole && !whole) || rules.among !== null || rules.multiplesOf.length > 0) return false;
-    // Rounding of up to 30 digits adds up to less than half of this.
-    error = Math.abs(value) * 1e-14;
+    // Rounding after each digit adds up to less than a quarter of this.
+    error = Math.abs(value) * 1e-13;
     // Its double may be whole, or one of these, where the number is not: nobody can judge it.
     if (!whole && Math.abs(value - Math.round(value)) <= error) return false;
     for (const each of numbers) if (Math.abs(value - each) <= error) return false;

@@ -125,7 +125,6 @@ function keywordOf(keyword: string, given: unknown, schema: Schema, within: With
     case 'maximum':
     case 'exclusiveMinimum':
     case 'exclusiveMaximum':
-      if (!Number.isFinite(given)) throw new NotKnown();
       return ofNumbers({ [keyword]: given as number });
     case 'multipleOf':
       if (!Number.isSafeInteger(given)) throw new NotKnown();
