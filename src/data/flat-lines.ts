@@ -118,31 +118,40 @@ const most = 10_000;
 /** Of more rows that are not clear the engine has the better look. */
 const mostUnclear = 200_000;
 
+/** What is known of one column so far. */
+interface Column {
+  name: string;
+  place: number;
+  /** Its name with quotes and the colon. */
+  key: Buffer;
+  kinds: number;
+  present: number;
+  nulls: number;
+  /** A place of `clarity`. */
+  digits: number;
+  /** The last row that had the key. */
+  seen: number;
+  /** 1 where every row must have it. */
+  required: number;
+  /** Null: nobody asks. */
+  values: ValueRules | null;
+  automaton: Automaton;
+  isId: boolean;
+}
+
 class FlatLines {
   rows = 0;
-  readonly #names = new Map<string, number>();
-  /** Each with its quotes and the colon. */
-  readonly #keys: Buffer[] = [];
-  readonly #kinds = new Uint8Array(most);
-  /** Places of `clarity`. */
-  readonly #digits = new Uint8Array(most);
-  readonly #present = new Float64Array(most);
-  readonly #nulls = new Float64Array(most);
-  /** The last row that had the key. */
-  readonly #seen = new Float64Array(most);
+  readonly #byName = new Map<string, Column>();
+  /** In the order of their first rows, which is that of the keys of most rows. */
+  readonly #columns: Column[] = [];
   /** Null: nobody asks, or too many rows are not clear. */
   #rules: LineRules | null;
-  readonly #rulesOf = new Map<string, ValueRules>();
-  /** By column. */
-  readonly #values: (ValueRules | null)[] = [];
-  readonly #automata: Automaton[] = [];
+  readonly #rulesOf: ReadonlyMap<string, ValueRules>;
   readonly #numbers: readonly number[];
-  readonly #isRequired = new Uint8Array(most);
   /** Of the row that is being read: whether it is clear so far, and how many of the required columns it has. */
   #clear = true;
   #required = 0;
   readonly #unclear: number[] = [];
-  #idColumn = -1;
   #firstId = Infinity;
   #lastId = -Infinity;
   #idsGrow = true;
@@ -150,25 +159,23 @@ class FlatLines {
   constructor(rules: LineRules | null) {
     this.#rules = rules;
     this.#numbers = rules?.numbers ?? [];
-    for (const [name, values] of rules?.columns ?? []) this.#rulesOf.set(name, values);
+    this.#rulesOf = new Map(rules?.columns);
   }
 
   found(): FlatPart {
-    const ids =
-      this.#idsGrow && (this.#kinds[this.#idColumn] ?? 0) <= kind.whole
-        ? { first: this.#firstId, last: this.#lastId }
-        : null;
+    const grow = this.#idsGrow && !this.#columns.some(({ isId, kinds }) => isId && kinds > kind.whole);
+    const ids = grow ? { first: this.#firstId, last: this.#lastId } : null;
     const judged = this.#rules === null ? {} : { judged: { unclear: this.#unclear, ids } };
     return { rows: this.rows, columns: this.columns(), ...judged };
   }
 
   columns(): FlatColumn[] {
-    return [...this.#names].map(([name, index]) => ({
+    return this.#columns.map(({ name, kinds, present, nulls, digits }) => ({
       name,
-      kinds: this.#kinds[index] ?? 0,
-      present: this.#present[index] ?? 0,
-      nulls: this.#nulls[index] ?? 0,
-      digits: clarity[this.#digits[index] ?? 0] as FlatColumn['digits'],
+      kinds,
+      present,
+      nulls,
+      digits: clarity[digits] as FlatColumn['digits'],
     }));
   }
 
@@ -198,11 +205,11 @@ class FlatLines {
     this.rows += 1;
     let at = afterSpace(bytes, start + 1);
     if (bytes[at] === close) return at + 1;
-    for (let expected = 0; ;) {
-      let column = expected;
+    for (let expected = 0; ; expected++) {
+      let column = this.#columns[expected];
       // Most rows have their keys in one order, written in one way.
-      let after = afterBytes(bytes, at, this.#keys[expected] ?? noKey);
-      if (after < 0) {
+      let after = column === undefined ? -1 : afterBytes(bytes, at, column.key);
+      if (column === undefined || after < 0) {
         if (bytes[at] !== quote) return -1;
         let end = at + 1;
         while (bytes[end] !== quote) {
@@ -211,15 +218,15 @@ class FlatLines {
           end += 1;
         }
         column = this.#column(bytes.subarray(at, end + 1));
-        if (column < 0) return -1;
+        if (column === undefined) return -1;
+        expected = column.place;
         after = afterSpace(bytes, end + 1);
         if (bytes[after] !== colon) return -1;
         after += 1;
       }
-      if (this.#seen[column] === this.rows) return -1;
-      this.#seen[column] = this.rows;
-      this.#required += this.#isRequired[column] as number;
-      expected = column + 1;
+      if (column.seen === this.rows) return -1;
+      column.seen = this.rows;
+      this.#required += column.required;
       at = this.#value(bytes, afterSpace(bytes, after), column);
       if (at < 0) return -1;
       at = afterSpace(bytes, at);
@@ -230,51 +237,55 @@ class FlatLines {
   }
 
   /** The column of a key. @param written with its quotes */
-  #column(written: Buffer): number {
-    if (written.length === 2) return -1;
+  #column(written: Buffer): Column | undefined {
     const name = written.toString('utf8', 1, written.length - 1);
-    const known = this.#names.get(name);
-    if (known !== undefined) return known;
-    if (this.#keys.length === most) return -1;
-    this.#names.set(name, this.#keys.length);
-    this.#ask(name, this.#keys.length);
-    return this.#keys.push(Buffer.concat([written, Buffer.of(colon)])) - 1;
-  }
-
-  #ask(name: string, column: number): void {
+    const known = this.#byName.get(name);
+    if (known !== undefined || name === '' || this.#columns.length === most) return known;
     const rules = this.#rules;
     const values = rules === null ? null : (this.#rulesOf.get(name) ?? rules.others);
-    this.#values.push(values);
-    this.#automata.push(values?.text?.automaton ?? anyText);
-    this.#isRequired[column] = Number(rules?.required.includes(name) === true);
-    if (name === rules?.id) this.#idColumn = column;
+    const column: Column = {
+      name,
+      place: this.#columns.length,
+      key: Buffer.concat([written, Buffer.of(colon)]),
+      kinds: 0,
+      present: 0,
+      nulls: 0,
+      digits: 0,
+      seen: 0,
+      required: Number(rules?.required.includes(name) === true),
+      values,
+      automaton: values?.text?.automaton ?? anyText,
+      isId: name === rules?.id,
+    };
+    this.#byName.set(name, column);
+    this.#columns.push(column);
+    return column;
   }
 
-  #value(bytes: Buffer, start: number, column: number): number {
+  #value(bytes: Buffer, start: number, column: Column): number {
+    const { values } = column;
     switch (bytes[start]) {
       case quote:
-        this.#count(column, kind.text);
+        count(column, kind.text);
         return this.#text(bytes, start + 1, column);
       case 0x74:
-        this.#count(column, kind.boolean);
-        if (this.#values[column]?.true === false) this.#clear = false;
+        count(column, kind.boolean);
+        if (values?.true === false) this.#clear = false;
         return afterBytes(bytes, start, trueBytes);
       case 0x66:
-        this.#count(column, kind.boolean);
-        if (this.#values[column]?.false === false) this.#clear = false;
+        count(column, kind.boolean);
+        if (values?.false === false) this.#clear = false;
         return afterBytes(bytes, start, falseBytes);
       case 0x6e:
-        if (this.#values[column]?.null === false) this.#clear = false;
-        this.#nulls[column] = (this.#nulls[column] as number) + 1;
+        if (values?.null === false) this.#clear = false;
+        column.nulls += 1;
         return afterBytes(bytes, start, nullBytes);
       default:
         return this.#number(bytes, start, column);
     }
   }
 
-  #text(bytes: Buffer, start: number, column: number): number {
-    const { next, ends } = this.#automata[column] as Automaton;
-    const rules = this.#values[column];
+  #text(bytes: Buffer, start: number, { automaton: { next, ends }, values }: Column): number {
     let at = start;
     let state = 0;
     for (let follows = 0; ; at++) {
@@ -299,15 +310,15 @@ class FlatLines {
         }
       }
     }
-    if (rules !== null && rules !== undefined) {
+    if (values !== null) {
       const length = at - start - more;
-      const { text } = rules;
+      const { text } = values;
       if (text === null || !matches || length < text.minLength || length > text.maxLength) this.#clear = false;
     }
     return at + 1;
   }
 
-  #number(bytes: Buffer, start: number, column: number): number {
+  #number(bytes: Buffer, start: number, column: Column): number {
     const negative = bytes[start] === minus;
     const first = negative ? start + 1 : start;
     let at = first;
@@ -346,20 +357,20 @@ class FlatLines {
       found = kind.wide;
     }
     if (at - start > longestNumber || (found === kind.whole && first > start && bytes[first] === zero)) return -1;
-    const rules = this.#values[column];
-    if (rules !== null && rules !== undefined) {
+    const { values } = column;
+    if (values !== null) {
       // Whoever judges each number needs to know no more of all of them.
-      if (rounded || at - start > 15) this.#digits[column] = 2;
-      const { number } = rules;
+      if (rounded || at - start > 15) column.digits = 2;
+      const { number } = values;
       const isWhole = found !== kind.fraction;
       if (number === null || !allowsNumber(number, this.#numbers, negative ? -value : value, places, isWhole))
         this.#clear = false;
-      if (column === this.#idColumn) this.#addId(negative ? -value : value);
-    } else if ((rounded || at - start > 15) && this.#digits[column] !== 2) {
+      if (column.isId) this.#addId(negative ? -value : value);
+    } else if ((rounded || at - start > 15) && column.digits !== 2) {
       const unclear = (rounded || hasRun(bytes, first, at)) && !isExact(bytes.toString('latin1', start, at));
-      this.#digits[column] = Math.max(this.#digits[column] as number, unclear ? 2 : 1);
+      column.digits = Math.max(column.digits, unclear ? 2 : 1);
     }
-    this.#count(column, found);
+    count(column, found);
     return at;
   }
 
@@ -369,11 +380,11 @@ class FlatLines {
     if (this.#firstId === Infinity) this.#firstId = id;
     this.#lastId = id;
   }
+}
 
-  #count(column: number, found: number): void {
-    this.#kinds[column] = (this.#kinds[column] as number) | found;
-    this.#present[column] = (this.#present[column] as number) + 1;
-  }
+function count(column: Column, found: number): void {
+  column.kinds |= found;
+  column.present += 1;
 }
 
 const [trueBytes, falseBytes, nullBytes] = ['true', 'false', 'null'].map((word) => Buffer.from(word)) as [
@@ -393,8 +404,6 @@ function afterDigits(bytes: Buffer, start: number): number {
   while ((bytes[at] as number) >= zero && (bytes[at] as number) <= nine) at += 1;
   return at;
 }
-
-const noKey = Buffer.of(0);
 
 function afterBytes(bytes: Buffer, start: number, word: Buffer): number {
   for (let at = 0; at < word.length; at++) if (bytes[start + at] !== word[at]) return -1;
