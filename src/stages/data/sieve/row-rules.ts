@@ -100,11 +100,11 @@ function valuesOf(schema: unknown, { base, above, references }: Within): ValueRu
   const own = schema as Schema;
   const place: Within = { base: baseWithin(own, base), above: [...above, own], references };
   return Object.entries(own)
-    .map(([keyword, given]) => keywordOf(keyword, given, own, place))
+    .map(([keyword, given]) => keywordOf(keyword, given, place))
     .reduce(both, anything);
 }
 
-function keywordOf(keyword: string, given: unknown, schema: Schema, within: Within): ValueRules {
+function keywordOf(keyword: string, given: unknown, within: Within): ValueRules {
   if (annotations.has(keyword)) return anything;
   switch (keyword) {
     case '$ref': {
@@ -135,7 +135,6 @@ function keywordOf(keyword: string, given: unknown, schema: Schema, within: With
     case 'pattern':
       return matching(new RegExp(given as string, 'u'));
     case 'format':
-      if (schema['formatMinimum'] !== undefined || schema['formatMaximum'] !== undefined) throw new NotKnown();
       return inFormat(given as string);
     case 'allOf':
       return (given as unknown[]).map((each) => valuesOf(each, within)).reduce(both, anything);
