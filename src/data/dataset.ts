@@ -296,8 +296,9 @@ async function secure(
     "TimeZone = 'UTC'",
     // The engine reads ahead while the caller works on what it has.
     "streaming_buffer_size = '16MB'",
-    // Parquet footers can lie; a predicate must look at the values.
-    "disabled_optimizers = 'statistics_propagation'",
+    // Parquet footers can lie: a predicate must look at the values. A list of six or more values would become a join, which gives
+    // rows in another order than that of the file, by which they are numbered.
+    "disabled_optimizers = 'statistics_propagation,in_clause'",
     // Access is checked on the name as written, with its escapes, and on the file it leads to.
     `allowed_paths = [${paths.flatMap((path) => [path, escapeGlob(path)].map(quoteLiteral)).join(', ')}]`,
     'enable_external_access = false',

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openDataset } from '../../../../src/data/dataset.ts';
 import { cellTypes } from '../../../../src/stages/data/cell-types.ts';
 import { suspectsOf, survey } from '../../../../src/stages/data/sieve/suspects.ts';
+import { invalidRows } from '../support.ts';
 import { writeParquet } from '../../../support/parquet.ts';
 import { inTemporaryFolder } from '../../../support/project.ts';
 
@@ -24,4 +26,22 @@ test('ids that stand more than once are counted alike at once and in shares that
         dataset.close();
       }
     }
+  }));
+
+test('rows are counted in the order of the file, also where a list of values is long', () =>
+  inTemporaryFolder(async (folder) => {
+    const values = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const schema = { properties: { x: { type: 'string', enum: values } } };
+    const rows = 400_000;
+    const broken = (row: number): boolean => row % 40_000 === 7;
+    const x = `if(range % 40000 = 7, 'no', [${values.map((each) => `'${each}'`).join(', ')}][1 + range % 8])`;
+    const parquet = join(folder, 'a.parquet');
+    await writeParquet(parquet, `select range as id, ${x} as x from range(${rows})`);
+    const cells = Array.from({ length: rows }, (_, row) => [row, broken(row) ? 'no' : values[row % 8]] as const);
+    const csv = join(folder, 'a.csv');
+    await writeFile(csv, `id,x\n${cells.map((row) => `${row.join(',')}\n`).join('')}`);
+    const jsonl = join(folder, 'a.jsonl');
+    await writeFile(jsonl, cells.map(([id, each]) => `{"id":${id},"x":"${each}"}\n`).join(''));
+    const wanted = cells.flatMap(([row]) => (broken(row) ? [row + 1] : []));
+    for (const path of [parquet, csv, jsonl]) assert.deepEqual(await invalidRows(path, schema), wanted, path);
   }));
