@@ -27,6 +27,7 @@ import { inOrder, orderOfIds, outputsInOrder } from './row-order.ts';
 import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
+import { refuseAssumedOrder } from './assumed-order.ts';
 import { readingChecks, type ReadSide } from './reading-checks.ts';
 import { columnsAt, countingRows, sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
@@ -219,6 +220,14 @@ async function judge(
       ? { predictions: each.result.predictions, tied: read.tied }
       : undefined;
   const sides = { candidate: side(candidate, outputs), champion: side(champion, rival) };
+  for (const [each, read] of [
+    [candidate, outputs],
+    [champion, rival],
+    [anchor, held?.read],
+  ] as const) {
+    if (each?.result.ok !== true || read?.ok !== true) continue;
+    refuseAssumedOrder(sample, each.result.predictions, read.outputs, each.artifact.uri.replace(/^file:/u, ''));
+  }
   const rivals =
     champion === null
       ? baselines(sample, plan.primary.metric, plan.seed)

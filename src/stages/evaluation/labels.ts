@@ -184,7 +184,13 @@ function binaryClasses(
   // The classes 1 and 2 of a model are not the labels 0 and 1, though both know a 1.
   for (const { names, from } of known) if (from === undefined) refuseShifted(names, [...new Set(texts)], where);
   if (positive === '1' || positive === '0') {
-    refuseOtherPair([...new Set(texts)], columns, where);
+    const labels = [...new Set(texts)];
+    const below = labels.find((label) => Number(label) < 0);
+    // Of -1 and 1 the second is 1, by size and by place.
+    if (columns.positive !== undefined && labels.length === 2 && labels.includes(positive) && below !== undefined) {
+      return [below, positive];
+    }
+    refuseOtherPair(labels, columns, where);
     return positive === '1' ? ['0', '1'] : ['1', '0'];
   }
   const other = texts.find((text) => text !== positive);
@@ -209,7 +215,7 @@ function refuseOtherPair(labels: readonly string[], { positive }: Columns, where
   const named = positive === undefined ? undefined : labels.find((label) => label === classText(positive));
   const own = named ?? labels.toSorted().at(-1);
   const other = labels.find((label) => label !== own) as string;
-  const both = own === '0' || own === '1';
+  const both = own === '0' || (own === '1' && !(Number(other) < 0));
   throw new ConfigError({
     found: `the labels in ${where} are ${listed(labels.toSorted())}`,
     expected: `"0" and "1", as columns.positive is ${positive === undefined ? 'not set' : classText(positive)}`,

@@ -60,7 +60,10 @@ describe('binary labels', () => {
       message:
         /labels in data\.csv are "1", "2"\. Expected "0" and "1", as columns\.positive is not set\. .*positive: "2"\.$/u,
     });
-    assert.throws(() => unsaid('1', '-1'), /positive: "1"\. List both labels .* classes: \[-1, 1\]/u);
+    assert.throws(() => unsaid('1', '-1'), /positive: "1"\.$/u);
+    assert.deepEqual(read(text('1', '-1'), 1).classes, ['-1', '1']);
+    assert.throws(() => read(text('1', '-1'), 0), /as columns\.positive is 0/u);
+    assert.throws(() => read(text('2', '-1'), 1), /as columns\.positive is 1\. Name/u);
     assert.throws(() => read(text('1', '2'), 1), /as columns\.positive is 1\. List both labels .* classes: \[2, 1\]/u);
     assert.throws(() => read(text('a', 'b'), 0), /as columns\.positive is 0\. Name the positive label, such as .*"b"/u);
     assert.throws(() => read(text('0', '1', '2'), 1), /row 3 has label "2"/u);

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { refuseAssumedOrder } from '../../../src/stages/evaluation/assumed-order.ts';
+
+const rows = 300;
+
+/** Probabilities of `names`, the highest that of `said(row)`. */
+function judge(names: string[], said: (row: number) => number, classesFrom: 'sorted' | 'counted' = 'sorted'): void {
+  const truth = Float64Array.from({ length: rows }, (_, row) => row % names.length);
+  const width = names.length === 2 ? 1 : names.length;
+  const scores = Float64Array.from({ length: rows * width }, (_, at) => {
+    const row = Math.floor(at / width);
+    return (width === 1 ? said(row) === 1 : said(row) === at % width) ? 0.9 - row / 1e4 : 0.1 + row / 1e4;
+  });
+  refuseAssumedOrder({ truth, names, classes: names.length }, { classesFrom }, { scores }, 'model.onnx');
+}
+
+test('two classes whose scores rank worse than chance as they are sorted are asked for', () => {
+  const turned = (row: number): number => (row % 10 === 0 ? row % 2 : 1 - (row % 2));
+  assert.throws(() => judge(['ham', 'spam'], turned), {
+    name: 'ConfigError',
+    message:
+      /^model\.onnx: .*worse than chance: ROC AUC is 0\.\d+.*"ham", "spam" or of "spam", "ham"\. Set columns\.classes: \["spam", "ham"\]/u,
+  });
+  judge(['ham', 'spam'], (row) => row % 2);
+  judge(['ham', 'spam'], () => 1);
+  judge(['ham', 'spam'], (row) => (row % 5 < 2 ? row % 2 : 1 - (row % 2)) ^ (row % 3 === 0 ? 1 : 0));
+  judge(['0', '1'], turned, 'counted');
+});
+
+test('three classes whose highest scores are those of another order are asked for, and a bad model is not', () => {
+  const names = ['ant', 'bee', 'cow'];
+  const turned = (row: number): number => (row % 10 === 0 ? row % 3 : (row + 1) % 3);
+  assert.throws(() => judge(names, turned), {
+    name: 'ConfigError',
+    message:
+      /270 of 300 rows are predicted wrong, and in another order 30\. .*or of "cow", "ant", "bee"\. Set columns\.classes/u,
+  });
+  judge(names, (row) => row % 3);
+  judge(names, () => 1);
+  judge(names, (row) => Math.floor(row / 3) % 3);
+  judge(['0', '1', '2'], turned, 'counted');
+});
