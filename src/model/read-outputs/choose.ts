@@ -42,7 +42,12 @@ export function chooseOutputs(
   const floating = outputs.filter(({ type }) => isFloating(type));
   if (numeric) {
     const numbers = outputs.filter(isNumber);
-    const scores = pick(floating.length > 0 ? floating : numbers, fits, [/pred|variable|value|score/iu], outputs);
+    // A whole number may be the prediction beside a float that is not.
+    const predicted = numbers.filter(
+      ({ name }) => /pred(?!icted_?(?:class|label))/iu.test(name) && !besideLabels.test(name),
+    );
+    const pool = floating.length > 0 ? new Set([...floating, ...predicted]) : numbers;
+    const scores = pick([...pool], fits, [/pred|variable|value|score/iu], outputs);
     if (scores === null) throw noOutput(outputs);
     return { scores, labels: null };
   }
@@ -81,7 +86,8 @@ function pick(
   const pool = fitting.length > 0 ? fitting : candidates;
   if (pool.length <= 1) return pool[0]?.name ?? null;
   for (const name of names) {
-    const [named, ...others] = pool.filter((each) => name.test(each.name));
+    // ML.NET adds `.output` to the name of every column.
+    const [named, ...others] = pool.filter((each) => name.test(each.name.replace(/\.output$/u, '')));
     if (others.length > 0 || (named !== undefined && isOfSomethingElse(named.name))) break;
     if (named !== undefined) return named.name;
   }

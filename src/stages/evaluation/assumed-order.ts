@@ -8,7 +8,7 @@ import type { Outputs, Sample } from './sample.ts';
 const beyondChance = 6;
 
 /**
- * Where nobody has said which score is of which class, the sorted labels were assumed. A model that is worse than chance so, and
+ * Where nobody has said which score is of which class, the order of the labels was assumed. A model that is worse than chance so, and
  * better in another order, contradicts that: its scores may well be in that order.
  * @throws ConfigError that says both orders
  */
@@ -18,19 +18,18 @@ export function refuseAssumedOrder(
   { scores }: Pick<Outputs, 'scores'>,
   where: string,
 ): void {
-  if (classesFrom !== 'sorted' || scores === null || names === null) return;
-  const assumed = listed(names.toSorted());
+  if ((classesFrom !== 'sorted' && classesFrom !== 'counted') || scores === null || names === null) return;
   if (classes === 2) {
     const positives = truth.reduce((sum, value) => sum + value, 0);
-    const negatives = truth.length - positives;
     const area = rocArea(rankScores(scores, truth), null);
-    const chance = Math.sqrt((truth.length + 1) / (12 * positives * negatives));
+    const chance = Math.sqrt((truth.length + 1) / (12 * positives * (truth.length - positives)));
     if (!(0.5 - area > beyondChance * chance)) return;
+    const [negative, positive] = names.map((name) => JSON.stringify(name));
     throw new ConfigError({
-      found: `The model does not say which score belongs to which class. As the labels are sorted (${assumed}), it ranks worse than chance: ROC AUC is ${area.toFixed(3)}, and the other way round ${(1 - area).toFixed(3)}`,
-      expected: `to know whether the scores are of the classes ${assumed} or of ${listed(names.toSorted().reverse())}`,
+      found: `The model does not say which score is of which class. Taken for those of the class ${positive}, the scores rank worse than chance: ROC AUC is ${area.toFixed(3)}, and the other way round ${(1 - area).toFixed(3)}`,
+      expected: `to know whether they are of the class ${positive} or of ${negative}`,
       where,
-      remedy: `Set columns.classes: [${listed(names.toSorted().reverse())}], or the sorted order, where there are two scores a row. One score is that of columns.positive: correct that, or, where the model is just bad, set columns.classes: [${assumed}]`,
+      remedy: `Set columns.classes in the order of the scores: [${negative}, ${positive}], or [${positive}, ${negative}] where those of a row are the other way round. A single score a row is that of columns.positive: correct that, or export both`,
     });
   }
   const given = { values: scores, width: classes, positive: 1, cut: 0.5 };
@@ -41,10 +40,10 @@ export function refuseAssumedOrder(
   const other = contradictionOf({ ...given, labels: Int32Array.from(turned), classes: order })?.rows ?? 0;
   if (read.rows - other <= beyondChance * Math.sqrt(read.rows + other)) return;
   throw new ConfigError({
-    found: `The model does not say which score belongs to which class. As the labels are sorted (${assumed}), ${read.rows} of ${truth.length} rows are predicted wrong, and in another order ${other}`,
-    expected: `to know whether the scores are of the classes ${assumed} or of ${listed(order)}`,
+    found: `The model does not say which score belongs to which class. In the order of the labels ${read.rows} of ${truth.length} rows are predicted wrong, and in another order ${other}`,
+    expected: `to know whether the scores are of the classes ${listed(names)} or of ${listed(order)}`,
     where,
-    remedy: `Set columns.classes: [${listed(order)}], or the sorted order`,
+    remedy: `Set columns.classes: [${listed(order)}], or the other order`,
   });
 }
 

@@ -59,4 +59,21 @@ describe('of several outputs that fit', () => {
     assert.equal(valueOf('prediction', 'std'), 'prediction');
     assert.equal(valueOf('predictions:0', 'y_var'), 'predictions:0');
   });
+
+  it('a whole number that is named as the prediction goes before a float that is not', () => {
+    const chosen = (...outputs: DeclaredOutput[]): string | null =>
+      chooseOutputs(outputs, { task: 'regression', columns: { id: 'id', label: 'y' } }).scores;
+    const whole = (name: string): DeclaredOutput => ({ ...one(name), type: 'int64' });
+    assert.equal(chosen(one('interval_width'), whole('prediction')), 'prediction');
+    assert.throws(() => chosen(one('predicted_price'), whole('prediction')), /2 outputs that may hold the scores/u);
+    for (const name of ['leaf', 'pred_leaf', 'predicted_class', 'row'])
+      assert.equal(chosen(whole(name), one('y')), 'y');
+  });
+
+  it('all are named .output (ML.NET), and the score is still the one that is named so', () => {
+    const settings = { task: 'multiclass-classification', columns: { id: 'id', label: 'y' } } as const;
+    const wide = (name: string, width: number): DeclaredOutput => ({ ...one(name), shape: [-1, width] });
+    const given = [wide('Features.output', 9), wide('Score.output', 3)];
+    assert.equal(chooseOutputs(given, settings).scores, 'Score.output');
+  });
 });

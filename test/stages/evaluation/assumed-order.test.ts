@@ -1,31 +1,42 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Predictions } from '../../../src/model/predictions.ts';
 import { refuseAssumedOrder } from '../../../src/stages/evaluation/assumed-order.ts';
 
 const rows = 300;
 
 /** Probabilities of `names`, the highest that of `said(row)`. */
-function judge(names: string[], said: (row: number) => number, classesFrom: 'sorted' | 'counted' = 'sorted'): void {
+function judge(
+  names: string[],
+  said: (row: number) => number,
+  classesFrom: NonNullable<Predictions['classesFrom']> | null = 'sorted',
+): void {
   const truth = Float64Array.from({ length: rows }, (_, row) => row % names.length);
   const width = names.length === 2 ? 1 : names.length;
   const scores = Float64Array.from({ length: rows * width }, (_, at) => {
     const row = Math.floor(at / width);
     return (width === 1 ? said(row) === 1 : said(row) === at % width) ? 0.9 - row / 1e4 : 0.1 + row / 1e4;
   });
-  refuseAssumedOrder({ truth, names, classes: names.length }, { classesFrom }, { scores }, 'model.onnx');
+  refuseAssumedOrder(
+    { truth, names, classes: names.length },
+    classesFrom === null ? {} : { classesFrom },
+    { scores },
+    'model.onnx',
+  );
 }
 
-test('two classes whose scores rank worse than chance as they are sorted are asked for', () => {
+test('two classes whose scores rank worse than chance are asked for where nobody named the classes', () => {
   const turned = (row: number): number => (row % 10 === 0 ? row % 2 : 1 - (row % 2));
   assert.throws(() => judge(['ham', 'spam'], turned), {
     name: 'ConfigError',
     message:
-      /^model\.onnx: .*worse than chance: ROC AUC is 0\.\d+.*"ham", "spam" or of "spam", "ham"\. Set columns\.classes: \["spam", "ham"\]/u,
+      /^model\.onnx: .*worse than chance: ROC AUC is 0\.\d+.*of the class "spam" or of "ham"\. Set columns\.classes/u,
   });
   judge(['ham', 'spam'], (row) => row % 2);
   judge(['ham', 'spam'], () => 1);
   judge(['ham', 'spam'], (row) => (row % 5 < 2 ? row % 2 : 1 - (row % 2)) ^ (row % 3 === 0 ? 1 : 0));
-  judge(['0', '1'], turned, 'counted');
+  assert.throws(() => judge(['0', '1'], turned, 'counted'), /of the class "1" or of "0"/u);
+  judge(['0', '1'], turned, null);
 });
 
 test('three classes whose highest scores are those of another order are asked for, and a bad model is not', () => {
@@ -39,5 +50,6 @@ test('three classes whose highest scores are those of another order are asked fo
   judge(names, (row) => row % 3);
   judge(names, () => 1);
   judge(names, (row) => Math.floor(row / 3) % 3);
-  judge(['0', '1', '2'], turned, 'counted');
+  assert.throws(() => judge(['0', '1', '2'], turned, 'counted'), /columns\.classes: \["2", "0", "1"\]/u);
+  judge(names, turned, null);
 });
