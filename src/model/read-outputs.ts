@@ -11,6 +11,7 @@ import { refuseOtherOrders } from './read-outputs/other-orders.ts';
 import { rowReader, type RowReader, type RowValues } from './read-outputs/rows.ts';
 import {
   areLabels,
+  areOpposite,
   extend,
   oddities,
   refuseNonFinite,
@@ -288,6 +289,11 @@ async function readClasses(
   if (settled === null && areLabels(scores)) {
     warnings.push(
       `All scores (output ${scores.name}) are 0 or 1: labels, and no probabilities? ROC AUC, log loss, Brier and calibration say little of such scores.`,
+    );
+  }
+  if (settled === null && reading.transform === 'softmax' && areOpposite(scores)) {
+    warnings.push(
+      `transform: softmax, and the two scores of each row (output ${scores.name}) are z and -z: their softmax is the sigmoid of 2 z. Of trees and linear models, the probability is that of z: transform: sigmoid.`,
     );
   }
   const kind = settled?.kind ?? kindOf(scores, task, classes, reading);

@@ -22,7 +22,7 @@ import {
   valueInfo,
   type ElementType,
 } from './onnx-builder.ts';
-import { read, rows } from './reading.ts';
+import { read, readWhole, rows } from './reading.ts';
 
 /* Models of three features x that could be read as something else than they are. */
 
@@ -390,3 +390,26 @@ test('one feature that is set against several numbers before the weights contrad
     await writeFile(path, model(graphBytes));
     assert.deepEqual((await inspectModel(path, 'm.onnx')).problems, []);
   }));
+
+describe('a transform of two scores a row', () => {
+  const two = (nodes: Uint8Array[]): Uint8Array =>
+    model(built([node('MatMul', ['x', 'w'], ['z']), node('Neg', ['z'], ['n']), ...nodes], [['o', 'float', ['N', 2]]]));
+  const opposite = two([node('Concat', ['n', 'z'], ['o'], [intAttribute('axis', 1)])]);
+  const unlike = two([node('Abs', ['z'], ['q']), node('Concat', ['q', 'z'], ['o'], [intAttribute('axis', 1)])]);
+
+  test('is no sigmoid of one of them where both are scores of classes', async () => {
+    const asSigmoid = { reading: { transform: 'sigmoid' as const } };
+    await assert.rejects(read(unlike, binary, { ...asSigmoid, labels: ['0', '1'] }), {
+      name: 'MismatchError',
+      message: /a score for each of the two classes: the sigmoids of row 1 do not add up to 1.*Choose softmax/u,
+    });
+    assert.deepEqual((await readWhole(opposite, binary, { ...asSigmoid, labels: ['0', '1'] })).warnings, []);
+  });
+
+  test('is told where softmax doubles z and -z', async () => {
+    const asSoftmax = { reading: { transform: 'softmax' as const } };
+    const told = await readWhole(opposite, binary, { ...asSoftmax, labels: ['0', '1'] });
+    assert.match(told.warnings.join(), /z and -z: their softmax is the sigmoid of 2 z.*transform: sigmoid/u);
+    assert.deepEqual((await readWhole(unlike, binary, { ...asSoftmax, labels: ['0', '1'] })).warnings, []);
+  });
+});

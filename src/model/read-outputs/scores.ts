@@ -1,6 +1,6 @@
 import type { Task } from '../../config/schema.ts';
 import { MismatchError, ModelError, type Fault } from '../../errors.ts';
-import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
+import { inUnitInterval, rowNotAddingUp, sigmoid } from '../../probabilities.ts';
 import type { ReadingOptions } from '../predictions.ts';
 
 /** The scores of all rows, row by row, and the output they are of. */
@@ -66,6 +66,7 @@ const fewRows = 30;
  */
 export function refuseTwice({ values, width, name, range }: Scores, task: Task, { transform }: ReadingOptions): void {
   refuseLogProbabilities();
+  refuseUnlikeClasses();
   if ((transform !== 'sigmoid' && transform !== 'softmax') || isRawName(name)) return;
   if (!inUnitInterval(range.lowest, range.highest)) return;
   const each = width === 1 || task === 'multilabel-classification';
@@ -84,6 +85,18 @@ export function refuseTwice({ values, width, name, range }: Scores, task: Task, 
       found: `transform: sigmoid, and output ${name} has log probabilities: e to the power of the values adds up to 1 in each row`,
       expected: 'transform: softmax, which makes probabilities of them',
       remedy: 'Choose it: {uri, transform: softmax}',
+    });
+  }
+
+  /** Of scores a and b, softmax decides by a < b, the sigmoid of one of them by 0 < b. */
+  function refuseUnlikeClasses(): void {
+    if (transform !== 'sigmoid' || task !== 'binary-classification' || width !== 2) return;
+    const unlike = rowNotAddingUp(values.map(sigmoid), width);
+    if (unlike === null) return;
+    throw new MismatchError({
+      found: `transform: sigmoid, and output ${name} has a score for each of the two classes: the sigmoids of row ${unlike.row + 1} do not add up to 1`,
+      expected: 'one score a row, or z beside -z',
+      remedy: 'Choose softmax, which makes probabilities of scores of classes: {uri, transform: softmax}',
     });
   }
 }
@@ -128,6 +141,11 @@ export function oddities(scores: Scores | null): string[] {
   return [
     `All predictions are equal (${values.subarray(0, Math.min(width, 5)).join(', ')}): almost certainly a broken export.`,
   ];
+}
+
+/** Whether the two scores of every row are z and -z, as trees and linear models of two classes have them. */
+export function areOpposite({ values, width }: Scores): boolean {
+  return width === 2 && values.every((value, at) => value === -(values[at ^ 1] as number));
 }
 
 /** Whether no score is between 0 and 1, and not all are equal: what a classifier decided, or a tree that was grown to its end. */
