@@ -3,7 +3,7 @@ import type { Columns } from '../config/schema.ts';
 import { ConfigError, MismatchError, ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
 import { nearest } from '../config/suggest.ts';
-import { countOf, fedInputs, type ModelInspection, type TensorDeclaration } from './inspect.ts';
+import { countOf, fedInputs, namesIn, type ModelInspection, type TensorDeclaration } from './inspect.ts';
 
 /** What feeds one input of a model: its columns, in order, and the dimensions of one row. */
 export interface InputPlan {
@@ -81,7 +81,7 @@ function refuseRowsLast({ name, shape }: TensorDeclaration, { length }: readonly
  * all columns of a table.
  */
 function featureOrder(
-  { featureNames: own }: ModelInspection,
+  { featureNames: own, metadata }: ModelInspection,
   columns: Columns,
   names: readonly string[],
   size: number | undefined,
@@ -99,7 +99,27 @@ function featureOrder(
     });
   }
   if (columns.features !== undefined) return known(columns.features, names, 'columns.features');
-  return names.filter((name) => roleOf(name, columns) === null && !isSavedIndex(name));
+  const all = names.filter((name) => roleOf(name, columns) === null && !isSavedIndex(name));
+  refuseOtherOrder(metadata, all);
+  return all;
+}
+
+/** Keys other than `feature_names`, under which people keep the names of the features. */
+const listKeys =
+  /^(?:model_?|input_?)?(?:features?|columns|variables|predictors|inputs?)(?:_?(?:names?|order|list|columns|in))*_?$/iu;
+
+/** Nobody has said in which order the model takes the features. @throws ConfigError where its metadata lists these in another one */
+function refuseOtherOrder(metadata: Readonly<Record<string, string>>, features: readonly string[]): void {
+  for (const [key, text] of Object.entries(metadata)) {
+    const list = listKeys.test(key) ? namesIn(text) : [];
+    const isSame = list.every((name, at) => name === features[at]);
+    if (isSame || list.length !== features.length || !features.every((name) => list.includes(name))) continue;
+    throw new ConfigError({
+      found: `The metadata of the model (${key}) lists the features in the order ${listed(list)}`,
+      expected: `to know whether it takes them in that order, or in that of the data: ${listed(features)}`,
+      remedy: 'List the features, in the order of the model, in columns.features',
+    });
+  }
 }
 
 /** @throws ConfigError where an input or a feature of a model is named after a column that is no feature */

@@ -125,12 +125,18 @@ function domainName(domain: string): string {
 
 function featureNames(metadata: Record<string, string>): string[] | null {
   const text = metadata['feature_names'] ?? metadata['features'];
-  if (text === undefined || text.trim() === '') return null;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
-  } catch {
-    // Not JSON: names separated by commas.
+  return text === undefined || text.trim() === '' ? null : namesIn(text);
+}
+
+/** A list of names: as JSON, as Python writes it, or separated by commas. */
+export function namesIn(text: string): string[] {
+  for (const json of [text, text.replaceAll("'", '"')]) {
+    try {
+      const value: unknown = JSON.parse(json);
+      if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+    } catch {
+      // Not JSON: names separated by commas.
+    }
   }
   return text.split(',').map((name) => name.trim());
 }

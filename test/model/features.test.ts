@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Columns } from '../../src/config/schema.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { planInputs } from '../../src/model/features.ts';
-import type { ModelInspection } from '../../src/model/inspect.ts';
+import { namesIn, type ModelInspection } from '../../src/model/inspect.ts';
 
 const columns: Columns = { id: 'id', label: 'target', weight: 'w', cluster: 'site', group: 'query' };
 const data = ['id', 'target', 'w', 'site', 'query', 'a', 'b'].map((name) => ({ name, type: 'DOUBLE' }));
@@ -53,6 +53,32 @@ test('names of a model that no column has, such as f0 and f1 of XGBoost, give wa
     /names "f0", "f1", which the data does not have.*list the columns, in the order of the model, in columns\.features/u,
   );
   assert.deepEqual(planInputs(numbered, { ...columns, features: ['b', 'a'] }, data)[0]?.columns, ['b', 'a']);
+});
+
+test('features that the metadata lists in another order are asked for', () => {
+  const told = (key: string, text: string) => ({ ...model(['x'], 2), metadata: { [key]: text } });
+  for (const [key, text] of [
+    ['feature_names_in_', '["b", "a"]'],
+    ['input_features', "['b', 'a']"],
+    ['columns', 'b,a'],
+    ['feature_order', 'b, a'],
+  ] as const) {
+    assert.throws(() => planInputs(told(key, text), columns, data), {
+      name: 'ConfigError',
+      message: /lists the features in the order "b", "a"\. .*in that of the data: "a", "b"\. .*columns\.features/u,
+    });
+    const named = { ...columns, features: ['a', 'b'] };
+    assert.deepEqual(planInputs(told(key, text), named, data)[0]?.columns, ['a', 'b'], key);
+  }
+  for (const [key, text] of [
+    ['feature_names_in_', '["a", "b"]'],
+    ['feature_importances', '["b", "a"]'],
+    ['columns', '["b", "a", "c"]'],
+    ['inputs', '2'],
+  ] as const) {
+    assert.deepEqual(planInputs(told(key, text), columns, data)[0]?.columns, ['a', 'b'], key);
+  }
+  assert.deepEqual(namesIn("['b', 'a']"), ['b', 'a']);
 });
 
 test('no column that is no feature is proposed for an input that has none', () => {
