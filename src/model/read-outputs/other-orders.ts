@@ -2,9 +2,9 @@ import { classPosition, classText, type ClassValue } from '../../data/class-text
 import { ConfigError } from '../../errors.ts';
 import type { ModelInspection } from '../inspect.ts';
 
-/** Keys under which exporters and people keep the names of the classes. */
+/** Keys under which exporters and people keep the names of the classes, and not how many or how important they are. */
 const keys =
-  /^(?:classes_?|class_?(?:names|labels|order|map)|labels|label_?(?:names|map)|target_?names|categories|names|(?:id|idx|index|int)(?:2|_?to_?)(?:label|class|str)|(?:label|class|str)(?:2|_?to_?)(?:id|idx|index|int))$/iu;
+  /^(?!.*(?:count|weight|freq|prior|distribution|support|size|samples|total|number|rank|importance|threshold|cost|recall|precision|f1|accuracy|auc|score|metric)).*(?:class|label|target_?names|categories)|^(?:names|(?:id|idx|index|int)(?:2|_?to_?)str|str(?:2|_?to_?)(?:id|idx|index|int))$/iu;
 
 /**
  * Nobody has said which score belongs to which class, so that the order of the labels is assumed. Metadata, or a node anywhere in

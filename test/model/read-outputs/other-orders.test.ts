@@ -37,6 +37,10 @@ describe('where the order of the sorted labels is assumed', () => {
     ['label_map', words.join('\n')],
     ['categories', JSON.stringify({ bad: 2, good: 3, 'so-so': 1 })],
     ['names', "{0: 'so-so', 1: 'bad', 2: 'good'}"],
+    ['class_list', JSON.stringify(words)],
+    ['output_classes', JSON.stringify(words)],
+    ['label_encoder_mapping', JSON.stringify({ bad: 1, good: 2, 'so-so': 0 })],
+    ['idx_to_str', words.join(',')],
   ] as const) {
     test(`metadata that lists the classes in another order is an error that says both: ${key}`, async () => {
       await assert.rejects(
@@ -50,6 +54,11 @@ describe('where the order of the sorted labels is assumed', () => {
     for (const text of ['bad,good,so-so', 'cat,dog,bird', '3', '{"a": [1]}', '[{"toString": 1}]', '']) {
       const { classesFrom } = await read(model(whole, { classes: text }), 'multiclass-classification', { labels });
       assert.equal(classesFrom, 'sorted');
+    }
+    for (const key of ['class_counts', 'label_frequencies', 'f1_by_class']) {
+      const counts = { [key]: JSON.stringify({ bad: 30, good: 20, 'so-so': 10 }) };
+      const { classesFrom } = await read(model(whole, counts), 'multiclass-classification', { labels });
+      assert.equal(classesFrom, 'sorted', key);
     }
     const settled = { columns: { classes: words }, labels };
     const { classes } = await read(model(whole, { classes: 'good,bad,so-so' }), 'multiclass-classification', settled);
