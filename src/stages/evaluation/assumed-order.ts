@@ -7,6 +7,9 @@ import type { Outputs, Sample } from './sample.ts';
 /** Standard errors beyond which no model is worse than chance by chance. */
 const beyondChance = 6;
 
+/** And by how much, of ROC AUC and of all rows: rows of few clusters say less than their number. */
+const clearly = 0.1;
+
 /**
  * Where nobody has said which score is of which class, the order of the labels was assumed. A model that is worse than chance so, and
  * better in another order, contradicts that: its scores may well be in that order.
@@ -23,7 +26,7 @@ export function refuseAssumedOrder(
     const positives = truth.reduce((sum, value) => sum + value, 0);
     const area = rocArea(rankScores(scores, truth), null);
     const chance = Math.sqrt((truth.length + 1) / (12 * positives * (truth.length - positives)));
-    if (!(0.5 - area > beyondChance * chance)) return;
+    if (!(0.5 - area > Math.max(clearly, beyondChance * chance))) return;
     const [negative, positive] = names.map((name) => JSON.stringify(name));
     throw new ConfigError({
       found: `The model does not say which score is of which class. Taken for those of the class ${positive}, the scores rank worse than chance: ROC AUC is ${area.toFixed(3)}, and the other way round ${(1 - area).toFixed(3)}`,
@@ -38,7 +41,7 @@ export function refuseAssumedOrder(
   if (read === null || order === null) return;
   const turned = truth.map((value) => order.indexOf(names[value] as string));
   const other = contradictionOf({ ...given, labels: Int32Array.from(turned), classes: order })?.rows ?? 0;
-  if (read.rows - other <= beyondChance * Math.sqrt(read.rows + other)) return;
+  if (read.rows - other <= Math.max(clearly * truth.length, beyondChance * Math.sqrt(read.rows + other))) return;
   throw new ConfigError({
     found: `The model does not say which score belongs to which class. In the order of the labels ${read.rows} of ${truth.length} rows are predicted wrong, and in another order ${other}`,
     expected: `to know whether the scores are of the classes ${listed(names)} or of ${listed(order)}`,
