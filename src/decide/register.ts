@@ -28,9 +28,17 @@ export function register(
   const { champion } = view;
   const same = champion !== null && modelIdentity(champion) === identity;
   if (champion !== null && !same) throw isTaken(subject, view);
+  const { version: chosen } = context;
+  if (same && chosen !== undefined && chosen !== champion.version) {
+    throw new UsageError({
+      found: `version ${chosen} for a model that is champion as version ${champion.version}`,
+      expected: 'the version that it was registered as: a version is never renamed',
+      remedy: 'Omit the version',
+    });
+  }
   const { version, reasons } = same
     ? { version: champion.version, reasons: [] }
-    : nextVersion(subject.config, [], view, context.version);
+    : nextVersion(subject.config, [], view, chosen);
   const candidate = same ? champion : { version, artifacts: [subject.candidate] };
   const outcome = same ? 'no-change' : 'promote';
   return {

@@ -293,5 +293,10 @@ describe('registering a champion', () => {
     assert.match(decision.reasons[0]?.message ?? '', /without a gate/u);
     const again = register(subject, { ...view, champion: decision.to }, context);
     assert.equal(again.outcome, 'no-change');
+    const renamed = { ...context, version: '9.0.0' };
+    assert.throws(
+      () => register(subject, { ...view, champion: decision.to }, renamed),
+      /version 9\.0\.0 for a model that is champion as version 1\.0\.0/u,
+    );
   });
 });
