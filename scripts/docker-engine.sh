@@ -32,7 +32,10 @@ fi
 # A dockerd that was killed leaves a file that keeps the next one from starting.
 pgrep -x dockerd >/dev/null || rm -f /var/run/docker.pid
 # The lock is not handed on: it would be held as long as dockerd lives.
-setsid nohup dockerd >"$log_file" 2>&1 </dev/null 9>&- &
+# Nor is a real-time priority, which containers would have too.
+ordinary=(chrt --other 0)
+"${ordinary[@]}" true 2>/dev/null || ordinary=()
+"${ordinary[@]}" setsid nohup dockerd >"$log_file" 2>&1 </dev/null 9>&- &
 daemon=$!
 for _ in $(seq 120); do
   answers && exit 0

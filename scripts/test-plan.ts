@@ -13,7 +13,7 @@ const unmeasured = 5;
 /** Quick tests are those of src, but for what takes long. */
 const quickLimit = 1;
 /** What measures times: another file at work would be measured with them. */
-const measuring = /^(?:stages\/load|serve|workflows\/load-test|cli\/load)/u;
+const measuring = /^(?:stages\/load|serve|rollout\/switch|workflows\/(?:sharded-)?load|cli\/load)/u;
 const slowFolders = /^(?:actions|cli|faults|harness|workflows|support)\//u;
 
 /**

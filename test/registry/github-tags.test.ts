@@ -196,9 +196,10 @@ test('tags of others beside those of the model are no reason to refuse', () =>
     const registry = tagged(server);
     await promote(registry, 'a');
     const { git } = server.repository(repositoryName);
+    const ada = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.invalid'];
     await git.git('tag', 'm@v9.0.0', 'main');
-    await git.git('tag', '--annotate', '--message=ours', 'm#staging#9', 'main^{tree}');
-    await git.git('tag', '--annotate', '--message=again', 'm#staging#10', 'm#staging#9');
+    await git.git(...ada, 'tag', '--annotate', '--message=ours', 'm#staging#9', 'main^{tree}');
+    await git.git(...ada, 'tag', '--annotate', '--message=again', 'm#staging#10', 'm#staging#9');
     assert.equal((await promote(registry, 'b')).status, 'recorded');
   }));
 
