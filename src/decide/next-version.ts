@@ -58,7 +58,7 @@ export function requireFree(chosen: string, view: RegistryView): void {
   }
 }
 
-function withoutPrefix(chosen: string | undefined): string | undefined {
+export function withoutPrefix(chosen: string | undefined): string | undefined {
   return chosen?.replace(/^v/u, '');
 }
 

@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts';
 import { policyRecord } from './act.ts';
 import type { CandidateSubject, DecisionContext } from './subject.ts';
 import { madeInRun } from './history.ts';
-import { nextVersion } from './next-version.ts';
+import { nextVersion, withoutPrefix } from './next-version.ts';
 
 /**
  * A person's word that a model is the first champion: no gate, no evidence, and recorded as exactly that. Pure.
@@ -29,10 +29,10 @@ export function register(
   const same = champion !== null && modelIdentity(champion) === identity;
   if (champion !== null && !same) throw isTaken(subject, view);
   const { version: chosen } = context;
-  if (same && chosen !== undefined && chosen !== champion.version) {
+  if (same && chosen !== undefined && withoutPrefix(chosen) !== champion.version) {
     throw new UsageError({
       found: `version ${chosen} for a model that is champion as version ${champion.version}`,
-      expected: 'the version that it was registered as: a version is never renamed',
+      expected: 'the version that it has: none is renamed',
       remedy: 'Omit the version',
     });
   }

@@ -293,6 +293,8 @@ describe('registering a champion', () => {
     assert.match(decision.reasons[0]?.message ?? '', /without a gate/u);
     const again = register(subject, { ...view, champion: decision.to }, context);
     assert.equal(again.outcome, 'no-change');
+    const named = { ...context, version: `v${decision.to?.version}` };
+    assert.equal(register(subject, { ...view, champion: decision.to }, named).outcome, 'no-change');
     const renamed = { ...context, version: '9.0.0' };
     assert.throws(
       () => register(subject, { ...view, champion: decision.to }, renamed),
