@@ -3,7 +3,7 @@ import { isPlain, stops, type Automaton } from '../../../data/line-rules.ts';
 
 const mostSteps = 5000;
 const mostStates = 500;
-/** Steps looked at for all states and characters. */
+/** Steps gone through for all states and characters. */
 const mostWork = 20_000_000;
 
 type Step =
@@ -102,16 +102,15 @@ function determined(steps: readonly Step[], entry: number): Automaton {
     known.set(key, state);
     return state;
   };
+  const went = { steps: 0 };
   // Before the first character it is in a state of its own.
-  states.push({ steps: reachedFrom(steps, [entry], { start: true, end: false }), inFront: true });
+  states.push({ steps: reachedFrom(steps, [entry], { start: true, end: false }, went), inFront: true });
   const next: number[] = [];
   const ends: number[] = [];
-  let work = 0;
   for (let at = 0; at < states.length; at++) {
     const { steps: reached, inFront } = states[at] as (typeof states)[number];
-    work += 128 * (reached.length + 1);
-    if (work > mostWork || states.length > mostStates) throw new NoAutomaton();
-    const atEnd = reachedFrom(steps, reached, { start: inFront, end: true });
+    if (states.length > mostStates) throw new NoAutomaton();
+    const atEnd = reachedFrom(steps, reached, { start: inFront, end: true }, went);
     ends.push(Number(atEnd.some((each) => steps[each]?.kind === 'match')));
     const found = reached.filter((each) => steps[each]?.kind === 'match');
     for (let byte = 0; byte < 256; byte++) {
@@ -124,7 +123,7 @@ function determined(steps: readonly Step[], entry: number): Automaton {
         return step.kind === 'read' && step.set[byte] === true ? [step.to] : [];
       });
       // A match may begin at any character; what has one needs no other.
-      const to = found.length > 0 ? found : reachedFrom(steps, [...read, entry], { start: false, end: false });
+      const to = found.length > 0 ? found : reachedFrom(steps, [...read, entry], { start: false, end: false }, went);
       next.push(256 * stateOf(to));
     }
   }
@@ -136,6 +135,7 @@ function reachedFrom(
   steps: readonly Step[],
   from: readonly number[],
   { start, end }: { start: boolean; end: boolean },
+  went: { steps: number },
 ): number[] {
   const seen = new Set<number>();
   const reached: number[] = [];
@@ -143,6 +143,7 @@ function reachedFrom(
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
     if (seen.has(at)) continue;
     seen.add(at);
+    if (++went.steps > mostWork) throw new NoAutomaton();
     const step = steps[at] as Step;
     if (step.kind === 'split') pending.push(...step.to);
     else if (step.kind === 'start' || step.kind === 'end') {

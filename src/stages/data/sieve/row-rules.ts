@@ -19,7 +19,7 @@ export function rowRules(contract: Contract, id: string): LineRules | null {
   try {
     const references = referencesOf(schema);
     const row: Schema = schema === true ? {} : schema;
-    const within = { base: baseWithin(row, ''), above: [row], references };
+    const within: Within = { base: baseWithin(row, ''), known: new Map([[row, null]]), references };
     const rules = { columns: [] as [string, ValueRules][], others: anything, required: [] as string[] };
     for (const [keyword, given] of Object.entries(row)) {
       switch (keyword) {
@@ -75,7 +75,8 @@ class NotKnown extends Error {}
 
 interface Within {
   base: string;
-  above: readonly unknown[];
+  /** Of schemas that were read before; null: of those that are being read. */
+  known: Map<Schema, ValueRules | null>;
   references: References;
 }
 
@@ -92,16 +93,21 @@ const anyText: TextRules = { minLength: 0, maxLength: Infinity, automaton: null 
 const anything: ValueRules = { null: true, true: true, false: true, number: anyNumber, text: anyText };
 const nothing: ValueRules = { null: false, true: false, false: false, number: null, text: null };
 
-function valuesOf(schema: unknown, { base, above, references }: Within): ValueRules {
+function valuesOf(schema: unknown, within: Within): ValueRules {
   if (schema === true) return anything;
   if (schema === false) return nothing;
-  // A reference to itself has no end.
-  if (above.includes(schema)) throw new NotKnown();
   const own = schema as Schema;
-  const place: Within = { base: baseWithin(own, base), above: [...above, own], references };
-  return Object.entries(own)
+  const before = within.known.get(own);
+  // A reference to itself has no end.
+  if (before === null) throw new NotKnown();
+  if (before !== undefined) return before;
+  within.known.set(own, null);
+  const place = { ...within, base: baseWithin(own, within.base) };
+  const rules = Object.entries(own)
     .map(([keyword, given]) => keywordOf(keyword, given, place))
     .reduce(both, anything);
+  within.known.set(own, rules);
+  return rules;
 }
 
 function keywordOf(keyword: string, given: unknown, within: Within): ValueRules {

@@ -420,3 +420,16 @@ test('no row is clear that ajv refuses, or whose numbers nobody can judge', asyn
     `${clear} clear, ${left} not, ${unsaid} files of which nothing is said`,
   );
 });
+
+test('a contract whose references branch without end is read in little time', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const definitions = Object.fromEntries(
+      Array.from({ length: 60 }, (_, at) => {
+        const next = { $ref: `#/$defs/d${at + 1}` };
+        return [`d${at}`, at === 59 ? { type: 'string' } : { allOf: [next, next] }];
+      }),
+    );
+    const contract = await contractOf(folder, { properties: { x: { $ref: '#/$defs/d0' } }, $defs: definitions });
+    assert.deepEqual(await unclear(folder, contract, ['{"id":1,"x":"a"}', '{"id":2,"x":1}']), [2]);
+  });
+});
