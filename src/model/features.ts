@@ -111,7 +111,8 @@ const listKeys =
 /** Nobody has said in which order the model takes the features. @throws ConfigError where its metadata lists these in another one */
 function refuseOtherOrder(metadata: Readonly<Record<string, string>>, features: readonly string[]): void {
   for (const [key, text] of Object.entries(metadata)) {
-    const list = listKeys.test(key) ? namesIn(text) : [];
+    // Lists of all columns of the training have the label among them.
+    const list = (listKeys.test(key) ? namesIn(text) : []).filter((name) => features.includes(name));
     const isSame = list.every((name, at) => name === features[at]);
     if (isSame || list.length !== features.length || !features.every((name) => list.includes(name))) continue;
     throw new ConfigError({

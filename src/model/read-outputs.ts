@@ -12,6 +12,7 @@ import { rowReader, type RowReader, type RowValues } from './read-outputs/rows.t
 import {
   areLabels,
   areOpposite,
+  rowOfTwoHeads,
   extend,
   oddities,
   refuseNonFinite,
@@ -294,6 +295,14 @@ async function readClasses(
   if (settled === null && reading.transform === 'softmax' && areOpposite(scores)) {
     warnings.push(
       `transform: softmax, and the two scores of each row (output ${scores.name}) are z and -z: their softmax is the sigmoid of 2 z. Of trees and linear models, the probability is that of z: transform: sigmoid.`,
+    );
+  }
+  // Of scores a and b, softmax decides by a < b, the sigmoid of one of them by 0 < b.
+  const asked = settled === null && reading.transform === 'sigmoid' && task === 'binary-classification';
+  const apart = asked ? rowOfTwoHeads(scores) : null;
+  if (apart !== null) {
+    warnings.push(
+      `transform: sigmoid, and output ${scores.name} has a score for each of the two classes, whose sigmoids in row ${apart} do not add up to 1: that of the positive class alone is read. Right for two outputs that were each trained with a sigmoid; of a network that was trained with softmax, set transform: softmax.`,
     );
   }
   const kind = settled?.kind ?? kindOf(scores, task, classes, reading);

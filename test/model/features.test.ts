@@ -62,6 +62,7 @@ test('features that the metadata lists in another order are asked for', () => {
     ['input_features', "['b', 'a']"],
     ['columns', 'b,a'],
     ['feature_order', 'b, a'],
+    ['columns', '["target", "b", "a"]'],
   ] as const) {
     assert.throws(() => planInputs(told(key, text), columns, data), {
       name: 'ConfigError',
@@ -73,7 +74,8 @@ test('features that the metadata lists in another order are asked for', () => {
   for (const [key, text] of [
     ['feature_names_in_', '["a", "b"]'],
     ['feature_importances', '["b", "a"]'],
-    ['columns', '["b", "a", "c"]'],
+    ['columns', '["target", "a", "b"]'],
+    ['columns', '["b", "c"]'],
     ['inputs', '2'],
   ] as const) {
     assert.deepEqual(planInputs(told(key, text), columns, data)[0]?.columns, ['a', 'b'], key);

@@ -42,9 +42,9 @@ export function chooseOutputs(
   const floating = outputs.filter(({ type }) => isFloating(type));
   if (numeric) {
     const numbers = outputs.filter(isNumber);
-    // A whole number may be the prediction beside a float that is not.
-    const predicted = numbers.filter(
-      ({ name }) => /pred(?!icted_?(?:class|label))/iu.test(name) && !besideLabels.test(name),
+    // A whole number may be the prediction beside a float that is not: by its whole name, as others are counts, bins and times.
+    const predicted = numbers.filter(({ name }) =>
+      /^(?:y_?)?(?:pred(?:s|ict|icted|ictions?)?|hat)(?:\.output)?(?::\d+)?$/iu.test(name),
     );
     const pool = floating.length > 0 ? new Set([...floating, ...predicted]) : numbers;
     const scores = pick([...pool], fits, [/pred|variable|value|score/iu], outputs);

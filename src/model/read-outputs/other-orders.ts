@@ -4,7 +4,7 @@ import type { ModelInspection } from '../inspect.ts';
 
 /** Keys under which exporters and people keep the names of the classes, and not how many or how important they are. */
 const keys =
-  /^(?!.*(?:count|weight|freq|prior|distribution|support|size|samples|total|number|rank|importance|threshold|cost|recall|precision|f1|accuracy|auc|score|metric)).*(?:class|label|target_?names|categories)|^(?:names|(?:id|idx|index|int)(?:2|_?to_?)str|str(?:2|_?to_?)(?:id|idx|index|int))$/iu;
+  /^(?!.*(?:(?<!ac)count|weight|freq|prior|distribution|support|size|samples|total|number|rank|importance|threshold|cost|recall|precision|f1|accuracy|auc|score|metric)).*(?:class|label|target_?(?:names|categories))|^(?:categories|names|(?:id|idx|index|int)(?:2|_?to_?)str|str(?:2|_?to_?)(?:id|idx|index|int))$/iu;
 
 /**
  * Nobody has said which score belongs to which class, so that the order of the labels is assumed. Metadata, or a node anywhere in
@@ -49,7 +49,9 @@ function listIn(text: string, key: string): string[] {
       areNumbers(others) &&
       (!areNumbers(names) ||
         /^(?:label|class|str)(?:2|_?to_?)/iu.test(key) ||
-        (areCounted(others) && !areCounted(names)));
+        (areCounted(others, 0) && !areCounted(names, 0)));
+    // Others are how many rows each class has, or the like.
+    if (byName && !areCounted(others, 0) && !areCounted(others, 1)) return [];
     const [numbers, classes] = byName ? [others, names] : [names, others];
     const places = [...classes.keys()].toSorted((a, b) => Number(numbers[a]) - Number(numbers[b]));
     return places.map((place) => classes[place] as string);
@@ -69,10 +71,10 @@ function areNumbers(texts: readonly string[]): boolean {
   return texts.every((text) => /^\d+$/u.test(text));
 }
 
-/** Are these 0, 1, 2, ..., in any order? */
-function areCounted(texts: readonly string[]): boolean {
+/** Are these 0, 1, 2, ..., in any order, or from another number on? */
+function areCounted(texts: readonly string[], first: number): boolean {
   const given = new Set(texts);
-  return texts.every((_, index) => given.has(String(index)));
+  return texts.every((_, index) => given.has(String(first + index)));
 }
 
 function parsed(text: string): unknown {

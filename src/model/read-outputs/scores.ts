@@ -66,7 +66,6 @@ const fewRows = 30;
  */
 export function refuseTwice({ values, width, name, range }: Scores, task: Task, { transform }: ReadingOptions): void {
   refuseLogProbabilities();
-  refuseUnlikeClasses();
   if ((transform !== 'sigmoid' && transform !== 'softmax') || isRawName(name)) return;
   if (!inUnitInterval(range.lowest, range.highest)) return;
   const each = width === 1 || task === 'multilabel-classification';
@@ -85,18 +84,6 @@ export function refuseTwice({ values, width, name, range }: Scores, task: Task, 
       found: `transform: sigmoid, and output ${name} has log probabilities: e to the power of the values adds up to 1 in each row`,
       expected: 'transform: softmax, which makes probabilities of them',
       remedy: 'Choose it: {uri, transform: softmax}',
-    });
-  }
-
-  /** Of scores a and b, softmax decides by a < b, the sigmoid of one of them by 0 < b. */
-  function refuseUnlikeClasses(): void {
-    if (transform !== 'sigmoid' || task !== 'binary-classification' || width !== 2) return;
-    const unlike = rowNotAddingUp(values.map(sigmoid), width);
-    if (unlike === null) return;
-    throw new MismatchError({
-      found: `transform: sigmoid, and output ${name} has a score for each of the two classes: the sigmoids of row ${unlike.row + 1} do not add up to 1`,
-      expected: 'one score a row, or z beside -z',
-      remedy: 'Choose softmax, which makes probabilities of scores of classes: {uri, transform: softmax}',
     });
   }
 }
@@ -146,6 +133,12 @@ export function oddities(scores: Scores | null): string[] {
 /** Whether the two scores of every row are z and -z, as trees and linear models of two classes have them. */
 export function areOpposite({ values, width }: Scores): boolean {
   return width === 2 && values.every((value, at) => value === -(values[at ^ 1] as number));
+}
+
+/** The first row (from 1) of two scores whose sigmoids are no probabilities of two classes, as those of z and -z are; null: none. */
+export function rowOfTwoHeads({ values, width }: Scores): number | null {
+  const unlike = width === 2 ? rowNotAddingUp(values.map(sigmoid), width) : null;
+  return unlike === null ? null : unlike.row + 1;
 }
 
 /** Whether no score is between 0 and 1, and not all are equal: what a classifier decided, or a tree that was grown to its end. */

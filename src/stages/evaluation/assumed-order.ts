@@ -16,15 +16,17 @@ const clearly = 0.1;
  * @throws ConfigError that says both orders
  */
 export function refuseAssumedOrder(
-  { truth, names, classes }: Pick<Sample, 'truth' | 'names' | 'classes'>,
-  { classesFrom }: Pick<Predictions, 'classesFrom'>,
+  { truth, names, classes, weights }: Pick<Sample, 'truth' | 'names' | 'classes' | 'weights'>,
+  { classesFrom, labels, labelValues }: Pick<Predictions, 'classesFrom' | 'labels' | 'labelValues'>,
   { scores }: Pick<Outputs, 'scores'>,
   where: string,
 ): void {
   if ((classesFrom !== 'sorted' && classesFrom !== 'counted') || scores === null || names === null) return;
+  // Labels of its own, that the scores agree with, say which classes these are.
+  if (labels !== null && labelValues === undefined) return;
   if (classes === 2) {
     const positives = truth.reduce((sum, value) => sum + value, 0);
-    const area = rocArea(rankScores(scores, truth), null);
+    const area = rocArea(rankScores(scores, truth), weights);
     const chance = Math.sqrt((truth.length + 1) / (12 * positives * (truth.length - positives)));
     if (!(0.5 - area > Math.max(clearly, beyondChance * chance))) return;
     const [negative, positive] = names.map((name) => JSON.stringify(name));
@@ -32,7 +34,7 @@ export function refuseAssumedOrder(
       found: `The model does not say which score is of which class. Taken for those of the class ${positive}, the scores rank worse than chance: ROC AUC is ${area.toFixed(3)}, and the other way round ${(1 - area).toFixed(3)}`,
       expected: `to know whether they are of the class ${positive} or of ${negative}`,
       where,
-      remedy: `Set columns.classes in the order of the scores: [${negative}, ${positive}], or [${positive}, ${negative}] where those of a row are the other way round. A single score a row is that of columns.positive: correct that, or export both`,
+      remedy: `Where a row has two scores, set columns.classes in their order: [${negative}, ${positive}] or [${positive}, ${negative}]. A single one is of columns.positive: correct that; where it is of ${positive} indeed, set columns.classes: [${negative}, ${positive}]`,
     });
   }
   const given = { values: scores, width: classes, positive: 1, cut: 0.5 };

@@ -185,11 +185,8 @@ function binaryClasses(
   for (const { names, from } of known) if (from === undefined) refuseShifted(names, [...new Set(texts)], where);
   if (positive === '1' || positive === '0') {
     const labels = [...new Set(texts)];
-    const below = labels.find((label) => Number(label) < 0);
     // Of -1 and 1 the second is 1, by size and by place.
-    if (columns.positive !== undefined && labels.length === 2 && labels.includes(positive) && below !== undefined) {
-      return [below, positive];
-    }
+    if (columns.positive !== undefined && labels.toSorted().join() === '-1,1' && positive === '1') return ['-1', '1'];
     refuseOtherPair(labels, columns, where);
     return positive === '1' ? ['0', '1'] : ['1', '0'];
   }

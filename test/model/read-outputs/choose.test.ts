@@ -65,6 +65,10 @@ describe('of several outputs that fit', () => {
       chooseOutputs(outputs, { task: 'regression', columns: { id: 'id', label: 'y' } }).scores;
     const whole = (name: string): DeclaredOutput => ({ ...one(name), type: 'int64' });
     assert.equal(chosen(one('interval_width'), whole('prediction')), 'prediction');
+    for (const other of ['prediction_time', 'pred_bin', 'predicted_bucket', 'prediction_count', 'pred_label']) {
+      assert.equal(chosen(one('price'), whole(other)), 'price', other);
+      assert.equal(chosen(one('variable'), whole(other)), 'variable', other);
+    }
     assert.throws(() => chosen(one('predicted_price'), whole('prediction')), /2 outputs that may hold the scores/u);
     for (const name of ['leaf', 'pred_leaf', 'predicted_class', 'row'])
       assert.equal(chosen(whole(name), one('y')), 'y');

@@ -38,6 +38,8 @@ describe('where the order of the sorted labels is assumed', () => {
     ['categories', JSON.stringify({ bad: 2, good: 3, 'so-so': 1 })],
     ['names', "{0: 'so-so', 1: 'bad', 2: 'good'}"],
     ['class_list', JSON.stringify(words)],
+    ['account_classes', JSON.stringify(words)],
+    ['target_categories', JSON.stringify(words)],
     ['output_classes', JSON.stringify(words)],
     ['label_encoder_mapping', JSON.stringify({ bad: 1, good: 2, 'so-so': 0 })],
     ['idx_to_str', words.join(',')],
@@ -55,11 +57,13 @@ describe('where the order of the sorted labels is assumed', () => {
       const { classesFrom } = await read(model(whole, { classes: text }), 'multiclass-classification', { labels });
       assert.equal(classesFrom, 'sorted');
     }
-    for (const key of ['class_counts', 'label_frequencies', 'f1_by_class']) {
+    for (const key of ['class_counts', 'label_frequencies', 'f1_by_class', 'class_balance', 'rows_per_class']) {
       const counts = { [key]: JSON.stringify({ bad: 30, good: 20, 'so-so': 10 }) };
       const { classesFrom } = await read(model(whole, counts), 'multiclass-classification', { labels });
       assert.equal(classesFrom, 'sorted', key);
     }
+    const others = { sex_categories: JSON.stringify(words) };
+    assert.equal((await read(model(whole, others), 'multiclass-classification', { labels })).classesFrom, 'sorted');
     const settled = { columns: { classes: words }, labels };
     const { classes } = await read(model(whole, { classes: 'good,bad,so-so' }), 'multiclass-classification', settled);
     assert.deepEqual(classes, words);

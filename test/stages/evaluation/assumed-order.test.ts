@@ -10,6 +10,7 @@ function judge(
   names: string[],
   said: (row: number) => number,
   classesFrom: NonNullable<Predictions['classesFrom']> | null = 'sorted',
+  own: Partial<Pick<Predictions, 'labels' | 'labelValues'>> = {},
 ): void {
   const truth = Float64Array.from({ length: rows }, (_, row) => row % names.length);
   const width = names.length === 2 ? 1 : names.length;
@@ -18,8 +19,8 @@ function judge(
     return (width === 1 ? said(row) === 1 : said(row) === at % width) ? 0.9 - row / 2e4 : 0.1 + row / 2e4;
   });
   refuseAssumedOrder(
-    { truth, names, classes: names.length },
-    classesFrom === null ? {} : { classesFrom },
+    { truth, names, classes: names.length, weights: null },
+    { labels: null, ...own, ...(classesFrom === null ? {} : { classesFrom }) },
     { scores },
     'model.onnx',
   );
@@ -30,13 +31,20 @@ test('two classes whose scores rank worse than chance are asked for where nobody
   assert.throws(() => judge(['ham', 'spam'], turned), {
     name: 'ConfigError',
     message:
-      /^model\.onnx: .*worse than chance: ROC AUC is 0\.\d+.*of the class "spam" or of "ham"\. Set columns\.classes/u,
+      /^model\.onnx: .*worse than chance: ROC AUC is 0\.\d+.*of the class "spam" or of "ham"\. .*set columns\.classes/u,
   });
   judge(['ham', 'spam'], (row) => row % 2);
   judge(['ham', 'spam'], () => 1);
   judge(['ham', 'spam'], (row) => (row % 20 < 11 ? 1 - (row % 2) : row % 2));
   assert.throws(() => judge(['0', '1'], turned, 'counted'), /of the class "1" or of "0"/u);
   judge(['0', '1'], turned, null);
+});
+
+test('a model whose own labels say the classes is as bad as it is, unless they are places of classes', () => {
+  const turned = (row: number): number => 1 - (row % 2);
+  const labels = Int32Array.from({ length: rows }, (_, row) => turned(row));
+  judge(['0', '1'], turned, 'counted', { labels });
+  assert.throws(() => judge(['ham', 'spam'], turned, 'sorted', { labels, labelValues: [0, 1] }), /worse than chance/u);
 });
 
 test('three classes whose highest scores are those of another order are asked for, and a bad model is not', () => {
