@@ -138,7 +138,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       return requireKept(place, (await github.request('GET /repos/{owner}/{repo}', {})).default_branch, commit);
     },
     async record(request) {
-      const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: 0, doubt: null };
+      const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: null, doubt: null };
       const { pullRequests } = input;
       let wasThere = false;
       const reading = async (): Promise<Snapshot> => {
@@ -213,7 +213,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
    * @throws RegistryError where no reading shows them, so that the branch was set back; or where a tag is somebody else's
    */
   async function isBehind(
-    { state }: Snapshot,
+    { head, state }: Snapshot,
     links: readonly ChainLink[],
     model: string,
     called: readonly RegistryTag[],
@@ -222,7 +222,11 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     if (!tagged) return false;
     const known = new Set(gtoTags(model, state.links).map(({ name }) => name));
     const beside = await tagsBeside(github, model, known);
-    if (beside.some((tag) => lostDecision(tag, model, links) !== undefined) && ++attempts.unseen <= 5) return true;
+    if (beside.some((tag) => lostDecision(tag, model, links) !== undefined)) {
+      const { unseen } = attempts;
+      attempts.unseen = { head, times: unseen?.head === head ? unseen.times + 1 : 1 };
+      if (attempts.unseen.times <= 5) return true;
+    }
     refuseTaken(model, links, called, beside);
     return false;
   }
@@ -306,8 +310,8 @@ interface Attempts {
   together: boolean;
   /** Where the branch was when GitHub last said that something had moved. */
   refusedAt: string | null;
-  /** How often it met tags of decisions that its reading of the branch did not show. */
-  unseen: number;
+  /** Where the branch was when last it did not show the decisions of all tags, and how often in turn it was there. */
+  unseen: { head: string; times: number } | null;
   /** Of the last attempt, why nobody knows what became of it. */
   doubt: GitHubError | null;
 }

@@ -159,6 +159,21 @@ test('tags of a decision that came after the branch was read are no reason to re
     assert.deepEqual(await tagged(server).verify(), []);
   }));
 
+test('a branch that is read behind its tags again and again, and moves on meanwhile, was not set back', () =>
+  withGitHub(async (server) => {
+    for (const candidate of 'abcdefgh') await promote(tagged(server), candidate);
+    const repository = server.repository(repositoryName);
+    const heads = (await repository.git.git('rev-list', '--reverse', 'main~1')).split('\n');
+    server.failBy(({ name }) => {
+      const head = name.includes('query Snapshot') ? heads.shift() : undefined;
+      if (head === undefined) return null;
+      repository.before.set('refs/heads/main', head);
+      return 'stale';
+    });
+    assert.equal((await promote(tagged(server), 'i')).status, 'recorded');
+    assert.deepEqual(await tagged(server).verify(), []);
+  }));
+
 test('where the history was cut off, its tags are in the way of a new decision', () =>
   withGitHub(async (server) => {
     await promote(tagged(server), 'a');
