@@ -7,7 +7,6 @@ import {
   defaultErrorRate,
   judgeErrors,
   judgeWindow,
-  notSent,
   type ObjectiveResult,
   type WindowFindings,
 } from './judge.ts';
@@ -104,8 +103,7 @@ export function errorsCheck(
   { generator }: WindowFindings,
   example: string | undefined,
 ): Check {
-  const unsent = results.reduce((sum, result) => sum + notSent(result), 0);
-  const errors = judgeErrors(countOutcomes(results), slo, generator, unsent);
+  const errors = judgeErrors(countOutcomes(results), slo, generator);
   const lost = new Map<string, number>();
   for (const result of results) {
     for (const [reason, count] of Object.entries(result.lost)) lost.set(reason, (lost.get(reason) ?? 0) + count);

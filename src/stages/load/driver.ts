@@ -24,9 +24,11 @@ export interface ClosedLoop {
 }
 
 /** What became of a request. Anything but `accepted` is an error, save those that were never sent. */
-export const outcomes = ['unfinished', 'accepted', 'refused', 'timeout', 'lost'] as const;
+export const outcomes = ['unfinished', 'accepted', 'refused', 'timeout', 'lost', 'unsent'] as const;
 export type Outcome = (typeof outcomes)[number];
-const code = { unfinished: 0, accepted: 1, refused: 2, timeout: 3, lost: 4 } as const;
+const code = { unfinished: 0, accepted: 1, refused: 2, timeout: 3, lost: 4, unsent: 5 } as const;
+/** This machine had no file, port or memory for a request. */
+const outOfMeans: readonly string[] = ['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'];
 
 /** Raw samples of requests, one element each, in milliseconds. */
 export interface Samples {
@@ -41,7 +43,7 @@ export interface Samples {
 
 /** Raw samples of a window. */
 export interface WindowResult extends Samples {
-  /** Why requests were lost: connection closed, ECONNREFUSED, not HTTP, ... */
+  /** Why requests were lost or not sent: connection closed, ECONNREFUSED, not HTTP, ... */
   lost: Record<string, number>;
   /** Requests that were due while every connection was busy: the server, or the number of connections, is the limit. */
   queued: number;
@@ -289,7 +291,7 @@ export async function openGenerator(input: {
         return;
       }
       lost[reason] = (lost[reason] ?? 0) + 1;
-      settle(index, code.lost, performance.now());
+      settle(index, outOfMeans.includes(reason) ? code.unsent : code.lost, performance.now());
     }
 
     function sweepRun(now: number): void {
@@ -319,11 +321,12 @@ export async function openGenerator(input: {
 
     /** A user who was answered asks again. */
     function repeat({ durationMs }: ClosedLoop, reached: number): void {
-      const offset = performance.now() - start + (reached === code.lost ? pauseMs : 0);
+      const isLost = reached === code.lost || reached === code.unsent;
+      const offset = performance.now() - start + (isLost ? pauseMs : 0);
       if (offset < durationMs) planned = samples.add(offset);
       else if (settled === planned) return finish();
       // Not from within a callback of the connection: it is ready a moment later, and calls back.
-      if (reached === code.timeout || reached === code.lost) setImmediate(pump);
+      if (reached === code.timeout || isLost) setImmediate(pump);
     }
 
     /** A fault of ours must not surface in the parser of some connection. */

@@ -2,7 +2,7 @@ import { defaults } from '../../config/index.ts';
 import { latencyLimits, type LatencyLimit } from './objectives.ts';
 import type { Slo } from './schema.ts';
 import { counted, percent } from '../../wording.ts';
-import { outcomes, type Outcome, type WindowResult } from './driver.ts';
+import { outcomes, type Outcome, type Samples, type WindowResult } from './driver.ts';
 import { judgeShare, percentile, sampleFloor } from './latency.ts';
 
 /** What one window says of one objective. */
@@ -59,7 +59,7 @@ export function judgeWindow(result: WindowResult, slo: Slo): WindowFindings {
   return {
     latency,
     throughput,
-    errors: judgeErrors(counts, slo, generator, notSent(result)),
+    errors: judgeErrors(counts, slo, generator),
     counts,
     generator,
     verdict: verdicts.includes('fail') ? 'fail' : verdicts.includes('inconclusive') ? 'inconclusive' : 'pass',
@@ -71,7 +71,7 @@ function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: Gene
   const total = result.latency.length;
   const over = countOver(result.latency, limit.ms);
   const overWithoutLag = countOver(
-    result.latency.map((latency, index) => latency - (result.lag[index] as number)),
+    result.latency.map((latency, index) => (isUnsent(result, index) ? 0 : latency - (result.lag[index] as number))),
     limit.ms,
   );
   const observed = percentile(result.latency.toSorted(), p);
@@ -111,13 +111,14 @@ function judgeThroughput(result: WindowResult, slo: Slo, generator: GeneratorRes
   const required = slo.throughput ?? defaults.throughput;
   const planned = result.offsets.length;
   const end = (result.offsets.at(-1) ?? 0) + Math.max(500, ...latencyLimits(slo).map((limit) => limit.ms));
-  const share = (withoutLag: boolean): number => {
+  const share = (withoutGenerator: boolean): number => {
     let answered = 0;
     for (let index = 0; index < planned; index += 1) {
       const outcome = outcomes[result.outcome[index] as number];
-      const lag = withoutLag ? (result.lag[index] as number) : 0;
+      const lag = withoutGenerator ? (result.lag[index] as number) : 0;
       const done = (result.offsets[index] as number) + (result.latency[index] as number) - lag;
       if (outcome === 'refused' || (outcome === 'accepted' && done <= end)) answered += 1;
+      else if (withoutGenerator && outcome === 'unsent') answered += 1;
     }
     return answered / planned;
   };
@@ -128,16 +129,8 @@ function judgeThroughput(result: WindowResult, slo: Slo, generator: GeneratorRes
   return { verdict: 'inconclusive', observed, required, message: blamed(message, generator), because: 'generator' };
 }
 
-/**
- * The share of requests without a usable answer. Only time-outs can be the fault of an overloaded generator.
- * @param unsent so many of them this machine could not send
- */
-export function judgeErrors(
-  counts: Record<Outcome, number>,
-  slo: Slo,
-  generator: GeneratorResult,
-  unsent: number,
-): ObjectiveResult {
+/** The share of requests without a usable answer. Of those sent, only time-outs can be the fault of an overloaded generator. */
+export function judgeErrors(counts: Record<Outcome, number>, slo: Slo, generator: GeneratorResult): ObjectiveResult {
   const required = slo.error_rate ?? defaultErrorRate;
   const total = outcomes.reduce((sum, outcome) => sum + counts[outcome], 0);
   const errors = total - counts.accepted;
@@ -150,10 +143,12 @@ export function judgeErrors(
       ? `No errors in ${total} requests`
       : `${errors} of ${total} requests failed (${percent(observed)}, at most ${percent(required)}): ${kinds.join(', ')}`;
   if (observed <= required) return { verdict: 'pass', observed, required, message };
-  if ((errors - unsent - (generator.overloaded ? counts.timeout : 0)) / total > required) {
+  if ((errors - counts.unsent - (generator.overloaded ? counts.timeout : 0)) / total > required) {
     return { verdict: 'fail', observed, required, message };
   }
-  return { verdict: 'inconclusive', observed, required, message: blamed(message, generator), because: 'generator' };
+  // The generator is that of one window, and its requests may all have been sent.
+  const why = counts.unsent > 0 ? { message: noneLeft(counts.unsent) } : generator;
+  return { verdict: 'inconclusive', observed, required, message: blamed(message, why), because: 'generator' };
 }
 
 const outcomeNames: Record<Outcome, string> = {
@@ -162,20 +157,26 @@ const outcomeNames: Record<Outcome, string> = {
   refused: 'with an unusable answer',
   timeout: 'timed out',
   lost: 'with a lost connection',
+  unsent: 'not sent',
 };
 
 /** Requests of some windows by outcome. */
 export function countOutcomes(results: readonly WindowResult[]): Record<Outcome, number> {
-  const counts: Record<Outcome, number> = { unfinished: 0, accepted: 0, refused: 0, timeout: 0, lost: 0 };
+  const counts: Record<Outcome, number> = { unfinished: 0, accepted: 0, refused: 0, timeout: 0, lost: 0, unsent: 0 };
   for (const result of results) for (const code of result.outcome) counts[outcomes[code] as Outcome] += 1;
   return counts;
 }
 
-/** Requests that this machine had no file, port or memory for. */
-export function notSent({ lost }: Pick<WindowResult, 'lost'>): number {
-  return ['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'].reduce((sum, code) => sum + (lost[code] ?? 0), 0);
+function isUnsent({ outcome }: Samples, index: number): boolean {
+  return outcomes[outcome[index] as number] === 'unsent';
 }
 
+function noneLeft(unsent: number): string {
+  return `this machine had no file or port left for ${counted(unsent, 'requests')}`;
+}
+
+/** Fewer requests that could not be sent say nothing of the others. */
+const mostUnsent = 0.01;
 const busiestLoop = 0.7;
 const mostSteal = 0.02;
 const mostOthers = 0.2;
@@ -183,10 +184,10 @@ const mostOthers = 0.2;
 export function judgeGenerator(result: WindowResult, tightestMs: number): GeneratorResult {
   const { eventLoop, steal, others = null } = result.host;
   const lag = percentile(result.lag.toSorted(), 0.99);
-  const unsent = notSent(result);
+  const { unsent } = countOutcomes([result]);
   const mostLag = Math.max(2, Number.isFinite(tightestMs) ? 0.05 * tightestMs : 0);
   const complaints = [
-    ...(unsent > 0 ? [`this machine had no file or port left for ${counted(unsent, 'requests')}`] : []),
+    ...(unsent > 0 ? [noneLeft(unsent)] : []),
     ...(lag > mostLag ? [`it sent ${milliseconds(lag)} late at p99 (at most ${milliseconds(mostLag)})`] : []),
     ...(eventLoop > busiestLoop
       ? [`its event loop was ${percent(eventLoop)} busy (at most ${percent(busiestLoop)})`]
@@ -202,11 +203,11 @@ export function judgeGenerator(result: WindowResult, tightestMs: number): Genera
   ];
   return {
     overloaded:
-      unsent > 0 ||
+      unsent > mostUnsent * result.outcome.length ||
       eventLoop > busiestLoop ||
       (steal !== null && steal > mostSteal) ||
       (others !== null && others > mostOthers),
-    late: lag > mostLag,
+    late: lag > mostLag || unsent > 0,
     message:
       complaints.length > 0
         ? complaints.join(', ')
@@ -214,7 +215,7 @@ export function judgeGenerator(result: WindowResult, tightestMs: number): Genera
   };
 }
 
-function blamed(message: string, generator: GeneratorResult): string {
+function blamed(message: string, generator: Pick<GeneratorResult, 'message'>): string {
   return `${message}, but the load generator was the limit: ${generator.message}`;
 }
 

@@ -1,10 +1,12 @@
 import type { Samples, WindowResult } from './driver.ts';
 
-/** The requests of a window that were due from `from` until before `to`, in milliseconds after its start. Its host stands for the part. */
+/**
+ * The requests of a window that were due from `from` until before `to`, in milliseconds after its start. Its host stands for the part;
+ * why requests were lost is known of the whole alone.
+ */
 export function partOf(result: WindowResult, from: number, to: number): WindowResult {
   const [first, last] = [firstFrom(result.offsets, from), firstFrom(result.offsets, to)];
-  const counted = { ...result, ...cut(result, first, last) };
-  return { ...counted, elapsedMs: to - from };
+  return { ...result, ...cut(result, first, last), lost: {}, elapsedMs: to - from };
 }
 
 /** Index of the first element of ascending values that is at least `least`. */

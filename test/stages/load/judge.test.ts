@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { outcomes, type Outcome, type WindowResult } from '../../../src/stages/load/driver.ts';
 import { windowChecks, type MeasuredWindow } from '../../../src/stages/load/constant.ts';
 import { judgeWindow } from '../../../src/stages/load/judge.ts';
+import { partOf } from '../../../src/stages/load/window.ts';
 import { othersDuring, type UsageSample } from '../../../src/stages/load/session.ts';
 
 const slo = { p95_ms: 50 };
@@ -90,14 +91,33 @@ describe('the judgement of a window', () => {
   });
 
   test('blames no server for requests that this machine could not send', () => {
-    const unsent = {
-      ...windowOf({ latency: () => 20, outcome: (index) => (index < 20 ? 'lost' : 'accepted') }),
-      lost: { EMFILE: 20 },
-    };
-    const findings = judgeWindow(unsent, slo);
+    const without = (outcome: Outcome): WindowResult =>
+      windowOf({ latency: () => 20, outcome: (index) => (index < 20 ? outcome : 'accepted') });
+    const findings = judgeWindow(without('unsent'), slo);
     assert.deepEqual([findings.errors.verdict, findings.verdict], ['inconclusive', 'inconclusive']);
     assert.match(findings.errors.message, /no file or port left for 20 requests/u);
-    assert.equal(judgeWindow({ ...unsent, lost: { ECONNRESET: 20 } }, slo).errors.verdict, 'fail');
+    assert.equal(judgeWindow(without('lost'), slo).errors.verdict, 'fail');
+    // Of the half of a window after them nothing is to be said.
+    const half = judgeWindow(partOf(without('unsent'), 1500, 3000), slo);
+    assert.deepEqual([half.verdict, half.generator.overloaded, half.counts.unsent], ['pass', false, 0]);
+    const windows = [without('unsent'), windowOf({ latency: () => 20 })].map(measured);
+    const errors = windowChecks(windows, slo).find(({ id }) => id === 'load/error-rate');
+    assert.match(errors?.message ?? '', /20 not sent, but the load generator was the limit: .* left for 20 requests/u);
+  });
+
+  test('holds a miss against the server that the few requests which were not sent do not explain', () => {
+    const few = (latency: (index: number) => number): string =>
+      judgeWindow(windowOf({ count: 4000, latency, outcome: (index) => (index < 4 ? 'unsent' : 'accepted') }), slo)
+        .verdict;
+    assert.equal(
+      few(() => 500),
+      'fail',
+    );
+    // Without them, one in twenty is over it.
+    assert.equal(
+      few((index) => (index < 4 ? 5000 : index % 20 === 0 ? 60 : 20)),
+      'inconclusive',
+    );
   });
 
   test('finds a server that cannot keep the rate by its throughput', () => {
