@@ -129,6 +129,7 @@ export async function openGenerator(input: {
         },
         dropped(connection, reason, unheard) {
           fresh.delete(connection);
+          isCramped &&= fresh.size > 0;
           const place = idle.indexOf(connection);
           if (place !== -1) idle.splice(place, 1);
           const index = claim(connection);
