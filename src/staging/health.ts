@@ -8,6 +8,8 @@ import { get } from './get.ts';
 import type { Service } from './service.ts';
 
 const requestTimeoutMs = 5_000;
+/** Until then a certificate that is only made when a server starts has replaced the one that stands in for it. */
+const replacedMs = 30_000;
 
 /** Something that is being waited for. */
 export interface Awaited {
@@ -43,15 +45,23 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
   const expected = awaited.service.health === null ? `an answer below 500 from ${health}` : `status 200 from ${health}`;
   const deadline = Date.now() + awaited.timeoutMs;
   let last = 'no answer';
+  let mistrusted: number | null = null;
   for (let pause = 25; ; pause = Math.min(pause * 1.5, 500)) {
     awaited.signal?.throwIfAborted();
     const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - Date.now()));
     last = await askHealth(health, timeoutMs, awaited.service, awaited.signal);
     if (awaited.service.health === null ? /^[1-4]\d\d\b/u.test(last) : last === '200') return;
     awaited.signal?.throwIfAborted();
-    const [, remedy] = (last.startsWith('TLS: ') && lasting.find(([answer]) => answer.test(last))) || [];
-    if (remedy !== undefined) {
-      throw new StagingError({ found: `${awaited.what} cannot be asked: ${last}`, expected, remedy }, awaited.external);
+    const fault = last.startsWith('TLS: ') ? tlsFaults.find(({ said }) => said.test(last)) : undefined;
+    if (fault !== undefined) {
+      mistrusted ??= Date.now();
+      if (fault.lasts === true || Date.now() + pause > Math.min(deadline, mistrusted + replacedMs)) {
+        const { remedy } = fault;
+        throw new StagingError(
+          { found: `${awaited.what} cannot be asked: ${last}`, expected, remedy },
+          awaited.external,
+        );
+      }
     }
     const ended = await awaited.ended();
     if (ended !== null) {
@@ -177,21 +187,41 @@ function reason(error: unknown): string {
   return untrusted ? `TLS: ${error.message} (${String(error.code)})` : error.message;
 }
 
+interface TlsFault {
+  said: RegExp;
+  remedy: string;
+  /** Waiting does not change it. */
+  lasts?: true;
+}
+
 /**
- * Answers that waiting does not change, and what to do about each. A server that has no certificate yet says something else
- * (internal error, unrecognized name).
+ * What can be done about each fault. One that may not last: an ingress, or a server, that waits for its certificate shows another
+ * until it has it, or none. What it says then beside these (internal error, unrecognized name) has no remedy but to wait.
  */
-const lasting: readonly [RegExp, string][] = [
-  [
-    /wrong version number|packet length too long/u,
-    'Write http:// in staging.url if the server speaks no TLS on that port',
-  ],
-  [
-    /certificate required|alert.* certificate/u,
-    'Name a certificate that the server takes, and its key, in staging.tls',
-  ],
-  [/EXPIRED|NOT_YET_VALID/u, 'Renew the certificate of the server, or correct the clock that is wrong'],
-  [/ALTNAME|HOSTNAME/u, 'Name the server in staging.url as its certificate does'],
-  [/\([A-Z_]+\)$/u, 'Name the certificate that signed that of the server in staging.tls.ca'],
-  [/no shared|unsupported|handshake failure|protocol version/u, 'Let the server speak TLS 1.2 or later'],
+const tlsFaults: readonly TlsFault[] = [
+  {
+    said: /wrong version number|packet length too long/u,
+    remedy: 'Write http:// in staging.url if the server speaks no TLS on that port',
+    lasts: true,
+  },
+  {
+    said: /certificate required|alert.* certificate|alert unknown ca/u,
+    remedy: 'Name a certificate that the server takes, and its key, in staging.tls',
+    lasts: true,
+  },
+  { said: /unsupported protocol|protocol version/u, remedy: 'Let the server speak TLS 1.2 or later', lasts: true },
+  {
+    said: /handshake failure|no shared/u,
+    remedy:
+      'Let the server speak TLS 1.2 or later; if it wants a certificate of the client, name one that it takes, and its key, in staging.tls',
+  },
+  {
+    said: /EXPIRED|NOT_YET_VALID|REVOKED/u,
+    remedy: 'Renew the certificate of the server, or correct the clock that is wrong',
+  },
+  { said: /ALTNAME|HOSTNAME/u, remedy: 'Name the server in staging.url as its certificate does' },
+  {
+    said: /\([A-Z_]+\)$/u,
+    remedy: 'Name the certificate that signed that of the server in staging.tls.ca',
+  },
 ];

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createRawServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -149,12 +149,30 @@ describe('a server with a certificate of its own', () => {
         await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
         const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
         const tls = ca === null ? {} : { tls: { ca: join(folder, `${ca}.pem`) } };
-        const evidence = await runLoadTest({ staging: () => ({ url, start_timeout: '15s', ...tls }), profile });
+        const evidence = await runLoadTest({ staging: () => ({ url, start_timeout: '1s', ...tls }), profile });
         server.close();
         assert.match(find(evidence, 'load/staging').message, message);
         assert.equal(evidence.verdict, 'inconclusive');
       }
     }));
+
+  test('that refuses the handshake says what to do about it', async () => {
+    const cases: [number, RegExp][] = [
+      [48, /alert unknown ca\. .*its key, in staging\.tls/u],
+      [40, /handshake failure\. .*TLS 1\.2.* its key, in staging\.tls/u],
+      [70, /protocol version\. .*TLS 1\.2 or later/u],
+    ];
+    for (const [alert, message] of cases) {
+      const server = createRawServer((socket) =>
+        socket.once('data', () => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, alert]))),
+      );
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const evidence = await runLoadTest({ staging: () => ({ url, start_timeout: '1s' }), profile });
+      server.close();
+      assert.match(find(evidence, 'load/staging').message, message);
+    }
+  });
 
   test('that wants one of the client and packed bodies is tested with staging.tls and gzip, and not without', () =>
     inTemporaryFolder(async (folder) => {
@@ -203,6 +221,12 @@ describe('a server with a certificate of its own', () => {
         const evidence = await run(tls);
         assert.equal(evidence.verdict, 'pass', JSON.stringify(evidence.checks));
         assert.deepEqual([...codings], ['gzip gzip']);
+        // Another certificate stands in for that of the server until there is one.
+        server.setSecureContext({ key: file('client.key'), cert: file('client.pem'), ca: file('ca.pem') });
+        server.once('connection', () =>
+          server.setSecureContext({ key: file('server.key'), cert: file('server.pem'), ca: file('ca.pem') }),
+        );
+        assert.equal((await run(tls)).verdict, 'pass');
         assert.match(find(await run(), 'load/staging').message, /certificate/u);
         const anonymous = find(await run({ ca: path('ca.pem') }), 'load/staging');
         assert.equal(anonymous.verdict, 'inconclusive');
