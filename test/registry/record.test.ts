@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { access, chmod, rm, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EvidenceError, RegistryError } from '../../src/errors.ts';
 import {
@@ -161,6 +162,15 @@ describe('recording a decision', () => {
     inRepository(async (repository) => {
       await repository.write('.git/index.lock', '');
       await promote(repository, 'a');
+    }));
+
+  test('is refused beforehand for no lock that passes', () =>
+    inRepository(async (repository) => {
+      const lock = '.git/refs/heads/model-registry.lock';
+      await repository.write(lock, '');
+      const released = sleep(2000).then(() => rm(join(repository.folder, lock)));
+      await (await repository.registry()).ensureWritable();
+      await released;
     }));
 
   test('keeps bytes as they are where the repository converts files', () =>

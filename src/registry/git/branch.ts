@@ -80,8 +80,13 @@ function localBranch(
   log: Log,
 ): RegistryBranch {
   const warn = onceEach(log);
-  const updateRefs = async (expected: string | null, lines: readonly string[], why: string): Promise<Moved> => {
-    const args = ['-c', 'core.filesRefLockTimeout=1000', 'update-ref', '--no-deref', '-m', why, '--stdin'];
+  const updateRefs = async (
+    expected: string | null,
+    lines: readonly string[],
+    why: string,
+    lockMs = 1000,
+  ): Promise<Moved> => {
+    const args = ['-c', `core.filesRefLockTimeout=${lockMs}`, 'update-ref', '--no-deref', '-m', why, '--stdin'];
     const input = `${lines.join('\n')}\n`;
     const { code, stderr } = await runGit(repository.folder, args, { input, detached: true });
     if (code === 0) return { moved: true };
@@ -144,7 +149,8 @@ function localBranch(
       const commit = here ?? (await commitAt(repository, 'HEAD'));
       if (commit === null) return;
       const lines = ['start', update(commit, here), 'prepare', 'abort'];
-      const could = await updateRefs(here, lines, 'contender: rehearsal');
+      // The move is tried again where a lock lasts, this is not.
+      const could = await updateRefs(here, lines, 'contender: rehearsal', 5000);
       if (!could.moved && (await commitAt(repository, ref)) === here) throw could.fault;
     },
   };
