@@ -3,6 +3,7 @@ import type { Check } from '../../evidence/index.ts';
 import type { Staging } from '../../config/schema.ts';
 import { ConfigError } from '../../errors.ts';
 import { normalQuantile, tQuantile } from '../../statistics/distributions.ts';
+import { percent } from '../../wording.ts';
 import { loadCheck, mostTimes } from './check.ts';
 import { outcomes, type Samples, type WindowResult } from './driver.ts';
 import type { Loader } from './loader.ts';
@@ -128,7 +129,7 @@ export function comparisonChecks(
     const message =
       ratio === null
         ? `${name} of candidate and champion cannot be compared: each of ${leastSlices} stretches of time needs ${sampleFloor(shares[name as PercentileName])} requests (${how})`
-        : `${name} of the candidate is ${number(ratio)} times that of the champion (between ${number(lower)} and ${number(upper)}, ${slices} slices; ${how}); at most ${most} allowed${verdict !== found ? `, but the load generator was the limit: ${generator.message}` : ''}${verdict === 'inconclusive' && verdict === found ? ': a longer compare.duration would tell' : ''}`;
+        : `${name} of the candidate is ${number(ratio)} times that of the champion (between ${number(lower)} and ${number(upper)}, ${slices} slices; ${how}); at most ${most} allowed${verdict !== found ? `, but the load generator was the limit: ${generator.message}` : ''}${verdict === 'inconclusive' && verdict === found ? wayOut(ratio, most) : ''}`;
     return loadCheck(
       `${name}-ratio`,
       `${name} against the champion`,
@@ -188,13 +189,21 @@ function ratioOf(
     const n = logs.length;
     const mean = logs.reduce((sum, log) => sum + log, 0) / n;
     const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (n - 1);
-    const reach = Math.hypot(
-      tQuantile(1 - level, n - 1) * Math.sqrt(variance / n),
-      normalQuantile(1 - level) * betweenProcesses,
-    );
+    const reach = Math.hypot(tQuantile(1 - level, n - 1) * Math.sqrt(variance / n), leastReach());
     return { ratio: Math.exp(mean), lower: Math.exp(mean - reach), upper: Math.exp(mean + reach), slices: n };
   }
   return null;
+}
+
+/** Half the interval of a measurement without end, as a logarithm. */
+function leastReach(): number {
+  return normalQuantile(1 - level) * betweenProcesses;
+}
+
+function wayOut(ratio: number, most: number): string {
+  return Math.abs(Math.log(ratio / most)) > leastReach()
+    ? ': a longer compare.duration would tell'
+    : `: no compare.duration would tell, since two processes of one model differ by up to ${percent(Math.expm1(leastReach()))}. Allow more with compare.max_ratio`;
 }
 
 function errorsOf({ outcome }: Samples): number {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ServerResponse } from 'node:http';
 import { ConfigError } from '../../../src/errors.ts';
+import { comparisonChecks } from '../../../src/stages/load/compare.ts';
 import { uniformPairs } from '../../../src/stages/load/pairs.ts';
 import { find, reply, runLoadTest, scores, served, verdicts, type Behaviour } from './stand-in.ts';
 import { httpServer } from './servers.ts';
@@ -48,6 +49,23 @@ async function compared(candidate: () => number, champion: () => number, compare
     await other.stop();
   }
 }
+
+test('a longer comparison is asked for only where it would tell', () => {
+  const said = (max_ratio: number): string | undefined => {
+    const seen = { name: 'p50', ratio: 1, lower: 0.95, upper: 1.05, slices: 15, gates: true };
+    const found = {
+      rate: 50,
+      seconds: 60,
+      design: 'live' as const,
+      percentiles: [seen],
+      errors: { candidate: 0, champion: 0, of: 6000 },
+      generator: { overloaded: false, message: '' },
+    };
+    return comparisonChecks(found, { max_ratio })[0]?.message;
+  };
+  assert.match(said(1.02) ?? '', /a longer compare\.duration would tell$/u);
+  assert.match(said(1.01) ?? '', /no compare\.duration would tell, .* differ by up to 1\.183%\. Allow more/u);
+});
 
 describe('candidate against champion, both live', () => {
   test('passes where both are as quick', async () => {
