@@ -8,6 +8,7 @@ import type { Decision, RegistryView } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
 import { findCommit, requireFetchable } from '../../src/registry/committed-file.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
+import { refusedPush, type Remote } from '../../src/registry/git/remote.ts';
 import { openRepository } from '../../src/registry/git/repository.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -398,7 +399,17 @@ describe('a registry that is pushed as it is recorded', () => {
     [
       'a rule',
       'error: GH013: Repository rule violations found for refs/heads/model-registry.',
-      'A rule protects the branch',
+      'A rule protects the branch or a tag\\. .*registry\\.store: github.*registry\\.branch',
+    ],
+    [
+      'a rule that knows nothing of pull requests',
+      'GitLab: You are not allowed to push code to protected branches on this project.',
+      'A rule protects the branch or a tag\\. Let whoever runs this bypass it, or name',
+    ],
+    [
+      'a secret that it will not take',
+      'error: GH013: Repository rule violations found. - Push cannot contain secrets',
+      'GitHub takes something of what was to be recorded for a secret',
     ],
   ] as const) {
     test(`says what to do about ${what} of the remote, and asks for no permission of a job`, () =>
@@ -415,6 +426,18 @@ describe('a registry that is pushed as it is recorded', () => {
         });
       }));
   }
+
+  test('names the setting of the branch that was pushed, and none of another', () => {
+    for (const said of [
+      'remote: error: GH006: Protected branch update failed',
+      'fatal: no',
+      "'refs/heads/a' exists; cannot create",
+    ]) {
+      const { message } = refusedPush({ name: 'origin' } as Remote, 'refs/heads/monitor', said, 'monitor.branch');
+      assert.match(message, /monitor\.branch/u);
+      assert.doesNotMatch(message, /registry\./u);
+    }
+  });
 
   test('moves nothing where the remote has another tag of that name', () =>
     inClones(async (shared) => {

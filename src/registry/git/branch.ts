@@ -99,7 +99,7 @@ function localBranch(
       fault: new RegistryError({
         found: `git update-ref: ${firstFault(stderr)}`,
         where: ref,
-        remedy: `Nothing was recorded${wayOut(stderr, 'this repository') ?? ''}`,
+        remedy: `Nothing was recorded${wayOut(stderr, 'this repository', key) ?? ''}`,
       }),
     };
   };
@@ -203,7 +203,7 @@ function remoteBranch(
         }
         return { moved: true };
       }
-      return { moved: false, mayPass: now !== expected || isRivalry(said), fault: refusedPush(remote, ref, said) };
+      return { moved: false, mayPass: now !== expected || isRivalry(said), fault: refusedPush(remote, ref, said, key) };
     },
     requireWritable() {
       writes = true;
@@ -211,7 +211,7 @@ function remoteBranch(
     },
     async rehearse() {
       const { head } = await this.tip();
-      if (head !== null) await requirePush(remote, ref, head);
+      if (head !== null) await requirePush(remote, ref, head, key);
     },
   };
 

@@ -172,15 +172,15 @@ export async function pushTogether(
 }
 
 /** Ask before the long work whether the remote lets us push at all. What protects the branch is told by the push alone. @throws RegistryError */
-export async function requirePush(remote: Remote, ref: string, head: string): Promise<void> {
+export async function requirePush(remote: Remote, ref: string, head: string, key: string): Promise<void> {
   const result = await onRemote(remote, [...pushing(remote), '--dry-run', remote.name, `${head}:${ref}`]);
   // Another writer may be at it, which is no reason to refuse.
   if (result.code === 0 || /fetch first|non-fast-forward|stale info/u.test(result.stdout.toString('utf8'))) return;
-  throw refusedPush(remote, ref, result.stderr);
+  throw refusedPush(remote, ref, result.stderr, key);
 }
 
-/** A push that was refused, in the words of the remote or of git. */
-export function refusedPush(remote: Remote, ref: string, said: string): RegistryError {
+/** A push that was refused, in the words of the remote or of git. @param key the setting that names the branch */
+export function refusedPush(remote: Remote, ref: string, said: string, key: string): RegistryError {
   const taken = /^!\s+\S+:refs\/tags\/(\S+)\s+\[rejected\] \(already exists\)/mu.exec(said)?.[1];
   if (taken !== undefined) {
     return new RegistryError({
@@ -194,26 +194,33 @@ export function refusedPush(remote: Remote, ref: string, said: string): Registry
     found: `${remote.name} refused it: ${refusal(said)}`,
     where: ref,
     remedy: `Nothing was recorded${
-      wayOut(said, remote.name) ??
-      '. Let whoever runs this push to the branch (in a workflow: permissions: contents: write), or keep the registry on a branch of its own (registry.branch)'
+      wayOut(said, remote.name, key) ??
+      `. Let whoever runs this push to the branch (in a workflow: permissions: contents: write), or name a branch of its own in ${key}`
     }`,
   });
 }
 
-/** What a person can do about a ref that git cannot lock, as the end of a sentence; undefined for any other fault. */
-export function wayOut(said: string, where: string): string | undefined {
+/** What a person can do about a ref that cannot be moved, as the end of a sentence; undefined for any other fault. */
+export function wayOut(said: string, where: string, key: string): string | undefined {
   if (/unable to create '[^']*\.lock': File exists/iu.test(said)) {
     return `. If no git is at work in ${where}, remove the lock file and run again`;
   }
   const space = moreSpace(said, where);
   if (space !== undefined) return `. ${space}`;
+  if (/cannot contain secrets/iu.test(said)) {
+    return '. GitHub takes something of what was to be recorded for a secret. See what it names; take it out of the configuration and the data, or let it pass where GitHub says how';
+  }
   if (/\bGH0(?:06|13)\b|protected branch|rule violations/iu.test(said)) {
-    return '. A rule protects the branch. Let whoever runs this bypass it, record through pull requests (registry.store: github), or keep the registry on a branch of its own (registry.branch)';
+    const through =
+      key === 'registry.branch' && /\bGH0\d\d\b/u.test(said)
+        ? 'record through pull requests (registry.store: github), '
+        : '';
+    return `. A rule protects the branch or a tag. Let whoever runs this bypass it, ${through}or name a branch of its own in ${key}`;
   }
   const inTheWay = /'refs\/heads\/([^']+)' exists; cannot create/u.exec(said)?.[1];
   return inTheWay === undefined
     ? undefined
-    : `. Rename or delete the branch ${inTheWay} of ${where}, or set registry.branch to another name`;
+    : `. Rename or delete the branch ${inTheWay} of ${where}, or set ${key} to another name`;
 }
 
 /** The remote's own words, or git's. */
