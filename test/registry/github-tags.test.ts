@@ -144,10 +144,13 @@ test('what a killed writer left untagged, its re-run tags', () =>
 test('a decision whose tag is taken by somebody else is not recorded', () =>
   withGitHub(async (server) => {
     const { git } = server.repository(repositoryName);
-    await git.git('tag', 'm@v1.0.0', 'main');
     const head = await git.git('rev-parse', 'main');
-    await assert.rejects(promote(tagged(server), 'a'), /a tag m@v1\.0\.0 already/u);
-    assert.equal(await git.git('rev-parse', 'main'), head);
+    const ada = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.invalid'];
+    for (const how of [[], ['--annotate', '--message=']]) {
+      await git.git(...ada, 'tag', '--force', ...how, 'm@v1.0.0', 'main');
+      await assert.rejects(promote(tagged(server), 'a'), /a tag m@v1\.0\.0 already/u);
+      assert.equal(await git.git('rev-parse', 'main'), head);
+    }
   }));
 
 test('tags of a decision that came after the branch was read are no reason to refuse: it is read again', () =>

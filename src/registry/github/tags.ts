@@ -145,7 +145,8 @@ async function makeRefs(github: GitHub, moves: readonly RefMove[]): Promise<void
 interface TagAnswer {
   __typename: string;
   oid: string;
-  message?: string;
+  /** Of a tag, which may have none. */
+  message?: string | null;
   target?: { __typename: string; oid: string };
 }
 
@@ -156,8 +157,8 @@ async function readTags(github: GitHub, tags: readonly (readonly [name: string, 
   return tags.map(([name, oid]) => {
     const object = objects.get(oid);
     // A ref without a tag object of its own is at a commit.
-    const { message = '', target = object } = object ?? {};
-    return { name, commit: target?.__typename === 'Commit' ? target.oid : null, message };
+    const { target = object } = object ?? {};
+    return { name, commit: target?.__typename === 'Commit' ? target.oid : null, message: object?.message ?? '' };
   });
 }
 

@@ -210,7 +210,7 @@ async function objectNode(repository: RepositoryState, name: string): Promise<un
       __typename: 'Tag',
       oid,
       name: /^tag (.*)$/mu.exec(head)?.[1] ?? '',
-      message,
+      message: message === '' ? null : message,
       target: () => objectNode(repository, target),
     };
   }
