@@ -17,7 +17,7 @@ export interface FailedResponse {
 const archived = /repository was archived/iu;
 /** No permission of a job helps against these. */
 const barred =
-  /SAML enforcement|IP allow list|locked for migration|access blocked|was suspended|administrative rules/iu;
+  /SAML enforcement|IP allow list|locked for migration|access blocked|(?:was|has been) suspended|administrative rules/iu;
 
 /*
  * What GitHub's words mean. 409 and 422 each stand for "something moved, read again" and for "never allowed", so the status

@@ -164,6 +164,7 @@ describe('a refusal', () => {
     ['Resource protected by organization SAML enforcement. You must grant your token access', /See https:/u],
     ['the `acme` organization has an IP allow list enabled, and your IP address is not permitted', /See https:/u],
     ['Repository has been locked for migration.', /See https:/u],
+    ['This installation has been suspended', /See https:/u],
     ['Resource not accessible by personal access token', /personal access token .* permission contents: read/u],
   ] as const) {
     test(`of "${message.slice(0, 40)}" sends nobody to the permissions of a job`, () =>
