@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { lstat, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { isGone, thisProcess, type Owner } from '../process-owner.ts';
 const kinds = ['duckdb', 'models', 'process', 'weights', 'workspace'] as const;
 const ownerFile = 'contender-owner.json';
 const made = new Set<string>();
+process.once('exit', removeMade);
 
 /**
  * A private folder for temporary files, gone when this process ends. It says whose it is: a process that is killed cannot remove it.
@@ -16,7 +17,7 @@ const made = new Set<string>();
 export async function temporaryFolder(kind: (typeof kinds)[number]): Promise<string> {
   try {
     const folder = await mkdtemp(join(tmpdir(), `contender-${kind}-`));
-    if (made.size === 0) process.once('exit', removeMade);
+    for (const each of made) if (!existsSync(each)) made.delete(each);
     made.add(folder);
     await writeFile(join(folder, ownerFile), JSON.stringify(await thisProcess()));
     return folder;
