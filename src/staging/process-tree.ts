@@ -20,9 +20,13 @@ interface ProcessEntry {
 }
 
 /** Numbers of the processes of the tree that live; on a system without /proc only the first, whose group stands for all. */
-export async function membersOf({ root, mark }: ProcessTree): Promise<number[]> {
+export async function membersOf(tree: ProcessTree): Promise<number[]> {
   const entries = await allProcesses();
-  if (entries === null) return isAlive(root) ? [root] : [];
+  if (entries === null) return isAlive(tree.root) ? [tree.root] : [];
+  return (await livingOf(tree, entries)).map(({ pid }) => pid);
+}
+
+async function livingOf({ root, mark }: ProcessTree, entries: readonly ProcessEntry[]): Promise<ProcessEntry[]> {
   const found = new Set(related(entries, root).map(({ pid }) => pid));
   await Promise.all(
     entries.map(async ({ pid, state }) => {
@@ -32,13 +36,13 @@ export async function membersOf({ root, mark }: ProcessTree): Promise<number[]> 
     }),
   );
   found.delete(process.pid);
-  return [...found];
+  return entries.filter(({ pid }) => found.has(pid));
 }
 
 /** What the tree uses: memory in proportion where processes share it, and the CPU time also of those that have ended. Null: it has ended. */
-export async function treeUsage({ root }: ProcessTree): Promise<ProcessUsage | null> {
+export async function treeUsage(tree: ProcessTree): Promise<ProcessUsage | null> {
   const entries = await allProcesses();
-  const members = entries === null ? [] : related(entries, root);
+  const members = entries === null ? [] : await livingOf(tree, entries);
   if (members.length === 0) return null;
   const memory = await Promise.all(members.map(({ pid }) => memoryOf(pid)));
   return {

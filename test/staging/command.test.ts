@@ -126,7 +126,9 @@ test('memory and CPU are those of all its processes', { skip }, async (t) => {
   await inTemporaryFolder(async (folder) => {
     const before = `
       globalThis.held = Buffer.alloc(60e6, 1);
-      spawn(process.execPath, ['-e', 'const held = Buffer.alloc(60e6, 1); for (;;) held[0] += 1'], { stdio: 'ignore' });`;
+      spawn(process.execPath, ['-e', 'globalThis.held = Buffer.alloc(60e6, 1); setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+      // One whose parent is gone.
+      spawn(process.execPath, ['-e', 'require("node:child_process").spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore", detached: true }).unref()']);`;
     const target = await start(t, folder, { before });
     await target.observe();
     await new Promise((resolve) => setTimeout(resolve, 800));

@@ -19,6 +19,8 @@ export interface CpuTicks {
   /** Nobody wanted them. */
   idle: number;
   steal: number;
+  /** Of no process: what the network and the disks asked for. */
+  interrupts: number;
 }
 
 /** Start observing; the returned function says how busy the host was since. */
@@ -49,6 +51,7 @@ export function cpuTicks(): CpuTicks | null {
       total: ticks.reduce((sum, tick) => sum + tick, 0),
       idle: Number(ticks[3]) + Number(ticks[4]),
       steal: Number(ticks[7]),
+      interrupts: Number(ticks[5]) + Number(ticks[6]),
     };
   } catch {
     return null; // not Linux

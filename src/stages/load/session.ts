@@ -49,8 +49,8 @@ export const seed = 20240501;
 const watchEveryMs = 500;
 /** A machine with more of its CPU left has room for all. */
 const leftOver = 0.05;
-/** Whose processes are seen whole: a service of others may have some that are not. */
-const seenWhole: readonly StagingTarget['kind'][] = ['builtin', 'command', 'image'];
+/** Whose processes are seen whole: the engine of an image works for it too, and a service of others may have some that are not. */
+const seenWhole: readonly StagingTarget['kind'][] = ['builtin', 'command'];
 
 /** A target with a generator for the load of one profile. */
 export interface Bench {
@@ -154,10 +154,10 @@ export function othersDuring(
   if (total <= 0) return null;
   const idle = (now.idle - then.idle) / total;
   if (idle > leftOver) return 0;
-  const steal = (now.steal - then.steal) / total;
+  const nobodys = (now.steal - then.steal + now.interrupts - then.interrupts) / total;
   const seconds = (after.at - before.at) / 1000;
   const known = (target + host.cpu) * seconds + (after.own ?? 0) - (before.own ?? 0);
-  return Math.max(0, 1 - idle - steal - (known * ticksPerSecond) / total);
+  return Math.max(0, 1 - idle - nobodys - (known * ticksPerSecond) / total);
 }
 
 /** An observation tells of the time since the one before. */

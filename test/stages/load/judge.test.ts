@@ -38,13 +38,18 @@ describe('the judgement of a window', () => {
 
   test('knows what others took of a machine that has nothing left, and of no other', () => {
     // Two CPUs for 4 s: 800 ticks. The target takes half a core, the generator a quarter, and this process a tenth.
-    const others = (idle: number, steal = 0): number | null => {
+    const others = (idle: number, steal = 0, interrupts = 0): number | null => {
       const share = (at: number): UsageSample => ({
         at,
         memoryBytes: null,
         cpuPercent: at === 0 ? null : 50,
         throttled: null,
-        ticks: { total: at / 5, idle: (idle * at) / 4000, steal: (steal * at) / 4000 },
+        ticks: {
+          total: at / 5,
+          idle: (idle * at) / 4000,
+          steal: (steal * at) / 4000,
+          interrupts: (interrupts * at) / 4000,
+        },
         own: at / 10_000,
       });
       const host = { eventLoop: 0.2, cpu: 0.25, steal: 0 };
@@ -53,6 +58,7 @@ describe('the judgement of a window', () => {
     };
     assert.equal(others(20)?.toFixed(3), (1 - 20 / 800 - 0.85 / 2).toFixed(3));
     assert.equal(others(20, 400)?.toFixed(3), (1 - 420 / 800 - 0.85 / 2).toFixed(3));
+    assert.equal(others(20, 0, 200)?.toFixed(3), (1 - 220 / 800 - 0.85 / 2).toFixed(3));
     assert.equal(others(200), 0);
     assert.equal(othersDuring({ exit: null, samples: [] }, windowOf({ latency: () => 20 })), null);
   });
