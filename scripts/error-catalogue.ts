@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { Expression, Node, ObjectLiteralExpression, SourceFile } from 'typescript/unstable/ast';
 import {
+  isArrayLiteralExpression,
   isAsExpression,
   isBinaryExpression,
   isConditionalExpression,
@@ -115,6 +116,7 @@ function errorIn(node: ObjectLiteralExpression, code: string, isGiven: boolean):
 function formsOf(node: Expression): string[] {
   if (isStringLiteral(node) || isNoSubstitutionTemplateLiteral(node) || isNumericLiteral(node)) return [node.text];
   if (isParenthesizedExpression(node) || isAsExpression(node)) return formsOf(node.expression);
+  if (isArrayLiteralExpression(node)) return node.elements.flatMap(formsOf);
   if (isConditionalExpression(node)) return [...formsOf(node.whenTrue), ...formsOf(node.whenFalse)];
   if (isBinaryExpression(node)) {
     const sides = [formsOf(node.left), formsOf(node.right)] as const;

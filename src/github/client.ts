@@ -284,9 +284,16 @@ async function readJson<T>({ status, data }: OctokitAnswer, name: string): Promi
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    const found = `the answer is ${text === '' ? 'empty' : 'not JSON'}`;
-    const remedy = 'Check the network, the proxy and https://www.githubstatus.com, and run again';
-    throw new GitHubError('unavailable', { found, where: name, remedy, cause }, true);
+    throw new GitHubError(
+      'unavailable',
+      {
+        found: `the answer is ${text === '' ? 'empty' : 'not JSON'}`,
+        where: name,
+        remedy: 'Check the network, the proxy and https://www.githubstatus.com, and run again',
+        cause,
+      },
+      true,
+    );
   }
 }
 

@@ -52,7 +52,9 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
     last = await askHealth(health, timeoutMs, awaited.service, awaited.signal);
     if (awaited.service.health === null ? /^[1-4]\d\d\b/u.test(last) : last === '200') return;
     awaited.signal?.throwIfAborted();
-    const fault = last.startsWith('TLS: ') ? tlsFaults.find(({ said }) => said.test(last)) : undefined;
+    const fault = last.startsWith('TLS: ')
+      ? tlsFaults.find(({ found }) => found.some((words) => last.includes(words)))
+      : undefined;
     if (fault !== undefined) {
       mistrusted ??= Date.now();
       if (fault.lasts === true || Date.now() + pause > Math.min(deadline, mistrusted + replacedMs)) {
@@ -188,7 +190,8 @@ function reason(error: unknown): string {
 }
 
 interface TlsFault {
-  said: RegExp;
+  /** Any of these words or codes. */
+  found: readonly string[];
   remedy: string;
   /** Waiting does not change it. */
   lasts?: true;
@@ -200,28 +203,34 @@ interface TlsFault {
  */
 const tlsFaults: readonly TlsFault[] = [
   {
-    said: /wrong version number|packet length too long/u,
+    found: ['wrong version number', 'packet length too long'],
     remedy: 'Write http:// in staging.url if the server speaks no TLS on that port',
     lasts: true,
   },
   {
-    said: /certificate required|alert.* certificate|alert unknown ca/u,
+    found: [
+      'certificate required',
+      'alert certificate',
+      'alert bad certificate',
+      'alert unsupported certificate',
+      'alert unknown ca',
+    ],
     remedy: 'Name a certificate that the server takes, and its key, in staging.tls',
     lasts: true,
   },
-  { said: /unsupported protocol|protocol version/u, remedy: 'Let the server speak TLS 1.2 or later', lasts: true },
+  { found: ['unsupported protocol', 'protocol version'], remedy: 'Let the server speak TLS 1.2 or later', lasts: true },
   {
-    said: /handshake failure|no shared/u,
+    found: ['handshake failure', 'no shared'],
     remedy:
       'Let the server speak TLS 1.2 or later; if it wants a certificate of the client, name one that it takes, and its key, in staging.tls',
   },
   {
-    said: /EXPIRED|NOT_YET_VALID|REVOKED/u,
+    found: ['EXPIRED', 'NOT_YET_VALID', 'REVOKED'],
     remedy: 'Renew the certificate of the server, or correct the clock that is wrong',
   },
-  { said: /ALTNAME|HOSTNAME/u, remedy: 'Name the server in staging.url as its certificate does' },
+  { found: ['ALTNAME', 'HOSTNAME_MISMATCH'], remedy: 'Name the server in staging.url as its certificate does' },
   {
-    said: /\([A-Z_]+\)$/u,
+    found: ['SELF_SIGNED', 'UNABLE_TO_', 'INVALID_', 'CERT_'],
     remedy: 'Name the certificate that signed that of the server in staging.tls.ca',
   },
 ];
