@@ -50,5 +50,5 @@ export async function configuredData(
   // For a machine that keeps no downloads.
   const folder = await temporaryFolder('workspace');
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  return { ...asked, ...(await fetchData(workspace.root, address.address, address.sha256, folder, workspace)) };
+  return { ...asked, ...(await fetchData(workspace.repository, address.address, address.sha256, folder, workspace)) };
 }

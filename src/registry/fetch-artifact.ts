@@ -4,7 +4,15 @@ import { addressOfFile, workflowArtifact, type Artifact, type WorkflowArtifact }
 import { isPinned, objectAddress, objectUri } from '../object-address.ts';
 import { chosenFile } from './archive.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
-import { fetchInto, fileName, objectSource, sourceOf, type Source, type Wanted } from './fetch-files.ts';
+import {
+  fetchInto,
+  fileName,
+  objectSource,
+  sourceOf,
+  type CommittedIn,
+  type Source,
+  type Wanted,
+} from './fetch-files.ts';
 import { withoutQuery } from './hops.ts';
 import { openObject } from './objects/open.ts';
 import { releaseAddress } from './release-asset.ts';
@@ -24,7 +32,7 @@ export interface FetchOptions extends ArtifactAccess {
  * @throws RegistryError when they cannot be had or are not the recorded bytes
  */
 export async function fetchArtifact(
-  repository: string,
+  repository: CommittedIn,
   artifact: Artifact,
   folder: string,
   options: FetchOptions,
@@ -60,7 +68,7 @@ export interface FetchedModel {
 
 /** The same for a model that a person named. @throws RegistryError */
 export function fetchNamed(
-  repository: string,
+  repository: CommittedIn,
   model: NamedModel,
   folder: string,
   options: FetchOptions,
@@ -70,7 +78,7 @@ export function fetchNamed(
 
 /** The same for data at an address, whose query may be a secret. @throws RegistryError */
 export async function fetchData(
-  repository: string,
+  repository: CommittedIn,
   address: string,
   sha256: string,
   folder: string,
@@ -86,7 +94,7 @@ export async function fetchData(
 }
 
 async function fetchFrom(
-  repository: string,
+  repository: CommittedIn,
   wanted: Wanted,
   folder: string,
   options: FetchOptions,
@@ -116,7 +124,7 @@ async function fetchFrom(
 /** The archive of an artifact of a workflow run, verified where GitHub states its digest. */
 async function fetchArchive(
   artifact: WorkflowArtifact,
-  repository: string,
+  repository: CommittedIn,
   { uri, sha256 }: Wanted,
   folder: string,
   options: FetchOptions,
@@ -149,7 +157,7 @@ function inRelease(uri: string, { release, github }: FetchOptions): string | nul
 async function fetchKept(
   folder: string,
   source: Source,
-  repository: string,
+  repository: CommittedIn,
   wanted: Wanted,
   options: FetchOptions,
 ): Promise<string> {

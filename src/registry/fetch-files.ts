@@ -16,7 +16,7 @@ import { unpack } from './archive.ts';
 import { committedPlace } from './artifact-uri.ts';
 import { extractCommitted } from './committed-file.ts';
 import { download, RefusedDownload } from './download.ts';
-import { openRepository } from './git/repository.ts';
+import { openRepository, type Repository } from './git/repository.ts';
 import type { Address } from './hops.ts';
 import { besideObject, explainedRefusal, openObject } from './objects/open.ts';
 import type { OpenedObject } from './objects/opened.ts';
@@ -34,6 +34,9 @@ export interface Wanted {
   size: number;
 }
 
+/** The repository that committed files are taken from: its folder, or how it is opened. */
+export type CommittedIn = string | (() => Promise<Repository>);
+
 /**
  * Put a file into a folder, a model's external data files beside it, and verify their digest.
  * @returns the absolute path of the file
@@ -42,7 +45,7 @@ export interface Wanted {
 export async function fetchInto(
   folder: string,
   source: Source,
-  repository: string,
+  repository: CommittedIn,
   wanted: Wanted,
   options: ArtifactAccess,
 ): Promise<string> {
@@ -63,7 +66,7 @@ export async function fetchInto(
         'archive' in from
           ? unpack(from.archive, from.path, partial, limit, wanted.uri)
           : extractCommitted(
-              await (options.repository?.() ?? openRepository(repository)),
+              await openRepository(typeof repository === 'string' ? repository : await repository()),
               wanted.uri,
               from.commit,
               from.path,

@@ -4,12 +4,9 @@ import { openGitHub } from '../github/client.ts';
 import type { Log } from '../log.ts';
 import { RefusedDownload } from './download.ts';
 import type { Address } from './hops.ts';
-import type { Repository } from './git/repository.ts';
 import { siteOf, type AssetAccess } from './release-asset.ts';
 
 export interface ArtifactAccess {
-  /** The repository that committed files are taken from, where it is open already. */
-  repository?: (() => Promise<Repository>) | undefined;
   github?: AssetAccess | undefined;
   /** Take from where it is recorded to be, whatever earlier runs kept of it: for who must know that it is still there. */
   fresh?: boolean;

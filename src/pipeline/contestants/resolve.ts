@@ -143,7 +143,7 @@ async function resolveVersion(workspace: Workspace, version: Version, downloads:
   try {
     // Files of one name, of several versions, must not take each other's place.
     const folder = join(downloads, artifact.sha256.slice(0, 16));
-    const path = await fetchArtifact(workspace.root, artifact, folder, {
+    const path = await fetchArtifact(workspace.repository, artifact, folder, {
       ...workspace,
       release: versionTag(workspace.model, version.version),
     });
@@ -212,7 +212,7 @@ async function predictionsPlace(
   refuseUnread(workspace, predictions, key, 'predictions');
   if (expected === undefined) throw withoutDigest(workspace, predictions, key, '{predictions, sha256}');
   const folder = join(downloads, sha256(predictions).slice(0, 16));
-  const fetched = await fetchData(workspace.root, predictions, expected, folder, workspace);
+  const fetched = await fetchData(workspace.repository, predictions, expected, folder, workspace);
   await workspace.inputs.hold(fetched.path);
   return fetched;
 }
@@ -281,7 +281,7 @@ async function bytesOf(
     return heldModel(workspace, await inside(workspace, uri, role), `file:${uri}`);
   if (expected === undefined && !vouchesForBytes(uri)) throw withoutDigest(workspace, uri, role, '{uri, sha256}');
   const folder = join(downloads, sha256(uri).slice(0, 16));
-  const fetched = await fetchNamed(workspace.root, { uri, sha256: expected }, folder, workspace);
+  const fetched = await fetchNamed(workspace.repository, { uri, sha256: expected }, folder, workspace);
   return heldModel(workspace, fetched.path, fetched.uri);
 }
 

@@ -260,7 +260,7 @@ async function verifyArtifacts(workspace: Workspace, version: Decision['to']): P
       continue;
     }
     await withModelFolder((downloads) =>
-      fetchArtifact(workspace.root, artifact, downloads, { ...workspace, fresh: true, release }),
+      fetchArtifact(workspace.repository, artifact, downloads, { ...workspace, fresh: true, release }),
     );
   }
 }

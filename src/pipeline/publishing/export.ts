@@ -101,7 +101,7 @@ async function modelFiles(workspace: Workspace, { decision }: Published): Promis
   if (artifact === undefined) return undefined;
   return withModelFolder(async (folder) => {
     try {
-      const path = await fetchArtifact(workspace.root, artifact, folder, workspace);
+      const path = await fetchArtifact(workspace.repository, artifact, folder, workspace);
       const { files } = await localModel(path, artifact.uri);
       return { sha256: artifact.sha256, files: files.map((file) => ({ ...file, name: basename(file.path) })) };
     } catch (error) {

@@ -155,7 +155,7 @@ async function modelAssets(
     const { uri, sha256, size } = artifact;
     return { assets: [textAsset('model.json', `${JSON.stringify({ uri, sha256, size }, null, 2)}\n`, true)] };
   }
-  const path = await fetchArtifact(workspace.root, artifact, folder, { ...workspace, release });
+  const path = await fetchArtifact(workspace.repository, artifact, folder, { ...workspace, release });
   const local = artifact.role === 'model' ? (await localModel(path, artifact.uri)).files : [{ ...artifact, path }];
   const files = local.map((file) => ({ ...file, name: assetName(basename(file.path)) }));
   const assets = files.map(({ name, path: from, size, sha256: bytes }) => ({

@@ -113,7 +113,7 @@ export async function bringArtifact(
   const release = version === undefined ? undefined : versionTag(workspace.model, version);
   // A folder of its own inside the place: the configuration may name nothing outside, and candidate and champion may share a name.
   const folder = await mkdtemp(join(place.root, `${what}-`));
-  const path = await fetchArtifact(workspace.root, artifact, folder, {
+  const path = await fetchArtifact(workspace.repository, artifact, folder, {
     ...workspace,
     ...(release === undefined ? {} : { release }),
   });
