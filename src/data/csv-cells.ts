@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Use } from './uses.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
+import type { JudgedLines, LineRules } from './line-rules.ts';
 import { longestLine } from './lines.ts';
 import { plainCsv } from './plain-csv.ts';
 import {
@@ -88,14 +89,18 @@ export async function csvColumns(
   dialect: CsvDialect = {},
   /** The files, where they hold all the columns. */
   paths: readonly string[] | null = null,
+  /** What is asked of the rows of plain files. */
+  rules: (() => Promise<LineRules | null>) | undefined = undefined,
 ): Promise<{
   rows: number;
   columns: DatasetColumn[];
   lineBreaks: boolean;
   plain: boolean;
   sha256s?: readonly string[];
+  judged?: JudgedLines;
 }> {
-  const plain = paths === null ? null : await plainCsv(paths, names.length, dialect);
+  const asked = paths === null ? null : await rules?.();
+  const plain = paths === null ? null : await plainCsv(paths, names, dialect, asked ?? null);
   const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => {
     const column = columnOf(names[index] as string, kinds);
     const hasNotANumber = (kinds & kind.notANumber) !== 0;
@@ -109,8 +114,8 @@ export async function csvColumns(
   };
   if (plain !== null) {
     const columns = names.map((_, index) => columnAt(index, plain.kinds[index], plain.present[index]));
-    const { rows, lineBreaks, sha256s } = plain;
-    return { rows, columns, lineBreaks, plain: true, ...(sha256s === undefined ? {} : { sha256s }) };
+    const { kinds: _kinds, present: _present, digits: _digits, ...others } = plain;
+    return { ...others, columns, plain: true };
   }
   const found = names.flatMap((name) => {
     const cell = quoteIdentifier(name);

@@ -41,7 +41,7 @@ export interface OpenOptions {
   threads?: number;
   /** Digest of the file where the caller knows it, or has no use for it. */
   sha256?: string;
-  /** What is asked of rows of JSONL while they are looked at, where that is worth it. */
+  /** What is asked of rows of CSV and JSONL while they are looked at, where that is worth it. */
   rules?: (() => Promise<LineRules | null>) | undefined;
 }
 
@@ -173,7 +173,8 @@ async function look(
       const all = withPartitions(names, partitions, source.uri);
       const columns = all.map((name) => ({ name, type: 'VARCHAR' }));
       const from = fromOf({ ...source, paths, format, columns });
-      const found = await csvColumns(connection, from, all, source.csv, partitions.length === 0 ? paths : null);
+      const whole = partitions.length === 0 ? paths : null;
+      const found = await csvColumns(connection, from, all, source.csv, whole, rules);
       const own = found.columns.slice(0, names.length);
       if (found.lineBreaks) await refuseSwallowedRows(connection, from, own, source);
       return found;

@@ -3,9 +3,12 @@ import { kind } from './kinds.ts';
 import {
   allowsNumber,
   anyText,
+  judgedTogether,
+  RowsToJudge,
   stops,
   type Automaton,
   type JudgedLines,
+  type JudgedPart,
   type LineRules,
   type ValueRules,
 } from './line-rules.ts';
@@ -36,38 +39,28 @@ export async function flatColumns(
   /** The least bytes that are worth a thread of their own. */
   least?: number,
 ): Promise<Flat | null> {
-  const parts: (FlatPart | null)[] = [];
+  const parts: FlatPart[] = [];
   for (const path of paths) {
     const pieces = await piecesOf(path, least);
     const found =
       pieces === null
         ? [await scanFlat({ path }, rules)]
         : ((await scanned(pieces.map((piece) => ({ format: 'jsonl', piece, rules })))) as (FlatPart | null)[]);
-    parts.push(...found);
-    if (found.includes(null)) return null;
+    const flat = found.filter((part) => part !== null);
+    if (flat.length < found.length) return null;
+    parts.push(...flat);
   }
   const columns = new Map<string, FlatColumn>();
   let rows = 0;
-  const unclear: number[][] = [];
-  let last: number | null = -Infinity;
   for (const part of parts) {
-    if (part?.judged !== undefined) {
-      const { unclear: inPart, ids } = part.judged;
-      unclear.push(inPart.map((row) => rows + row));
-      last = last !== null && ids !== null && last < ids.first ? Math.max(last, ids.last) : null;
-    }
-    rows += part?.rows ?? 0;
-    for (const column of part?.columns ?? []) {
+    rows += part.rows;
+    for (const column of part.columns) {
       const known = columns.get(column.name);
       columns.set(column.name, known === undefined ? column : both(known, column));
     }
   }
   if (rows === 0 || columns.size > most) return null;
-  const judged =
-    rules !== null && unclear.length === parts.length
-      ? { judged: { by: rules.key, unclear: unclear.flat(), idsGrow: last !== null } }
-      : {};
-  return { rows, columns: [...columns.values()], ...judged };
+  return { rows, columns: [...columns.values()], ...judgedTogether(rules, parts) };
 }
 
 export interface Flat {
@@ -79,11 +72,7 @@ export interface Flat {
 export interface FlatPart {
   rows: number;
   columns: FlatColumn[];
-  judged?: {
-    unclear: number[];
-    /** Where they grow. */
-    ids: { first: number; last: number } | null;
-  };
+  judged?: JudgedPart;
 }
 
 function both(one: FlatColumn, other: FlatColumn): FlatColumn {
@@ -115,8 +104,6 @@ const [newline, quote, backslash, comma, colon, minus, point] = [0x0a, 0x22, 0x5
 const [zero, nine, open, close] = [0x30, 0x39, 0x7b, 0x7d];
 /** More columns are no table. */
 const most = 10_000;
-/** Of more rows that are not clear the engine has the better look. */
-const mostUnclear = 200_000;
 
 /** What is known of one column so far. */
 interface Column {
@@ -151,10 +138,7 @@ class FlatLines {
   /** Of the row that is being read: whether it is clear so far, and how many of the required columns it has. */
   #clear = true;
   #required = 0;
-  readonly #unclear: number[] = [];
-  #firstId = Infinity;
-  #lastId = -Infinity;
-  #idsGrow = true;
+  readonly #told = new RowsToJudge();
 
   constructor(rules: LineRules | null) {
     this.#rules = rules;
@@ -163,9 +147,8 @@ class FlatLines {
   }
 
   found(): FlatPart {
-    const grow = this.#idsGrow && !this.#columns.some(({ isId, kinds }) => isId && kinds > kind.whole);
-    const ids = grow ? { first: this.#firstId, last: this.#lastId } : null;
-    const judged = this.#rules === null ? {} : { judged: { unclear: this.#unclear, ids } };
+    const whole = !this.#columns.some(({ isId, kinds }) => isId && kinds > kind.whole);
+    const judged = this.#rules === null ? {} : { judged: this.#told.found(whole) };
     return { rows: this.rows, columns: this.columns(), ...judged };
   }
 
@@ -196,7 +179,7 @@ class FlatLines {
   }
 
   #addUnclear(): void {
-    if (this.#unclear.push(this.rows) > mostUnclear) this.#rules = null;
+    if (!this.#told.addUnclear(this.rows)) this.#rules = null;
   }
 
   /** All below give the place after what they read, or -1. */
@@ -365,20 +348,13 @@ class FlatLines {
       const isWhole = found !== kind.fraction;
       if (number === null || !allowsNumber(number, this.#numbers, negative ? -value : value, places, isWhole))
         this.#clear = false;
-      if (column.isId) this.#addId(negative ? -value : value);
+      if (column.isId) this.#told.addId(negative ? -value : value);
     } else if ((rounded || at - start > 15) && column.digits !== 2) {
       const unclear = (rounded || hasRun(bytes, first, at)) && !isExact(bytes.toString('latin1', start, at));
       column.digits = Math.max(column.digits, unclear ? 2 : 1);
     }
     count(column, found);
     return at;
-  }
-
-  /** Ids above 1e15 may be rounded. */
-  #addId(id: number): void {
-    if (!(this.#lastId < id) || Math.abs(id) >= 1e15) this.#idsGrow = false;
-    if (this.#firstId === Infinity) this.#firstId = id;
-    this.#lastId = id;
   }
 }
 

@@ -1,18 +1,23 @@
 /**
- * What is asked of the rows of flat JSONL while they are looked at: a row is clear where each of its values is one that these certainly
- * allow. Of the others nothing is said. Plain data, for threads.
+ * What is asked of the rows of flat JSONL, or of plain CSV, while they are looked at: a row is clear where each of its values is one that
+ * these certainly allow. Of the others nothing is said. Plain data, for threads.
  */
 export interface LineRules {
   /** Whose rules they are. */
   key: string;
   /** The column that tells rows apart. */
   id: string | null;
-  columns: readonly (readonly [name: string, values: ValueRules])[];
+  columns: readonly (readonly [name: string, values: ColumnRules])[];
   /** Of columns that are not named. */
-  others: ValueRules;
+  others: ColumnRules;
   required: readonly string[];
   /** Numbers that a longer one may be taken for, whole ones of few digits aside. */
   numbers: readonly number[];
+}
+
+export interface ColumnRules extends ValueRules {
+  /** What the text of a cell may spell, and whether none is null. Of `any` type or none it depends on more than one cell what NaN is. */
+  cells: { number: boolean; boolean: boolean; null: boolean; any: boolean };
 }
 
 /** The values of a column that are certainly allowed. */
@@ -70,6 +75,61 @@ export interface JudgedLines {
   unclear: readonly number[];
   /** Whether each id that there is is a whole number, and greater than those before it. */
   idsGrow: boolean;
+}
+
+/** The same of some rows that follow one another. */
+export interface JudgedPart {
+  unclear: readonly number[];
+  /** Where they grow. */
+  ids: { first: number; last: number } | null;
+}
+
+/** What parts in their order say together; nothing where one of them says nothing. */
+export function judgedTogether(
+  rules: LineRules | null,
+  parts: readonly { rows: number; judged?: JudgedPart }[],
+): { judged?: JudgedLines } {
+  const unclear: number[][] = [];
+  let rows = 0;
+  let last: number | null = -Infinity;
+  for (const { rows: inPart, judged } of parts) {
+    if (rules === null || judged === undefined) return {};
+    const { ids } = judged;
+    const before = rows;
+    unclear.push(judged.unclear.map((row) => before + row));
+    last = last !== null && ids !== null && last < ids.first ? Math.max(last, ids.last) : null;
+    rows += inPart;
+  }
+  return rules === null ? {} : { judged: { by: rules.key, unclear: unclear.flat(), idsGrow: last !== null } };
+}
+
+/** Of more rows that are not clear the engine has the better look. */
+const mostUnclear = 200_000;
+
+/** Collects what is said of rows, one after the other. */
+export class RowsToJudge {
+  readonly #unclear: number[] = [];
+  #first = Infinity;
+  #last = -Infinity;
+  #grow = true;
+
+  /** False: there are too many. */
+  addUnclear(row: number): boolean {
+    return this.#unclear.push(row) <= mostUnclear;
+  }
+
+  /** A whole one. Above 1e15 it may be rounded. */
+  addId(id: number): void {
+    if (!(this.#last < id) || Math.abs(id) >= mostExact) this.#grow = false;
+    if (this.#first === Infinity) this.#first = id;
+    this.#last = id;
+  }
+
+  /** @param whole whether each id was one */
+  found(whole: boolean): JudgedPart {
+    const ids = this.#grow && whole ? { first: this.#first, last: this.#last } : null;
+    return { unclear: this.#unclear, ids };
+  }
 }
 
 /** Those that are doubles. Of others there is no number here, which no comparison allows. */

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { entryPath } from '../entries.ts';
 import type { LineRules } from './line-rules.ts';
+import type { CsvForm } from './plain-csv.ts';
 import { isPacked } from './relation.ts';
 
 /** A part of a file, from one byte to before another. */
@@ -14,8 +15,7 @@ export interface Piece {
 
 /** What is looked at in a thread of its own (`scan-worker`). */
 export type ScanQuestion =
-  | { format: 'csv'; piece: Piece; width: number; delimiter: string; header: boolean }
-  | { format: 'jsonl'; piece: Piece; rules: LineRules | null };
+  ({ format: 'csv'; piece: Piece } & CsvForm) | { format: 'jsonl'; piece: Piece; rules: LineRules | null };
 
 /** Of smaller pieces a thread takes longer to start than it spares. */
 const leastPiece = 32 * 1024 * 1024;

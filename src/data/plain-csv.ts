@@ -3,6 +3,18 @@ import { createHash, type Hash } from 'node:crypto';
 import { fileDigest } from '../file-digest.ts';
 import { booleanOf, isNotANumber } from './grammar.ts';
 import { kind } from './kinds.ts';
+import {
+  allowsNumber,
+  judgedTogether,
+  RowsToJudge,
+  stops,
+  type ColumnRules,
+  type JudgedLines,
+  type JudgedPart,
+  type LineRules,
+  type NumberRules,
+  type TextRules,
+} from './line-rules.ts';
 import { takeRows } from './lines.ts';
 import { piecesOf, scanned, type Piece } from './pieces.ts';
 import { isPacked, type CsvDialect } from './relation.ts';
@@ -21,49 +33,81 @@ export interface PlainCsv {
   lineBreaks: boolean;
   /** Digest of each file as hexadecimal digits, where they are not packed. */
   sha256s?: readonly string[];
+  judged?: JudgedLines;
 }
 
 /**
  * How many rows CSV has, and of each column what its cells spell together and how many have a value: a fraction of the time that the
  * engine takes for the same. Null where a line is written in any way that is not plain RFC 4180, be it an error or not: then the
  * engine says what it is.
- * @param width how many columns the header names
+ * @param names of the columns, as the header has them
+ * @param rules what is asked of the rows on the way
  */
 export async function plainCsv(
   paths: readonly string[],
-  width: number,
+  names: readonly string[],
   { delimiter = ',', quote: around = '"', decimal = '.', missing = [], header }: CsvDialect = {},
+  rules: LineRules | null = null,
   /** The least bytes that are worth a thread of their own. */
   least?: number,
 ): Promise<PlainCsv | null> {
   if (around !== '"' || decimal !== '.' || missing.length > 0) return null;
   // Numbers are told before it is known where their cell ends.
   if (delimiter.length !== 1 || delimiter > '~' || /[0-9.-]/u.test(delimiter)) return null;
+  const width = names.length;
+  const form = { width, delimiter, header: header === undefined, rules: rules === null ? null : rulesOf(rules, names) };
   const parts: CsvPart[] = [];
   const sha256s: string[] = [];
   for (const path of paths) {
-    const found =
-      (await inPieces(path, { width, delimiter, header: header === undefined }, least)) ?? (await inOne(path));
+    const found = (await inPieces(path, form, least)) ?? (await inOne(path));
     if (found === null) return null;
     parts.push(...found.parts);
     if (found.sha256 !== undefined) sha256s.push(found.sha256);
   }
   const together = joined(parts, width);
-  return together === null ? null : { ...together, ...(sha256s.length === paths.length ? { sha256s } : {}) };
+  if (together === null) return null;
+  const digests = sha256s.length === paths.length ? { sha256s } : {};
+  return { ...together, ...digests, ...judgedTogether(rules, parts) };
 
   async function inOne(path: string): Promise<ScannedFile | null> {
     const hash = isPacked(path) ? null : createHash('sha256');
-    const part = await scanCsv({ path }, { width, delimiter, header: header === undefined }, hash);
+    const part = await scanCsv({ path }, form, hash);
     return part === null ? null : { parts: [part], ...(hash === null ? {} : { sha256: hash.digest('hex') }) };
   }
 }
 
 /** What is known of the rows before any of them is read. */
-interface Form {
+export interface CsvForm {
   width: number;
   delimiter: string;
   /** Whether the first row names the columns. */
   header: boolean;
+  rules: CsvRules | null;
+}
+
+/** `LineRules` of rows that all have the same columns. */
+interface CsvRules {
+  /** In the order of the columns. */
+  columns: readonly CellRules[];
+  numbers: readonly number[];
+  /** The place of the column that tells rows apart; -1 where there is none. */
+  id: number;
+}
+
+interface CellRules extends ColumnRules {
+  /** Whether a cell may be without a value. */
+  missing: boolean;
+}
+
+/** Null where no row has all that is required. */
+function rulesOf({ columns, others, required, numbers, id }: LineRules, names: readonly string[]): CsvRules | null {
+  if (!required.every((name) => names.includes(name))) return null;
+  const byName = new Map(columns);
+  const each = names.map((name): CellRules => {
+    const values = byName.get(name) ?? others;
+    return { ...values, missing: values.cells.null ? values.null : !required.includes(name) };
+  });
+  return { columns: each, numbers, id: id === null ? -1 : names.indexOf(id) };
 }
 
 interface ScannedFile {
@@ -75,7 +119,7 @@ interface ScannedFile {
  * Several pieces at once. A row of the first piece begins where the file does, and every piece ends with a row, so that the next one
  * begins with one too. Null where that is not so, as within quotes, or a row is not plain: one look at the whole tells.
  */
-async function inPieces(path: string, form: Form, least?: number): Promise<ScannedFile | null> {
+async function inPieces(path: string, form: CsvForm, least?: number): Promise<ScannedFile | null> {
   const pieces = await piecesOf(path, least);
   if (pieces === null) return null;
   const [found, sha256] = await Promise.all([
@@ -96,6 +140,7 @@ interface CsvPart {
   digits: Uint8Array;
   lineBreaks: boolean;
   ends: 'unknown' | 'lf' | 'crlf';
+  judged?: JudgedPart;
 }
 
 /** Null where lines end in two ways. */
@@ -136,10 +181,10 @@ function joined(parts: readonly CsvPart[], width: number): PlainCsv | null {
  */
 export async function scanCsv(
   piece: Pick<Piece, 'path'> | Piece,
-  { width, delimiter, header }: Form,
+  { width, delimiter, header, rules }: CsvForm,
   hash: Hash | null = null,
 ): Promise<CsvPart | null> {
-  const table = new PlainRows(width, delimiter.charCodeAt(0));
+  const table = new PlainRows(width, delimiter.charCodeAt(0), rules);
   let inHeader = header;
   const take = (bytes: Buffer): number => {
     // Of the first cell it is no part, which the engine knows.
@@ -184,8 +229,15 @@ class PlainRows {
   /** By byte: 1 where a cell without quotes ends, 2 where it is not plain. */
   readonly #stops = new Uint8Array(256);
   #ends: 'unknown' | 'lf' | 'crlf' = 'unknown';
+  /** Null: nobody asks, or too many rows are not clear. */
+  #rules: CsvRules | null;
+  readonly #told = new RowsToJudge();
+  /** Of the row that is being read: whether it is clear so far, and its id where that is a whole number. */
+  #clear = true;
+  #id = 0;
 
-  constructor(width: number, delimiter: number) {
+  constructor(width: number, delimiter: number, rules: CsvRules | null) {
+    this.#rules = rules;
     this.#kinds = new Uint8Array(width);
     this.#present = new Float64Array(width);
     this.#digits = new Uint8Array(width);
@@ -198,7 +250,10 @@ class PlainRows {
   }
 
   found(): CsvPart {
+    const id = this.#rules?.id ?? -1;
+    const judged = this.#rules === null ? {} : { judged: this.#told.found((this.#kinds[id] ?? 0) <= kind.whole) };
     return {
+      ...judged,
       rows: this.#rows,
       kinds: this.#kinds,
       present: this.#present,
@@ -219,8 +274,10 @@ class PlainRows {
   row(bytes: Buffer, start: number, counted: boolean): number {
     const found = this.#found;
     const delimiter = this.#delimiter;
-    const stops = this.#stops;
+    const ending = this.#stops;
     const width = found.length;
+    const rules = counted ? this.#rules : null;
+    this.#clear = true;
     let at = start;
     for (let column = 0; column < width; column++) {
       if (bytes[at] === quote) {
@@ -238,29 +295,47 @@ class PlainRows {
           at += 1;
         }
         found[column] = doubled ? kind.text : this.#kindOf(bytes, first, at, column, counted);
+        // What is doubled is one character of the text.
+        if (doubled) this.#clear = false;
+        else if (rules !== null) this.#judge(bytes, first, at, column, rules);
         at += 1;
       } else {
         const first = at;
         // Most numbers are told as they are passed: digits, and a fraction.
         if (bytes[at] === minus) at += 1;
         const digits = at;
-        while (((bytes[at] as number) ^ zero) <= 9) at += 1;
+        let value = 0;
+        for (let each = (bytes[at] as number) ^ zero; each <= 9; each = (bytes[++at] as number) ^ zero)
+          value = value * 10 + each;
         const wholeEnd = at;
         if (bytes[at] === point && at > digits) {
           at += 1;
-          while (((bytes[at] as number) ^ zero) <= 9) at += 1;
+          for (let each = (bytes[at] as number) ^ zero; each <= 9; each = (bytes[++at] as number) ^ zero)
+            value = value * 10 + each;
         }
         const plain =
-          stops[bytes[at] as number] === 1 &&
+          ending[bytes[at] as number] === 1 &&
           at - first <= 15 &&
           wholeEnd > digits &&
           (bytes[digits] !== zero || (wholeEnd - digits === 1 && (digits === first || at > wholeEnd))) &&
           at !== wholeEnd + 1;
-        if (plain) found[column] = at === wholeEnd ? kind.whole : kind.fraction;
-        else {
-          while (stops[bytes[at] as number] === 0) at += 1;
-          if (stops[bytes[at] as number] === 2) return this.#refuse(start);
+        if (plain) {
+          const whole = at === wholeEnd;
+          found[column] = whole ? kind.whole : kind.fraction;
+          if (rules !== null) {
+            const { cells, number, text } = rules.columns[column] as CellRules;
+            if (digits > first) value = -value;
+            const allowed = cells.number
+              ? number !== null && allowsNumber(number, rules.numbers, value, whole ? 0 : at - wholeEnd - 1, whole)
+              : allowsText(bytes, first, at, text);
+            if (!allowed) this.#clear = false;
+            if (column === rules.id) this.#id = value;
+          }
+        } else {
+          while (ending[bytes[at] as number] === 0) at += 1;
+          if (ending[bytes[at] as number] === 2) return this.#refuse(start);
           found[column] = this.#kindOf(bytes, first, at, column, counted);
+          if (rules !== null) this.#judge(bytes, first, at, column, rules);
         }
       }
       if (column < width - 1) {
@@ -282,12 +357,33 @@ class PlainRows {
   #count(): void {
     const [found, kinds, present] = [this.#found, this.#kinds, this.#present];
     this.#rows += 1;
+    if (this.#rules !== null) {
+      if (found[this.#rules.id] === kind.whole) this.#told.addId(this.#id);
+      if (!this.#clear && !this.#told.addUnclear(this.#rows)) this.#rules = null;
+    }
     for (let column = 0; column < found.length; column++) {
       const each = found[column] as number;
       if (each === 0) continue;
       kinds[column] = (kinds[column] as number) | each;
       present[column] = (present[column] as number) + 1;
     }
+  }
+
+  /** The value of a cell is what the contract is judged by: see `textCellReader`. */
+  #judge(bytes: Buffer, start: number, end: number, column: number, { columns, numbers, id }: CsvRules): void {
+    const rules = columns[column] as CellRules;
+    const { cells, missing, number, text } = rules;
+    const found = this.#found[column] as number;
+    if (column === id && found === kind.whole) this.#id = Number(bytes.toString('latin1', start, end));
+    let allowed: boolean;
+    if (found === 0) allowed = missing;
+    else if (found === kind.notANumber && (cells.number || !cells.any)) allowed = cells.number && missing;
+    else if (found < kind.notANumber && cells.number)
+      allowed = number !== null && allowsWritten(bytes, start, end, number, numbers);
+    else if (found === kind.boolean && cells.boolean)
+      allowed = ((bytes[start] as number) | 0x20) === 0x74 ? rules.true : rules.false;
+    else allowed = allowsText(bytes, start, end, text);
+    if (!allowed) this.#clear = false;
   }
 
   /** What a cell spells, as `kindOfCell` says it in SQL; 0 where it is empty. */
@@ -349,6 +445,56 @@ class PlainRows {
     this.broken = true;
     return start;
   }
+}
+
+/** A number of the grammar, however it is written. */
+function allowsWritten(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  rules: NumberRules,
+  numbers: readonly number[],
+): boolean {
+  if (end - start > longestNumber) return false;
+  const negative = bytes[start] === minus;
+  let value = 0;
+  let places = 0;
+  let whole = true;
+  let at = negative ? start + 1 : start;
+  for (; at < end; at++) {
+    const each = (bytes[at] as number) ^ zero;
+    if (each <= 9) {
+      value = value * 10 + each;
+      if (!whole) places += 1;
+    } else if (bytes[at] === point) whole = false;
+    else {
+      places -= Number(bytes.toString('latin1', at + 1, end));
+      whole = false;
+      break;
+    }
+  }
+  return allowsNumber(rules, numbers, negative ? -value : value, places, whole);
+}
+
+/** Of a text with other characters than an automaton knows nothing is said. */
+function allowsText(bytes: Buffer, start: number, end: number, rules: TextRules | null): boolean {
+  if (rules === null) return false;
+  const { automaton, minLength, maxLength } = rules;
+  let length = end - start;
+  if (automaton !== null) {
+    const { next, ends } = automaton;
+    let state = 0;
+    for (let at = start; at < end; at++) {
+      state = next[state + (bytes[at] as number)] as number;
+      if (state === stops) return false;
+    }
+    if (ends[state >> 8] !== 1) return false;
+  } else {
+    // A byte order mark may be none of the text.
+    if (byteOrderMark.every((byte, at) => bytes[start + at] === byte)) return false;
+    for (let at = start; at < end; at++) if (((bytes[at] as number) & 0xc0) === 0x80) length -= 1;
+  }
+  return length >= minLength && length <= maxLength;
 }
 
 /** It takes longer than to have the engine read the texts of the column. */

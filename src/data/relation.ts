@@ -108,7 +108,7 @@ export interface Dataset {
   sha256: string;
   rows: number;
   columns: DatasetColumn[];
-  /** Of JSONL: which rows the rules allow that it was opened with. */
+  /** Of CSV and JSONL: which rows the rules allow that it was opened with. */
   judged?: JudgedLines;
   connection: DuckDBConnection;
   /**

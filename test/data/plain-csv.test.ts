@@ -10,6 +10,8 @@ import { plainCsv } from '../../src/data/plain-csv.ts';
 import { fileDigest } from '../../src/file-digest.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
+const names = (width: number): string[] => Array.from({ length: width }, (_, index) => `c${index}`);
+
 const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
 const connection = await instance.connect();
 after(() => {
@@ -74,26 +76,26 @@ test('it says what the engine says of every cell of a plain file, and nothing of
     const damage = fc.record({ at: fc.nat({ max: 60 }), by: fc.constantFrom('"', ',', '\n', '\r', 'x', '"\n', '') });
     await fc.assert(
       fc.asyncProperty(rows, fc.option(damage, { freq: 2 }), async ({ width, lines, end, last }, damaged) => {
-        const names = Array.from({ length: width }, (_, index) => `c${index}`);
-        let text = [names, ...lines].map((each) => each.join(',')).join(end) + (last ? end : '');
+        const named = names(width);
+        let text = [named, ...lines].map((each) => each.join(',')).join(end) + (last ? end : '');
         if (damaged !== null) text = text.slice(0, damaged.at) + damaged.by + text.slice(damaged.at + 1);
         await writeFile(path, text);
         const engine = await csvColumns(
           connection,
           csvFrom(
             [path],
-            names.map((name) => ({ name })),
+            named.map((name) => ({ name })),
           ),
-          names,
+          named,
         ).catch(() => null);
-        const plain = await plainCsv([path], width);
+        const plain = await plainCsv([path], named);
         if (plain === null) {
           unsaid += 1;
           assert.ok(damaged !== null, `not taken for plain: ${JSON.stringify(text)}`);
           return;
         }
         said += 1;
-        const { columns, sha256s, plain: isPlain, ...others } = await csvColumns(connection, '', names, {}, [path]);
+        const { columns, sha256s, plain: isPlain, ...others } = await csvColumns(connection, '', named, {}, [path]);
         assert.ok(isPlain);
         assert.deepEqual(sha256s, [createHash('sha256').update(text).digest('hex')]);
         // What the engine does not tell.
@@ -112,7 +114,7 @@ test('pieces of a file may end anywhere', async () => {
     const line = `1,"a ""b""\n,c",${'x'.repeat(97)},true\r\n`;
     const count = 30_000;
     await writeFile(path, `a,b,c,d\r\n${line.repeat(count)}`);
-    const found = await plainCsv([path], 4);
+    const found = await plainCsv([path], names(4));
     assert.deepEqual(found, {
       rows: count,
       kinds: [1, 32, 32, 16],
@@ -128,8 +130,8 @@ test('a byte order mark is left to the engine where it stands before a value', a
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'rows.csv');
     await writeFile(path, '\ufeff1,2\n3,4\n');
-    assert.equal(await plainCsv([path], 2, { header: ['a', 'b'] }), null);
-    assert.equal((await plainCsv([path], 2))?.rows, 1, 'of a header it is no matter');
+    assert.equal(await plainCsv([path], names(2), { header: ['a', 'b'] }), null);
+    assert.equal((await plainCsv([path], names(2)))?.rows, 1, 'of a header it is no matter');
   });
 });
 
@@ -153,7 +155,7 @@ test('it tells how many digits the numbers of a column have', async () => {
       [['1e100'], 'unclear'],
     ] as const) {
       await writeFile(path, `a,b\n${cells.map((cell) => `${cell},x\n`).join('')}`);
-      assert.equal((await plainCsv([path], 2))?.digits[0], digits, cells.join(' '));
+      assert.equal((await plainCsv([path], names(2)))?.digits[0], digits, cells.join(' '));
     }
   });
 });
@@ -163,7 +165,7 @@ test('what may be part of a number is no delimiter of plain CSV', async () => {
     const path = join(folder, 'rows.csv');
     for (const delimiter of ['.', '-', '1']) {
       await writeFile(path, `a${delimiter}b\n2${delimiter}3\n`);
-      assert.equal(await plainCsv([path], 2, { delimiter }), null);
+      assert.equal(await plainCsv([path], names(2), { delimiter }), null);
     }
   });
 });
@@ -183,9 +185,9 @@ test('threads that look at pieces of a file say what one look at all of it says'
       [`a,b,c,d\n1,2,3\n${line.repeat(50)}`, false],
     ] as const) {
       await writeFile(path, text);
-      const whole = await plainCsv([path], 4);
+      const whole = await plainCsv([path], names(4));
       assert.equal(whole !== null, plain, text.slice(0, 100));
-      assert.deepEqual(await plainCsv([path], 4, {}, 20), whole, text.slice(0, 100));
+      assert.deepEqual(await plainCsv([path], names(4), {}, null, 20), whole, text.slice(0, 100));
     }
   });
 });

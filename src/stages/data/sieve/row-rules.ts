@@ -1,6 +1,7 @@
 import { fullFormats } from 'ajv-formats/dist/formats.js';
-import type { LineRules, NumberRules, TextRules, ValueRules } from '../../../data/line-rules.ts';
+import type { ColumnRules, LineRules, NumberRules, TextRules, ValueRules } from '../../../data/line-rules.ts';
 import type { StageContext } from '../../stage.ts';
+import { cellTypes } from '../cell-types.ts';
 import { readContract, type Contract } from '../contract.ts';
 import { baseWithin, referencesOf, type Place, type References } from '../references.ts';
 import { dataSettings } from '../schema.ts';
@@ -8,8 +9,8 @@ import { automatonOf } from './automaton.ts';
 import { annotations } from './compile.ts';
 
 /**
- * What a contract asks of each column of flat rows, so that whoever reads the lines can tell which are certainly valid. Null where it
- * says anything else of rows: then SQL tells, which knows more.
+ * What a contract asks of each column of flat rows, so that whoever reads the lines, of JSONL or of CSV, can tell which are certainly
+ * valid. Null where it says anything else of rows: then SQL tells, which knows more.
  * @param id the column that tells rows apart
  */
 export function rowRules(contract: Contract, id: string): LineRules | null {
@@ -42,8 +43,16 @@ export function rowRules(contract: Contract, id: string): LineRules | null {
     }
     // To ajv a column of this name is none of the properties.
     if ([...rules.columns.map(([name]) => name), ...rules.required].includes('__proto__')) return null;
+    const names = rules.columns.map(([name]) => name);
+    // No column of another name is taken for anything else.
+    const types = cellTypes(schema, [...names, `${names.join('')}.`]);
+    const columns = rules.columns.map(([name, values], at): [string, ColumnRules] => [
+      name,
+      { ...values, cells: types[at] as ColumnRules['cells'] },
+    ]);
+    const others = { ...rules.others, cells: types[names.length] as ColumnRules['cells'] };
     const long = [...numbers.all.keys()].filter((each) => !Number.isInteger(each) || Math.abs(each) >= 1e14);
-    return { key: keyOfRules(contract, id), id, ...rules, numbers: long };
+    return { key: keyOfRules(contract, id), id, columns, others, required: rules.required, numbers: long };
   } catch (cause) {
     if (cause instanceof NotKnown) return null;
     throw cause;
