@@ -99,9 +99,9 @@ interface CellRules extends ColumnRules {
   missing: boolean;
 }
 
-/** Null where no row has all that is required. */
+/** Null where no row has all that is required, and where the first line ends within a name: the engine may take another view of it. */
 function rulesOf({ columns, others, required, numbers, id }: LineRules, names: readonly string[]): CsvRules | null {
-  if (!required.every((name) => names.includes(name))) return null;
+  if (!required.every((name) => names.includes(name)) || /[\r\n]/u.test(names.join(''))) return null;
   const byName = new Map(columns);
   const each = names.map((name): CellRules => {
     const values = byName.get(name) ?? others;
@@ -211,7 +211,9 @@ export async function scanCsv(
 }
 
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
-const [newline, carriageReturn, quote, minus, point, zero, nine] = [0x0a, 0x0d, 0x22, 0x2d, 0x2e, 0x30, 0x39];
+const [tab, newline, carriageReturn, quote, minus, point, zero, nine] = [
+  0x09, 0x0a, 0x0d, 0x22, 0x2d, 0x2e, 0x30, 0x39,
+];
 
 class PlainRows {
   broken = false;
@@ -492,7 +494,12 @@ function allowsText(bytes: Buffer, start: number, end: number, rules: TextRules 
   } else {
     // A byte order mark may be none of the text.
     if (byteOrderMark.every((byte, at) => bytes[start + at] === byte)) return false;
-    for (let at = start; at < end; at++) if (((bytes[at] as number) & 0xc0) === 0x80) length -= 1;
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at] as number;
+      // Of line ends in cells the engine may take another view.
+      if (byte <= carriageReturn && byte !== tab) return false;
+      if ((byte & 0xc0) === 0x80) length -= 1;
+    }
   }
   return length >= minLength && length <= maxLength;
 }
