@@ -90,7 +90,7 @@ export async function csvColumns(
   /** The files, where they hold all the columns. */
   paths: readonly string[] | null = null,
   /** What is asked of the rows of plain files. */
-  rules: (() => Promise<LineRules | null>) | undefined = undefined,
+  rules?: () => Promise<LineRules | null>,
 ): Promise<{
   rows: number;
   columns: DatasetColumn[];

@@ -297,9 +297,7 @@ class PlainRows {
           at += 1;
         }
         found[column] = doubled ? kind.text : this.#kindOf(bytes, first, at, column, counted);
-        // What is doubled is one character of the text.
-        if (doubled) this.#clear = false;
-        else if (rules !== null) this.#judge(bytes, first, at, column, rules);
+        if (rules !== null) this.#judge(bytes, first, at, column, rules);
         at += 1;
       } else {
         const first = at;
@@ -478,7 +476,7 @@ function allowsWritten(
   return allowsNumber(rules, numbers, negative ? -value : value, places, whole);
 }
 
-/** Of a text with other characters than an automaton knows nothing is said. */
+/** Of a text with other characters than an automaton knows nothing is said. A quote in it is doubled. */
 function allowsText(bytes: Buffer, start: number, end: number, rules: TextRules | null): boolean {
   if (rules === null) return false;
   const { automaton, minLength, maxLength } = rules;
@@ -499,6 +497,7 @@ function allowsText(bytes: Buffer, start: number, end: number, rules: TextRules 
       // Of line ends in cells the engine may take another view.
       if (byte <= carriageReturn && byte !== tab) return false;
       if ((byte & 0xc0) === 0x80) length -= 1;
+      else if (byte === quote) length -= 0.5;
     }
   }
   return length >= minLength && length <= maxLength;

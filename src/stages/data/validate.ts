@@ -214,9 +214,13 @@ function askedOf(dataset: Dataset, contract: Contract, id: string): Asked {
   return { types, suspects: suspects === null ? null : { ...suspects, ...rowsJudged(dataset, contract, id) } };
 }
 
-/** The rows that are not certainly valid, where those who read them were asked by this contract. */
-function rowsJudged({ judged }: Dataset, contract: Contract, id: string): Pick<Suspects, 'rows'> {
-  return judged !== undefined && judged.by === keyOfRules(contract, id) ? { rows: judged.unclear } : {};
+/**
+ * The rows that are not certainly valid, where those who read them were asked by this contract. Of CSV that has some the engine reads all
+ * rows again for ajv, and knows better which.
+ */
+function rowsJudged({ judged, format }: Dataset, contract: Contract, id: string): Pick<Suspects, 'rows'> {
+  if (judged === undefined || judged.by !== keyOfRules(contract, id)) return {};
+  return format === 'csv' && judged.unclear.length > 0 ? {} : { rows: judged.unclear };
 }
 
 /** How many rows there are for ajv, or more, and what a look at all rows tells of ids. */
