@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DataSettings } from '../../../src/stages/data/schema.ts';
 import { cellTypes } from '../../../src/stages/data/cell-types.ts';
@@ -22,6 +22,8 @@ export async function validate(
   schema?: unknown,
   rules: NonNullable<DataSettings['rules']> = [],
   idColumn = 'id',
+  /** Whether the file is gone when the dataset is open: all that is said was seen before. */
+  gone = false,
 ): Promise<StageResult> {
   const contractPath = join(dirname(path), 'contract.schema.json');
   if (schema !== undefined) {
@@ -31,12 +33,18 @@ export async function validate(
     task: 'binary-classification',
     candidate: 'm.onnx',
     columns: { id: idColumn, label: 'label' },
-    data: { evaluation: 'data/rows', rules, ...(schema === undefined ? {} : { contract: 'contract.schema.json' }) },
+    data: {
+      evaluation: 'data/rows',
+      rules,
+      privacy: gone ? false : {},
+      ...(schema === undefined ? {} : { contract: 'contract.schema.json' }),
+    },
     policy: { primary: { metric: 'recall' } },
   };
   const asked = (): Promise<LineRules | null> => rulesOfContract({ config, pathOf: async () => contractPath });
   const dataset = await openDataset({ name: 'evaluation', path, uri: 'data/rows' }, { rules: asked });
   try {
+    if (gone) await rm(path);
     return await validateData({
       config,
       datasets: { evaluation: dataset },

@@ -83,6 +83,31 @@ test('offending rows are counted by column and rule and shown with row, line, co
   });
 });
 
+test('rows that are told valid when the file is opened are not read again', async () => {
+  const schema = { properties: { id: { type: 'integer' }, age: { minimum: 0 }, member: { type: 'boolean' } } };
+  const rows = [
+    [1, 20, true],
+    [2, 30, false],
+    [7, 41, true],
+  ];
+  const lines = rows.map(([id, age, member]) => JSON.stringify({ id, age, member }));
+  for (const [name, text] of [
+    ['rows.csv', `id,age,member\r\n${rows.map((row) => `${row.join(',')}\r\n`).join('')}`],
+    ['rows.jsonl', `${lines.join('\n')}\n`],
+  ] as const) {
+    const verdicts = async (changed: string, gone: boolean): Promise<string[]> =>
+      withRows(name, changed, async (path) =>
+        (await validate(path, schema, [], 'id', gone)).checks.map(({ id, verdict }) => `${id} ${verdict}`),
+      );
+    const all = ['row-count', 'unique(id)', 'contract'].map((each) => `data/evaluation/${each} pass`);
+    assert.deepEqual(await verdicts(text, false), all);
+    assert.deepEqual(await verdicts(text, true), all);
+    await assert.rejects(verdicts(text.replace('41', '-41'), true), /ENOENT|cannot be read/u);
+    // Ids that do not grow are compared.
+    await assert.rejects(verdicts(text.replace('7', '1'), true), /cannot be read/u);
+  }
+});
+
 test('a thousand offending rows are all counted and twenty are shown', async () => {
   const text = `id,age\n${Array.from({ length: 1000 }, (_, index) => `i${index},-1`).join('\n')}\n`;
   await withRows('a.csv', text, async (path) => {
