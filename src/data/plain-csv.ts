@@ -278,7 +278,7 @@ class PlainRows {
     const delimiter = this.#delimiter;
     const ending = this.#stops;
     const width = found.length;
-    const rules = counted ? this.#rules : null;
+    const rules = this.#rules;
     this.#clear = true;
     let at = start;
     for (let column = 0; column < width; column++) {
@@ -492,6 +492,8 @@ function allowsText(bytes: Buffer, start: number, end: number, rules: TextRules 
   } else {
     // A byte order mark may be none of the text.
     if (byteOrderMark.every((byte, at) => bytes[start + at] === byte)) return false;
+    // No character has more than four bytes; and without quotes around it no text has a line end.
+    if (bytes[start - 1] !== quote && length >= 4 * minLength && length <= maxLength) return true;
     for (let at = start; at < end; at++) {
       const byte = bytes[at] as number;
       // Of line ends in cells the engine may take another view.
