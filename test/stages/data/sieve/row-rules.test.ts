@@ -207,6 +207,7 @@ test('each rule clears the cells of CSV that it allows, and no others', async ()
     [{ type: 'integer' }, ['1', '1.0', '1e2', '-3', '"7"'], ['1.5', '1e-2', 'a', '0.1234567890123456', '"7.5"']],
     [{ type: 'boolean' }, [...booleans, ...missing], ['tRUE', '1', '0', 't', 'yes', 'trueé', ...nan]],
     [{ type: 'boolean' }, booleans, missing, required],
+    [{ type: 'string', minimum: 0 }, ['a', '01', 'nan'], ['1', '"1"', '1e5', '0.5']],
     [{ const: true }, ['true', 'True', 'TRUE'], ['false', 'False', 'FALSE']],
     [{ const: false }, ['false', 'False', 'FALSE'], ['true', 'True', 'TRUE']],
     [{ enum: ['true', 1] }, ['true', '1', '1.0', 'nan'], ['True', 'false', '2', '"2"']],
