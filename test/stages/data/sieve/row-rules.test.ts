@@ -204,7 +204,11 @@ test('each rule clears the cells of CSV that it allows, and no others', async ()
     [{ type: ['number', 'null'] }, [...numbers, ...missing, ...nan], noNumbers, required],
     [{ type: ['number', 'string'] }, [...numbers, ...missing, ...nan, 'a', '01', doubled], ['1e999']],
     [{ type: ['number', 'boolean'] }, [...numbers, ...nan, ...booleans], ['a', 'tRUE']],
-    [{ type: 'integer' }, ['1', '1.0', '1e2', '-3', '"7"'], ['1.5', '1e-2', 'a', '0.1234567890123456', '"7.5"']],
+    [
+      { type: 'integer' },
+      ['1', '1.0', '1e2', '-3', '"7"'],
+      ['1.5', '1e-2', 'a', '0.1234567890123456', '"7.5"', '12345678901234567e-1'],
+    ],
     [{ type: 'boolean' }, [...booleans, ...missing], ['tRUE', '1', '0', 't', 'yes', 'trueé', ...nan]],
     [{ type: 'boolean' }, booleans, missing, required],
     [{ type: 'string', minimum: 0 }, ['a', '01', 'nan'], ['1', '"1"', '1e5', '0.5']],
@@ -226,7 +230,7 @@ test('each rule clears the cells of CSV that it allows, and no others', async ()
     [
       { minLength: 2 },
       ['10', 'ab', '"a,"', '"10"', 'éé', '🤦a', '1.', '-1', '', '""""""'],
-      ['1', '""""', 'é', '🤦', '"1"', '"é"', 'a', 'nan'],
+      ['1', '""""', '\uFEFFa', 'é', '🤦', '"1"', '"é"', 'a', 'nan'],
     ],
     [{ maxLength: 1 }, ['1', 'é', '🤦', '"🤦"', '', '""""'], ['10', 'ab', 'é🤦', '"\n"', '-1', '""""""']],
     [{ pattern: '^[0-9]{3}$' }, ['007', '123', '"123"', ''], ['12', '"12"', '"1""2"', '1234', '12é', '12\\', 'nan']],
