@@ -73,6 +73,8 @@ export interface JudgedLines {
   by: string;
   /** Numbers of the rows, from 1, that are not certainly valid, in order. */
   unclear: readonly number[];
+  /** Whether some of them are known to be invalid, of which CSV tells. */
+  broken: boolean;
   /** Whether each id that there is is a whole number, and greater than those before it. */
   idsGrow: boolean;
 }
@@ -80,6 +82,7 @@ export interface JudgedLines {
 /** The same of some rows that follow one another. */
 export interface JudgedPart {
   unclear: readonly number[];
+  broken: boolean;
   /** Where they grow. */
   ids: { first: number; last: number } | null;
 }
@@ -100,7 +103,9 @@ export function judgedTogether(
     last = last !== null && ids !== null && last < ids.first ? Math.max(last, ids.last) : null;
     rows += inPart;
   }
-  return rules === null ? {} : { judged: { by: rules.key, unclear: unclear.flat(), idsGrow: last !== null } };
+  if (rules === null) return {};
+  const broken = parts.some(({ judged }) => judged?.broken === true);
+  return { judged: { by: rules.key, unclear: unclear.flat(), broken, idsGrow: last !== null } };
 }
 
 /** Of more rows that are not clear the engine has the better look. */
@@ -108,6 +113,7 @@ const mostUnclear = 200_000;
 
 /** Collects what is said of rows, one after the other. */
 export class RowsToJudge {
+  broken = false;
   readonly #unclear: number[] = [];
   #first = Infinity;
   #last = -Infinity;
@@ -128,7 +134,7 @@ export class RowsToJudge {
   /** @param whole whether each id was one */
   found(whole: boolean): JudgedPart {
     const ids = this.#grow && whole ? { first: this.#first, last: this.#last } : null;
-    return { unclear: this.#unclear, ids };
+    return { unclear: this.#unclear, broken: this.broken, ids };
   }
 }
 

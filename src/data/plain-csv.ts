@@ -328,7 +328,11 @@ class PlainRows {
             const allowed = cells.number
               ? number !== null && allowsNumber(number, rules.numbers, value, whole ? 0 : at - wholeEnd - 1, whole)
               : allowsText(bytes, first, at, text);
-            if (!allowed) this.#clear = false;
+            if (!allowed) {
+              this.#clear = false;
+              // So few digits leave no doubt.
+              if (cells.number && counted) this.#told.broken = true;
+            }
             if (column === rules.id) this.#id = value;
           }
         } else {

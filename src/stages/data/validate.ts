@@ -215,12 +215,12 @@ function askedOf(dataset: Dataset, contract: Contract, id: string): Asked {
 }
 
 /**
- * The rows that are not certainly valid, where those who read them were asked by this contract. Of CSV that has some the engine reads all
- * rows again for ajv, and knows better which.
+ * The rows that are not certainly valid, where those who read them were asked by this contract. Of CSV the engine reads all rows again
+ * for ajv if there are any, and where none is known to be invalid it is asked first whether that is needed.
  */
 function rowsJudged({ judged, format }: Dataset, contract: Contract, id: string): Pick<Suspects, 'rows'> {
   if (judged === undefined || judged.by !== keyOfRules(contract, id)) return {};
-  return format === 'csv' && judged.unclear.length > 0 ? {} : { rows: judged.unclear };
+  return format === 'csv' && judged.unclear.length > 0 && !judged.broken ? {} : { rows: judged.unclear };
 }
 
 /** How many rows there are for ajv, or more, and what a look at all rows tells of ids. */
