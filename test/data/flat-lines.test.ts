@@ -50,7 +50,7 @@ test('what it says of flat rows is what JSON.parse reads, and of anything else i
     await fc.assert(
       fc.asyncProperty(
         fc.array(written, { minLength: 1, maxLength: 5 }),
-        fc.option(damage, { freq: 1 }),
+        fc.option(damage, { freq: 2 }),
         async (lines, damaged) => {
           let text = `${lines.join('\n')}\n`;
           if (damaged !== null) text = text.slice(0, damaged.at) + damaged.by + text.slice(damaged.at + 1);
