@@ -16,7 +16,7 @@ export interface LineRules {
 }
 
 export interface ColumnRules extends ValueRules {
-  /** What the text of a cell may spell, and whether none is null. Of `any` type or none it depends on more than one cell what NaN is. */
+  /** What the text of a cell may spell, and whether no value is null. Where `any` type is not named other cells say whether NaN is a value. */
   cells: { number: boolean; boolean: boolean; null: boolean; any: boolean };
 }
 
