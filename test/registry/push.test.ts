@@ -104,6 +104,18 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.deepEqual([await clone.tree(), await clone.git('for-each-ref', 'refs/heads')], before);
     }));
 
+  test('is read by several at once in one clone, of which one moves the tracking branch', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      const readers = await Promise.all(Array.from({ length: 8 }, () => registryOf(bob)));
+      for (const candidate of ['one', 'two', 'three']) {
+        await promote(await registryOf(ada), candidate);
+        const views = await Promise.all(readers.map((registry) => registry.view('m')));
+        for (const { champion } of views)
+          assert.match(champion?.artifacts[0]?.uri ?? '', new RegExp(`:${candidate}\\.onnx$`, 'u'));
+      }
+    }));
+
   test('is read from the remote by a clone of one branch and one commit, without being told to', () =>
     inClones(async (shared) => {
       const ada = await shared.clone('ada');

@@ -102,7 +102,9 @@ export async function fetchCommit(remote: Remote, ref: string, commit: string): 
   if ((await commitAt(remote.repository, commit)) !== null) return;
   const args = [...fetching, '--', remote.place, ref];
   const result = await onRemote(remote, args);
-  if (result.code !== 0) throw gitFault(remote.repository.folder, args, result);
+  // Of two fetches at once one may not move the tracking branch, which the other has moved: the commit is here.
+  if (result.code === 0 || (await commitAt(remote.repository, commit)) !== null) return;
+  throw gitFault(remote.repository.folder, args, result);
 }
 
 /** Nothing of a person's is pruned, whatever the settings say, and a tag that is here already stays: one that differs is told when it is pushed. */
