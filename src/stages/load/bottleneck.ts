@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { percent } from '../../wording.ts';
 import type { WindowResult } from './driver.ts';
-import { judgeWindow } from './judge.ts';
+import { generatorWasLimit, judgeWindow } from './judge.ts';
 import type { Slo } from './schema.ts';
 import { cpuBetween, memoryBetween, throttledBetween, type Session } from './session.ts';
 import { missed } from './constant.ts';
@@ -23,7 +23,7 @@ export function bottleneckOf(result: WindowResult, slo: Slo, { watch, target }: 
   const throttled = throttledBetween(watch, result.startedAt, to);
   const memory = memoryBetween(watch, result.startedAt, to);
   const of = (kind: Bottleneck['kind'], why: string): Bottleneck => ({ kind, message: `${what}; ${why}` });
-  if (findings.generator.overloaded)
+  if (generatorWasLimit(findings))
     return of('generator', `the load generator was the limit: ${findings.generator.message}`);
   if (findings.errors.verdict === 'fail' && findings.latency.every(({ verdict }) => verdict === 'pass')) {
     return of('errors', 'errors came first');

@@ -4,7 +4,7 @@ import { triedRate, type BreakingPoint, type TriedRate } from './breaking.ts';
 import { rateAtShare, type CapacityEstimate, type Trial } from './capacity-fit.ts';
 import { misses } from './hopeless.ts';
 import { outcomes, type WindowResult } from './driver.ts';
-import { defaultErrorRate, judgeWindow } from './judge.ts';
+import { generatorWasLimit, defaultErrorRate, judgeWindow } from './judge.ts';
 import { latencyLimits } from './objectives.ts';
 import { sampleFloor } from './latency.ts';
 import type { ProfileOf } from './profile.ts';
@@ -222,8 +222,9 @@ export async function searchCapacity(
       number += 1;
       const result = await measure();
       await clock.sleep(Math.min(200, windowMs / 10)); // let it drain
-      const { generator, verdict } = judgeWindow(result, slo);
-      if (!generator.overloaded || verdict === 'pass' || repeat + 1 >= mostRepeats || isOver()) return result;
+      const findings = judgeWindow(result, slo);
+      if (!generatorWasLimit(findings) || findings.verdict === 'pass' || repeat + 1 >= mostRepeats || isOver())
+        return result;
     }
   }
 

@@ -66,6 +66,13 @@ export function judgeWindow(result: WindowResult, slo: Slo): WindowFindings {
   };
 }
 
+/** Whether nothing is held against the server, as what was missed may be the generator's. */
+export function generatorWasLimit({ generator, latency, throughput, errors }: WindowFindings): boolean {
+  if (generator.overloaded) return true;
+  const all: readonly Pick<ObjectiveResult, 'verdict' | 'because'>[] = [...latency, throughput, errors];
+  return all.every(({ verdict }) => verdict !== 'fail') && all.some(({ because }) => because === 'generator');
+}
+
 function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: GeneratorResult): LatencyResult {
   const { p } = limit;
   const total = result.latency.length;
