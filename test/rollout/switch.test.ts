@@ -58,7 +58,7 @@ describe('a switch', () => {
         while (!over.signal.aborted && (await site.weight()) !== 100) await sleep(50);
         const switched = Date.now();
         while (!over.signal.aborted && (await site.weight()) !== 0) await sleep(50);
-        assert.ok(Date.now() - switched < 6000, `${Date.now() - switched} ms`);
+        assert.ok(Date.now() - switched < 10_000, `${Date.now() - switched} ms`);
         const { code, stdout, stderr } = await running;
         assert.equal(code, 1, stdout + stderr);
         assert.match(stdout.replaceAll(/\s+/gu, ' '), /taken back from 100% of the traffic\. .*more false positives/u);
