@@ -99,8 +99,7 @@ export async function csvColumns(
   sha256s?: readonly string[];
   judged?: JudgedLines;
 }> {
-  const asked = paths === null ? null : await rules?.();
-  const plain = paths === null ? null : await plainCsv(paths, names, dialect, asked ?? null);
+  const plain = paths === null ? null : await plainCsv(paths, names, dialect, rules);
   const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => {
     const column = columnOf(names[index] as string, kinds);
     const hasNotANumber = (kinds & kind.notANumber) !== 0;

@@ -2,8 +2,8 @@ import { open, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { entryPath } from '../entries.ts';
+import type { CsvForm } from './csv-rules.ts';
 import type { LineRules } from './line-rules.ts';
-import type { CsvForm } from './plain-csv.ts';
 import { isPacked } from './relation.ts';
 
 /** A part of a file, from one byte to before another. */

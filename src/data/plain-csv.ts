@@ -8,13 +8,13 @@ import {
   judgedTogether,
   RowsToJudge,
   stops,
-  type ColumnRules,
   type JudgedLines,
   type JudgedPart,
   type LineRules,
   type NumberRules,
   type TextRules,
 } from './line-rules.ts';
+import { cellRules, type CellRules, type CsvForm, type CsvRules } from './csv-rules.ts';
 import { takeRows } from './lines.ts';
 import { piecesOf, scanned, type Piece } from './pieces.ts';
 import { isPacked, type CsvDialect } from './relation.ts';
@@ -41,13 +41,13 @@ export interface PlainCsv {
  * engine takes for the same. Null where a line is written in any way that is not plain RFC 4180, be it an error or not: then the
  * engine says what it is.
  * @param names of the columns, as the header has them
- * @param rules what is asked of the rows on the way
+ * @param asked what is asked of the rows on the way
  */
 export async function plainCsv(
   paths: readonly string[],
   names: readonly string[],
   { delimiter = ',', quote: around = '"', decimal = '.', missing = [], header }: CsvDialect = {},
-  rules: LineRules | null = null,
+  asked: (() => Promise<LineRules | null>) | null = null,
   /** The least bytes that are worth a thread of their own. */
   least?: number,
 ): Promise<PlainCsv | null> {
@@ -55,7 +55,13 @@ export async function plainCsv(
   // Numbers are told before it is known where their cell ends.
   if (delimiter.length !== 1 || delimiter > '~' || /[0-9.-]/u.test(delimiter)) return null;
   const width = names.length;
-  const form = { width, delimiter, header: header === undefined, rules: rules === null ? null : rulesOf(rules, names) };
+  const rules = (await asked?.()) ?? null;
+  const form = {
+    width,
+    delimiter,
+    header: header === undefined,
+    rules: rules === null ? null : cellRules(rules, names),
+  };
   const parts: CsvPart[] = [];
   const sha256s: string[] = [];
   for (const path of paths) {
@@ -74,40 +80,6 @@ export async function plainCsv(
     const part = await scanCsv({ path }, form, hash);
     return part === null ? null : { parts: [part], ...(hash === null ? {} : { sha256: hash.digest('hex') }) };
   }
-}
-
-/** What is known of the rows before any of them is read. */
-export interface CsvForm {
-  width: number;
-  delimiter: string;
-  /** Whether the first row names the columns. */
-  header: boolean;
-  rules: CsvRules | null;
-}
-
-/** `LineRules` of rows that all have the same columns. */
-interface CsvRules {
-  /** In the order of the columns. */
-  columns: readonly CellRules[];
-  numbers: readonly number[];
-  /** The place of the column that tells rows apart; -1 where there is none. */
-  id: number;
-}
-
-interface CellRules extends ColumnRules {
-  /** Whether a cell may be without a value. */
-  missing: boolean;
-}
-
-/** Null where no row has all that is required, and where the first line ends within a name: the engine may take another view of it. */
-function rulesOf({ columns, others, required, numbers, id }: LineRules, names: readonly string[]): CsvRules | null {
-  if (!required.every((name) => names.includes(name)) || /[\r\n]/u.test(names.join(''))) return null;
-  const byName = new Map(columns);
-  const each = names.map((name): CellRules => {
-    const values = byName.get(name) ?? others;
-    return { ...values, missing: values.cells.null ? values.null : !required.includes(name) };
-  });
-  return { columns: each, numbers, id: id === null ? -1 : names.indexOf(id) };
 }
 
 interface ScannedFile {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { LineRules } from '../../data/line-rules.ts';
 import type { Model } from '../../config/index.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { UsageError } from '../../errors.ts';
@@ -198,6 +199,7 @@ function runOnLogs(
 
 async function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs: 'datasets' }>): Promise<Evidence> {
   const profiles = await profilesOf(workspace);
+  let rules: Promise<LineRules | null> | undefined;
   const names = (['evaluation', 'reference', 'current'] as const).filter((name) => !Object.hasOwn(profiles, name));
   return withDatasets(
     workspace,
@@ -206,7 +208,7 @@ async function runOnDatasets(workspace: Workspace, stage: Extract<Stage, { needs
       makeEvidence(workspace, stage, subjectsOf(datasets, profiles), async () =>
         (await stage.load()).run(contextOf(workspace, datasets, profiles)),
       ),
-    async () => (await stage.rules?.(contextOf(workspace, {}))) ?? null,
+    () => (rules ??= stage.rules?.(contextOf(workspace, {})) ?? Promise.resolve(null)),
   );
 }
 

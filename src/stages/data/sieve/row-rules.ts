@@ -5,6 +5,7 @@ import { cellTypes } from '../cell-types.ts';
 import { readContract, type Contract } from '../contract.ts';
 import { baseWithin, referencesOf, type Place, type References } from '../references.ts';
 import { dataSettings } from '../schema.ts';
+import { withTimeLimit } from '../time-limit.ts';
 import { automatonOf } from './automaton.ts';
 import { annotations } from './compile.ts';
 
@@ -46,11 +47,14 @@ export function rowRules(contract: Contract, id: string): LineRules | null {
     const names = rules.columns.map(([name]) => name);
     // No column of another name is taken for anything else.
     const types = cellTypes(schema, [...names, `${names.join('')}.`]);
-    const columns = rules.columns.map(([name, values], at): [string, ColumnRules] => [
-      name,
-      { ...values, cells: types[at] as ColumnRules['cells'] },
-    ]);
-    const others = { ...rules.others, cells: types[names.length] as ColumnRules['cells'] };
+    const columnOf = (values: ValueRules, at: number): ColumnRules => {
+      const cells = types[at] as (typeof types)[number];
+      // A multiple in a part of the contract that allows no number counts too where numbers are too long to be judged.
+      const isLost = cells.multiple && values.number?.multiplesOf.length === 0;
+      return { ...values, number: isLost ? null : values.number, cells };
+    };
+    const columns = rules.columns.map(([name, values], at): [string, ColumnRules] => [name, columnOf(values, at)]);
+    const others = columnOf(rules.others, names.length);
     const long = [...numbers.all.keys()].filter((each) => !Number.isInteger(each) || Math.abs(each) >= 1e14);
     return { key: keyOfRules(contract, id), id, columns, others, required: rules.required, numbers: long };
   } catch (cause) {
@@ -67,7 +71,9 @@ export async function rulesOfContract({
   const { contract } = dataSettings(config);
   if (contract === undefined) return null;
   try {
-    return rowRules(await readContract(await pathOf(contract, 'data.contract'), contract), config.columns.id);
+    const read = await readContract(await pathOf(contract, 'data.contract'), contract);
+    // A contract that takes longer is made to take long.
+    return withTimeLimit(1000, () => rowRules(read, config.columns.id));
   } catch {
     return null;
   }

@@ -13,7 +13,7 @@ import { cellTypes } from '../../../../src/stages/data/cell-types.ts';
 import { readContract, type Contract } from '../../../../src/stages/data/contract.ts';
 import { compileContract } from '../../../../src/stages/data/judge.ts';
 import { rowBatches } from '../../../../src/stages/data/rows.ts';
-import { rowRules } from '../../../../src/stages/data/sieve/row-rules.ts';
+import { rowRules, rulesOfContract } from '../../../../src/stages/data/sieve/row-rules.ts';
 import { inTemporaryFolder } from '../../../support/project.ts';
 
 type Schema = object | boolean;
@@ -65,7 +65,7 @@ async function told(
 ): Promise<JudgedLines | undefined> {
   const rules = rowRules(contract, 'id');
   assert.ok(rules !== null, 'no rules');
-  return (await plainCsv([path], columns, csv, rules))?.judged;
+  return (await plainCsv([path], columns, csv, async () => rules))?.judged;
 }
 
 /** The same of rows of CSV, by all readings of the engine. @throws as `requireValid` does */
@@ -467,12 +467,15 @@ test('pieces and files are told as one', async () => {
     await writeFile(written[1] as string, rows(ids(41)));
     const columns = ['id', 'x'];
     for (const least of [undefined, 50]) {
-      const { judged } = (await plainCsv(written, columns, {}, rowRules(contract, 'id'), least)) ?? {};
+      const { judged } = (await plainCsv(written, columns, {}, async () => rowRules(contract, 'id'), least)) ?? {};
       assert.deepEqual(judged, { ...wanted, broken: true });
     }
     await writeFile(written[1] as string, rows(ids(40)));
     for (const least of [undefined, 50])
-      assert.equal((await plainCsv(written, columns, {}, rowRules(contract, 'id'), least))?.judged?.idsGrow, false);
+      assert.equal(
+        (await plainCsv(written, columns, {}, async () => rowRules(contract, 'id'), least))?.judged?.idsGrow,
+        false,
+      );
   });
 });
 
@@ -744,4 +747,30 @@ test('no row of CSV is clear that ajv refuses, or whose numbers nobody can judge
     clear > 50 && left > 50 && unsaid > 20,
     `${clear} clear, ${left} not, ${unsaid} files of which nothing is said`,
   );
+});
+
+test('a multiple in a part of a contract that allows no number leaves numbers to whoever judges them', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const contract = await contractOf(folder, {
+      properties: { x: { anyOf: [{ type: 'string', multipleOf: 2 }, { type: 'number' }] } },
+    });
+    assert.deepEqual(await unclear(folder, contract, ['{"id":1,"x":0.12345678901234567}', '{"id":2,"x":"a"}']), [1]);
+  });
+});
+
+test('a contract that takes long to understand has no rules', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const properties = Object.fromEntries(
+      Array.from({ length: 400 }, (_, at) => [`a${at}`, { pattern: `${at}[ab]*a[ab]{7}$` }]),
+    );
+    await contractOf(folder, { properties });
+    const config = { columns: { id: 'id', label: 'y' }, data: { evaluation: 'e.csv', contract: 'contract.json' } };
+    const began = performance.now();
+    const rules = await rulesOfContract({
+      config: config as unknown as Parameters<typeof rulesOfContract>[0]['config'],
+      pathOf: async (uri) => join(folder, uri),
+    });
+    assert.equal(rules, null);
+    assert.ok(performance.now() - began < 60_000);
+  });
 });
