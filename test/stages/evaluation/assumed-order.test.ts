@@ -3,20 +3,21 @@ import { test } from 'node:test';
 import type { Predictions } from '../../../src/model/predictions.ts';
 import { refuseAssumedOrder } from '../../../src/stages/evaluation/assumed-order.ts';
 
-const rows = 6000;
-
 /** Probabilities of `names`, the highest that of `said(row)`. */
 function judge(
   names: string[],
   said: (row: number) => number,
   classesFrom: NonNullable<Predictions['classesFrom']> | null = 'sorted',
   own: Partial<Pick<Predictions, 'labels' | 'labelValues'>> = {},
+  rows = 6000,
 ): void {
   const truth = Float64Array.from({ length: rows }, (_, row) => row % names.length);
   const width = names.length === 2 ? 1 : names.length;
   const scores = Float64Array.from({ length: rows * width }, (_, at) => {
     const row = Math.floor(at / width);
-    return (width === 1 ? said(row) === 1 : said(row) === at % width) ? 0.9 - row / 2e4 : 0.1 + row / 2e4;
+    return (width === 1 ? said(row) === 1 : said(row) === at % width)
+      ? 0.9 - (0.3 * row) / rows
+      : 0.1 + (0.3 * row) / rows;
   });
   refuseAssumedOrder(
     { truth, names, classes: names.length, weights: null },
@@ -40,9 +41,15 @@ test('two classes whose scores rank worse than chance are asked for where nobody
   judge(['0', '1'], turned, null);
 });
 
+test('of very many rows some tell whether all are ranked', () => {
+  const most = 90_001;
+  assert.throws(() => judge(['ham', 'spam'], (row) => 1 - (row % 2), 'sorted', {}, most), /worse than chance/u);
+  judge(['ham', 'spam'], (row) => row % 2, 'sorted', {}, most);
+});
+
 test('a model whose own labels say the classes is as bad as it is, unless they are places of classes', () => {
   const turned = (row: number): number => 1 - (row % 2);
-  const labels = Int32Array.from({ length: rows }, (_, row) => turned(row));
+  const labels = Int32Array.from({ length: 6000 }, (_, row) => turned(row));
   judge(['0', '1'], turned, 'counted', { labels });
   assert.throws(() => judge(['ham', 'spam'], turned, 'sorted', { labels, labelValues: [0, 1] }), /worse than chance/u);
 });
