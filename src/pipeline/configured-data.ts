@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import type { DatasetSource } from '../data/dataset.ts';
 import { temporaryFolder } from '../data/temporary.ts';
 import { UsageError } from '../errors.ts';
@@ -49,6 +48,5 @@ export async function configuredData(
   if (address === null) return { ...asked, uri, path: await inside(workspace, uri, key) };
   // For a machine that keeps no downloads.
   const folder = await temporaryFolder('workspace');
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   return { ...asked, ...(await fetchData(workspace.repository, address.address, address.sha256, folder, workspace)) };
 }
