@@ -1,3 +1,4 @@
+import { sortedOrder } from './sort.ts';
 import type { Outputs, Sample } from './sample.ts';
 
 /** A row whose label both models contradict with confidence. */
@@ -33,7 +34,7 @@ export function doubtfulLabels(sample: Sample, champion: Outputs, candidate: Out
   const sides = [probabilitiesOf(sample, champion), probabilitiesOf(sample, candidate)] as const;
   const [before, now] = sides;
   if (before === null || now === null) return null;
-  const found: DoubtfulLabel[] = [];
+  const found: number[] = [];
   let expected = 0;
   const thresholds = [confidences(sample, before), confidences(sample, now)] as const;
   for (let row = 0; row < sample.rows; row += 1) {
@@ -42,11 +43,18 @@ export function doubtfulLabels(sample: Sample, champion: Outputs, candidate: Out
     const [a, b] = [before.of(row, named), now.of(row, named)];
     if (a < (thresholds[0][named] as number) || b < (thresholds[1][named] as number)) continue;
     expected += 1 - (a + b) / 2;
-    const label = sample.truth[row] as number;
-    if (label !== named) found.push({ row, label, named, champion: a, candidate: b });
+    if (sample.truth[row] !== named) found.push(row);
   }
-  const doubt = ({ champion: a, candidate: b }: DoubtfulLabel): number => Math.min(a, b);
-  const listed = found.toSorted((a, b) => doubt(b) - doubt(a) || a.row - b.row).slice(0, mostListed);
+  const doubts = Float64Array.from(
+    found,
+    (row) => -Math.min(before.of(row, surest(before, row)), now.of(row, surest(now, row))),
+  );
+  const listed = Array.from(sortedOrder(doubts).subarray(0, mostListed), (place): DoubtfulLabel => {
+    const row = found[place] as number;
+    const named = surest(before, row);
+    const label = sample.truth[row] as number;
+    return { row, label, named, champion: before.of(row, named), candidate: now.of(row, named) };
+  });
   return { listed, rows: found.length, expected };
 }
 

@@ -72,7 +72,8 @@ function binaryOutputs(predictions: Predictions, names: readonly string[]): Outp
   }
   const own = labelsTellTies(predictions) ? labelNumbers(predictions, names) : null;
   let tied = 0;
-  const decisions = Int32Array.from(scores, (score, row) => {
+  const decisions = new Int32Array(scores.length).map((_, row) => {
+    const score = scores[row] as number;
     const label = own?.[row];
     if (score === limit && label !== undefined && label >= 0) tied += 1;
     return isPositive(score, limit, label) ? 1 : 0;

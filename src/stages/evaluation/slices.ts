@@ -128,15 +128,15 @@ function read<T>(columns: ReadonlyMap<string, T>, name: string): T {
 }
 
 function byValue(names: readonly string[], texts: readonly (readonly (string | null)[])[]): SliceRows[] {
-  const groups = new Map<string, { values: (string | null)[]; rows: number[] }>();
+  const groups = new Map<string | null, { values: (string | null)[]; rows: number[] }>();
   const rows = texts[0]?.length ?? 0;
+  const only = texts.length === 1 ? texts[0] : undefined;
+  const valuesOf = (row: number): (string | null)[] => texts.map((column) => column[row] ?? null);
   for (let row = 0; row < rows; row += 1) {
-    const values = texts.map((column) => column[row] ?? null);
-    // What tells groups apart is all of their values, and no text made of them.
-    const key = values.length === 1 ? `${typeof values[0]} ${values[0]}` : JSON.stringify(values);
+    const key = only === undefined ? JSON.stringify(valuesOf(row)) : (only[row] ?? null);
     const group = groups.get(key);
     if (group !== undefined) group.rows.push(row);
-    else if (groups.size < maximumValues) groups.set(key, { values, rows: [row] });
+    else if (groups.size < maximumValues) groups.set(key, { values: valuesOf(row), rows: [row] });
     else {
       throw new ConfigError({
         found: `${names.join(' & ')} has more than ${maximumValues} different values`,
