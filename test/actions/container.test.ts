@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
-import { runCompiled } from './runner.ts';
+import { runHere } from './runner.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'only root can give files to somebody else';
 
@@ -24,7 +24,7 @@ describe('a job container, where the workspace is of another user', { skip }, ()
   const register = { act: 'register', artifact: 'models/champion.onnx', reason: 'It served for a year' };
 
   it('is no reason for git to refuse it as a runner checks it out', async () => {
-    const { exitCode, outputs, log } = await runCompiled({
+    const { exitCode, outputs, log } = await runHere({
       folder: 'actions/registry',
       workspace: repository.folder,
       sha: '0'.repeat(40),

@@ -6,10 +6,9 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { startGitHub, type GitHubStandIn, type TokenInput } from '../support/github-api/server.ts';
 import type { CheckRun } from '../support/github-api/state.ts';
 import {
-  actionProgram,
   contender,
   gateRepository,
-  runNode,
+  runAction,
   type CommandResult,
   type GateRepository,
 } from '../support/gate-repository.ts';
@@ -81,8 +80,7 @@ describe('the gate of a pull request', () => {
     for (const file of Object.values(files)) await writeFile(join(folder, file), '');
     await writeFile(join(folder, 'event.json'), JSON.stringify(event));
     const secret = server.token(token);
-    const program = actionProgram(action);
-    const result = await runNode(program, [], folder, {
+    const result = await runAction(action, folder, {
       ...server.environment(name),
       GITHUB_ACTIONS: 'true',
       GITHUB_WORKSPACE: repository.folder,

