@@ -48,17 +48,17 @@ export interface TextRules {
 
 /** Says of a text of JSON without escapes, all of ASCII, whether a regular expression has a match in it. It begins in state 0. */
 export interface Automaton {
-  /** By state and byte: the state that follows, each a multiple of 256; `stops` of all bytes that no such text has. */
-  next: Uint32Array;
+  /** By state and byte: the state that follows, each a multiple of 256; `stops`, below all of them, of all bytes that no such text has. */
+  next: Int32Array;
   /** By state, a 256th of it: 1 where the text may end. */
   ends: Uint8Array;
 }
 
-export const stops = 0xffffffff;
+export const stops = -1;
 
 /** Finds a match in every text. */
 export const anyText: Automaton = {
-  next: Uint32Array.from({ length: 256 }, (_, byte) => (isPlain(byte) ? 0 : stops)),
+  next: Int32Array.from({ length: 256 }, (_, byte) => (isPlain(byte) ? 0 : stops)),
   ends: Uint8Array.of(1),
 };
 
@@ -73,8 +73,6 @@ export interface JudgedLines {
   by: string;
   /** Numbers of the rows, from 1, that are not certainly valid, in order. */
   unclear: readonly number[];
-  /** Whether some of them are known to be invalid, of which CSV tells. */
-  broken: boolean;
   /** Whether each id that there is is a whole number, and greater than those before it. */
   idsGrow: boolean;
 }
@@ -82,7 +80,6 @@ export interface JudgedLines {
 /** The same of some rows that follow one another. */
 export interface JudgedPart {
   unclear: readonly number[];
-  broken: boolean;
   /** Where they grow. */
   ids: { first: number; last: number } | null;
 }
@@ -104,8 +101,7 @@ export function judgedTogether(
     rows += inPart;
   }
   if (rules === null) return {};
-  const broken = parts.some(({ judged }) => judged?.broken === true);
-  return { judged: { by: rules.key, unclear: unclear.flat(), broken, idsGrow: last !== null } };
+  return { judged: { by: rules.key, unclear: unclear.flat(), idsGrow: last !== null } };
 }
 
 /** Of more rows that are not clear the engine has the better look. */
@@ -113,7 +109,6 @@ const mostUnclear = 200_000;
 
 /** Collects what is said of rows, one after the other. */
 export class RowsToJudge {
-  broken = false;
   readonly #unclear: number[] = [];
   #first = Infinity;
   #last = -Infinity;
@@ -134,15 +129,15 @@ export class RowsToJudge {
   /** @param whole whether each id was one */
   found(whole: boolean): JudgedPart {
     const ids = this.#grow && whole ? { first: this.#first, last: this.#last } : null;
-    return { unclear: this.#unclear, broken: this.broken, ids };
+    return { unclear: this.#unclear, ids };
   }
 }
 
 /** Those that are doubles. Of others there is no number here, which no comparison allows. */
-const powers = Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
+export const powers = Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 
 /** Digits of whole numbers that are doubles, each of them. */
-const mostExact = 1e15;
+export const mostExact = 1e15;
 
 /**
  * Whether a number is certainly allowed.

@@ -1,11 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash, type Hash } from 'node:crypto';
 import { fileDigest } from '../file-digest.ts';
-import { booleanOf, isNotANumber } from './grammar.ts';
+import { booleanTexts, notANumber } from './grammar.ts';
 import { kind } from './kinds.ts';
 import {
   allowsNumber,
   judgedTogether,
+  mostExact,
+  powers,
   RowsToJudge,
   stops,
   type JudgedLines,
@@ -165,11 +167,12 @@ export async function scanCsv(
     // Whole lines, though the last ones may be within quotes.
     const lines = bytes.subarray(0, bytes.lastIndexOf(newline) + 1);
     let at = 0;
-    for (let next = 0; at < lines.length; at = next) {
-      next = table.row(lines, at, !inHeader);
-      if (next === at) break;
-      inHeader = false;
+    if (inHeader) {
+      at = table.read(lines, 0, 1);
+      if (at > 0) table.forget();
+      inHeader = at === 0;
     }
+    if (!inHeader && !table.broken) at = table.read(lines, at);
     return table.broken || !isUtf8(bytes.subarray(0, at)) ? -1 : at;
   };
   let inFront = !('start' in piece) || piece.start === 0;
@@ -183,44 +186,120 @@ export async function scanCsv(
 }
 
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
-const [tab, newline, carriageReturn, quote, minus, point, zero, nine] = [
-  0x09, 0x0a, 0x0d, 0x22, 0x2d, 0x2e, 0x30, 0x39,
-];
+// Each by itself: of those that come out of a list the compiler does not know that they are constant.
+const tab = 0x09;
+const newline = 0x0a;
+const carriageReturn = 0x0d;
+const quote = 0x22;
+const minus = 0x2d;
+const point = 0x2e;
+const zero = 0x30;
+const nine = 0x39;
+
+/** How the cells of each column that are no numbers are passed, and what is asked of them and of numbers, as far as that is soon told. */
+interface Ways {
+  /** By state and byte the state that follows, as an `Automaton` has it: `stops` where the cell ends too. */
+  next: Int32Array;
+  /** By state, a 256th of it: 1 where a text may end. */
+  accepts: Uint8Array;
+  /** Of each column the state in front of a cell; 0 where texts have no automaton. */
+  entries: Uint32Array;
+  /** Of each column the bytes of a text that is certainly allowed, if it is accepted. */
+  shortest: Float64Array;
+  longest: Float64Array;
+  /** Of each column 1 where a number is allowed by no more than these bounds, and by whether it is whole. */
+  bounded: Uint8Array;
+  whole: Uint8Array;
+  least: Float64Array;
+  greatest: Float64Array;
+}
+
+function waysOf(width: number, rules: CsvRules | null, ending: Uint8Array): Ways {
+  const asked = Array.from({ length: width }, (_, column) => rules?.columns[column]);
+  const texts = asked.map((column) => (column === undefined ? anyText : column.text));
+  // Column after column; the first state is that of texts without an automaton, which is not asked.
+  const next: number[] = Array.from({ length: 256 }, () => 0);
+  const accepts = [1];
+  const places = new Map<unknown, number>([[null, 0]]);
+  const entries = texts.map((text) => {
+    const automaton = text?.automaton ?? null;
+    const known = places.get(automaton);
+    if (automaton === null || known !== undefined) return known ?? 0;
+    const place = next.length;
+    places.set(automaton, place);
+    for (const [at, to] of automaton.next.entries()) next.push(to < 0 || ending[at % 256] !== 0 ? stops : place + to);
+    for (const each of automaton.ends) accepts.push(each);
+    return place;
+  });
+  const numbers = asked.map((column) => {
+    if (rules === null || column === undefined) return anyNumber;
+    const { cells, number } = column;
+    if (!cells.number || number === null || number.among !== null || number.multiplesOf.length > 0) return null;
+    const { exclusiveMinimum, exclusiveMaximum } = number;
+    return exclusiveMinimum > -Infinity || exclusiveMaximum < Infinity || rules.numbers.length > 0 ? null : number;
+  });
+  return {
+    next: Int32Array.from(next),
+    accepts: Uint8Array.from(accepts),
+    entries: Uint32Array.from(entries),
+    shortest: Float64Array.from(texts, (text) => {
+      if (text === null) return Infinity;
+      // No character has more than four bytes; and what is empty is no text.
+      return Math.max(1, text.automaton === null ? 4 * text.minLength : text.minLength);
+    }),
+    longest: Float64Array.from(texts, (text) => text?.maxLength ?? 0),
+    bounded: Uint8Array.from(numbers, (number) => Number(number !== null)),
+    whole: Uint8Array.from(numbers, (number) => Number(number?.whole === true)),
+    least: Float64Array.from(numbers, (number) => number?.minimum ?? 0),
+    greatest: Float64Array.from(numbers, (number) => number?.maximum ?? 0),
+  };
+}
+
+const anyText = { minLength: 0, maxLength: Infinity, automaton: null };
+const anyNumber = { minimum: -Infinity, maximum: Infinity, whole: false };
 
 class PlainRows {
   broken = false;
+  #ends: 'unknown' | 'lf' | 'crlf' = 'unknown';
   #rows = 0;
   #lineBreaks = false;
+  /** Of each column the bits of `kind` of its cells. */
   readonly #kinds: Uint8Array;
-  readonly #present: Float64Array;
+  /** Of each column the cells without a value. */
+  readonly #missing: Float64Array;
+  /** Those of the row that is being read. */
+  readonly #gaps: Uint32Array;
   /** Places of `clarity`. */
   readonly #digits: Uint8Array;
   /** Numbers that had to be compared with their doubles. */
   readonly #compared: Uint8Array;
-  /** Of the row that is being read. */
-  readonly #found: Uint8Array;
   readonly #delimiter: number;
   /** By byte: 1 where a cell without quotes ends, 2 where it is not plain. */
   readonly #stops = new Uint8Array(256);
-  #ends: 'unknown' | 'lf' | 'crlf' = 'unknown';
+  readonly #ways: Ways;
   /** Null: nobody asks, or too many rows are not clear. */
   #rules: CsvRules | null;
-  readonly #told = new RowsToJudge();
-  /** Of the row that is being read: whether it is clear so far, and its id where that is a whole number. */
-  #clear = true;
-  #id = 0;
+  #told = new RowsToJudge();
 
   constructor(width: number, delimiter: number, rules: CsvRules | null) {
     this.#rules = rules;
     this.#kinds = new Uint8Array(width);
-    this.#present = new Float64Array(width);
+    this.#missing = new Float64Array(width);
+    this.#gaps = new Uint32Array(width);
     this.#digits = new Uint8Array(width);
     this.#compared = new Uint8Array(width);
-    this.#found = new Uint8Array(width);
     this.#delimiter = delimiter;
     this.#stops.fill(2, 0, 9);
     this.#stops[quote] = 2;
     for (const byte of [delimiter, newline, carriageReturn]) this.#stops[byte] = 1;
+    this.#ways = waysOf(width, rules, this.#stops);
+  }
+
+  /** What was read so far has names of columns. */
+  forget(): void {
+    this.#rows = 0;
+    this.#told = new RowsToJudge();
+    for (const each of [this.#kinds, this.#missing, this.#digits, this.#compared]) each.fill(0);
   }
 
   found(): CsvPart {
@@ -230,7 +309,7 @@ class PlainRows {
       ...judged,
       rows: this.#rows,
       kinds: this.#kinds,
-      present: this.#present,
+      present: this.#missing.map((each) => this.#rows - each),
       digits: this.#digits,
       lineBreaks: this.#lineBreaks,
       ends: this.#ends,
@@ -242,145 +321,186 @@ class PlainRows {
   }
 
   /**
-   * The place after the row that begins here; `start` where it has no end, or is not plain (`broken`).
+   * The place after the last whole row, or after the first so many; before one that is not plain (`broken`). What is hot is in one loop,
+   * without calls, over arrays of one type.
    * @param bytes the last of them is a line end, so that no cell goes beyond
    */
-  row(bytes: Buffer, start: number, counted: boolean): number {
-    const found = this.#found;
+  read(bytes: Buffer, from: number, most = Infinity): number {
+    const kinds = this.#kinds;
+    const digits = this.#digits;
     const delimiter = this.#delimiter;
     const ending = this.#stops;
-    const width = found.length;
-    const rules = this.#rules;
-    this.#clear = true;
-    let at = start;
-    for (let column = 0; column < width; column++) {
-      if (bytes[at] === quote) {
-        const first = at + 1;
-        let doubled = false;
-        for (at = first; ; at++) {
-          // At the end of the bytes nobody knows whether another quote follows.
-          while (at < bytes.length && bytes[at] !== quote) {
-            if (bytes[at] === newline) this.#lineBreaks = true;
-            at += 1;
-          }
-          if (at + 1 >= bytes.length) return start;
-          if (bytes[at + 1] !== quote) break;
-          doubled = true;
-          at += 1;
-        }
-        found[column] = doubled ? kind.text : this.#kindOf(bytes, first, at, column, counted);
-        if (rules !== null) this.#judge(bytes, first, at, column, rules);
-        at += 1;
-      } else {
-        const first = at;
-        // Most numbers are told as they are passed: digits, and a fraction.
-        if (bytes[at] === minus) at += 1;
-        const digits = at;
-        let value = 0;
-        for (let each = (bytes[at] as number) ^ zero; each <= 9; each = (bytes[++at] as number) ^ zero)
-          value = value * 10 + each;
-        const wholeEnd = at;
-        if (bytes[at] === point && at > digits) {
-          at += 1;
+    const { next, accepts, entries, shortest, longest, bounded, whole, least, greatest } = this.#ways;
+    const width = kinds.length;
+    const idColumn = this.#rules?.id ?? -1;
+    const missing = this.#gaps;
+    let start = from;
+    for (let left = most; start < bytes.length && left > 0; left--) {
+      let clear = true;
+      let id: number | null = null;
+      let at = start;
+      let gaps = 0;
+      for (let column = 0; column < width; column++) {
+        let first = at;
+        let byte = bytes[at] as number;
+        const begins = beginnings[byte] as number;
+        let told = false;
+        let spelled = -1;
+        if (begins === digit || byte === minus) {
+          // Most numbers are told, and judged, as they are passed: digits, and a fraction.
+          if (byte === minus) at += 1;
+          const wholes = at;
+          let value = 0;
           for (let each = (bytes[at] as number) ^ zero; each <= 9; each = (bytes[++at] as number) ^ zero)
             value = value * 10 + each;
-        }
-        const plain =
-          ending[bytes[at] as number] === 1 &&
-          at - first <= 15 &&
-          wholeEnd > digits &&
-          (bytes[digits] !== zero || (wholeEnd - digits === 1 && (digits === first || at > wholeEnd))) &&
-          at !== wholeEnd + 1;
-        if (plain) {
-          const whole = at === wholeEnd;
-          found[column] = whole ? kind.whole : kind.fraction;
-          if (rules !== null) {
-            const { cells, number, text } = rules.columns[column] as CellRules;
-            if (digits > first) value = -value;
-            const allowed = cells.number
-              ? number !== null && allowsNumber(number, rules.numbers, value, whole ? 0 : at - wholeEnd - 1, whole)
-              : allowsText(bytes, first, at, text);
-            if (!allowed) {
-              this.#clear = false;
-              // So few digits leave no doubt.
-              if (cells.number && counted) this.#told.broken = true;
-            }
-            if (column === rules.id) this.#id = value;
+          const end = at;
+          const isWhole = bytes[at] !== point;
+          if (!isWhole) {
+            at += 1;
+            for (let each = (bytes[at] as number) ^ zero; each <= 9; each = (bytes[++at] as number) ^ zero)
+              value = value * 10 + each;
           }
-        } else {
-          while (ending[bytes[at] as number] === 0) at += 1;
-          if (ending[bytes[at] as number] === 2) return this.#refuse(start);
-          found[column] = this.#kindOf(bytes, first, at, column, counted);
-          if (rules !== null) this.#judge(bytes, first, at, column, rules);
+          const places = isWhole ? 0 : at - end - 1;
+          told =
+            ending[bytes[at] as number] === 1 &&
+            end > wholes &&
+            (isWhole || places > 0) &&
+            (bytes[wholes] !== zero || (end === wholes + 1 && (byte !== minus || !isWhole))) &&
+            (at - first <= 15 || (at - first <= (isWhole ? 18 : longestNumber) && digits[column] === 2));
+          if (told) {
+            kinds[column] = (kinds[column] as number) | (isWhole ? kind.whole : kind.fraction);
+            if (byte === minus) value = -value;
+            if (column === idColumn && isWhole) id = value;
+            if (bounded[column] === 1 && places < powers.length) {
+              // See `allowsNumber`.
+              const isHeld = value < mostExact && value > -mostExact;
+              if (!isWhole) value /= powers[places] as number;
+              const error = isHeld ? 0 : Math.abs(value) * 1e-13;
+              if (!(value - error >= (least[column] as number) && value + error <= (greatest[column] as number)))
+                clear = false;
+              if (whole[column] === 1 && (isHeld ? value !== Math.trunc(value) : !isWhole)) clear = false;
+              if (!isHeld && !isWhole && Math.abs(value - Math.round(value)) <= error) clear = false;
+            } else clear &&= this.#allowsNumber(bytes, first, at, column, value, places, isWhole);
+          } else at = first;
+        }
+        if (!told && byte !== quote) {
+          let state = entries[column] as number;
+          if (state === 0) while (ending[byte] === 0) byte = bytes[++at] as number;
+          else
+            for (let to = next[state + byte] as number; to >= 0; to = next[state + byte] as number) {
+              state = to;
+              byte = bytes[++at] as number;
+            }
+          const length = at - first;
+          if (
+            accepts[state >> 8] === 1 &&
+            ending[byte] === 1 &&
+            length >= (shortest[column] as number) &&
+            length <= (longest[column] as number) &&
+            // A byte order mark may be none of the text.
+            bytes[first] !== 0xef
+          ) {
+            spelled = begins === 0 ? kind.text : this.#kindOf(bytes, first, at, column);
+            told = spelled === kind.text;
+            if (told) kinds[column] = (kinds[column] as number) | kind.text;
+          }
+        }
+        if (!told) {
+          let end = at;
+          if (byte === quote && at === first) {
+            first += 1;
+            end = this.#closing(bytes, first);
+            if (end < 0) return start;
+            at = end + 1;
+          } else {
+            while (ending[bytes[at] as number] === 0) at += 1;
+            if (ending[bytes[at] as number] === 2) return this.#refuse(start);
+            end = at;
+          }
+          if (spelled < 0) spelled = this.#kindOf(bytes, first, end, column);
+          if (spelled === 0) missing[gaps++] = column;
+          kinds[column] = (kinds[column] as number) | spelled;
+          if (column === idColumn && spelled === kind.whole) id = Number(bytes.toString('latin1', first, end));
+          clear &&= this.#allows(bytes, first, end, column, spelled);
+        }
+        if (column < width - 1) {
+          if (bytes[at] !== delimiter) return this.#refuse(start);
+          at += 1;
         }
       }
-      if (column < width - 1) {
-        if (bytes[at] !== delimiter) return this.#refuse(start);
-        at += 1;
+      const crlf = bytes[at] === carriageReturn;
+      if (crlf) at += 1;
+      // A line without anything may be no row.
+      if (bytes[at] !== newline || (width === 1 && at - start <= 1)) return this.#refuse(start);
+      const ends = crlf ? 'crlf' : 'lf';
+      if (this.#ends === 'unknown') this.#ends = ends;
+      if (this.#ends !== ends) return this.#refuse(start);
+      this.#rows += 1;
+      for (; gaps > 0; gaps--) {
+        const column = missing[gaps - 1] as number;
+        this.#missing[column] = (this.#missing[column] as number) + 1;
       }
+      if (id !== null) this.#told.addId(id);
+      if (!clear && this.#rules !== null && !this.#told.addUnclear(this.#rows)) this.#rules = null;
+      start = at + 1;
     }
-    const crlf = bytes[at] === carriageReturn;
-    if (crlf) at += 1;
-    // A line without anything may be no row.
-    if (bytes[at] !== newline || (width === 1 && at - start <= 1)) return this.#refuse(start);
-    const ends = crlf ? 'crlf' : 'lf';
-    if (this.#ends === 'unknown') this.#ends = ends;
-    if (this.#ends !== ends) return this.#refuse(start);
-    if (counted) this.#count();
-    return at + 1;
+    return start;
   }
 
-  #count(): void {
-    const [found, kinds, present] = [this.#found, this.#kinds, this.#present];
-    this.#rows += 1;
-    if (this.#rules !== null) {
-      if (found[this.#rules.id] === kind.whole) this.#told.addId(this.#id);
-      if (!this.#clear && !this.#told.addUnclear(this.#rows)) this.#rules = null;
+  /** The quote that ends a cell; -1 where nobody knows yet whether another one follows, or there is none. */
+  #closing(bytes: Buffer, start: number): number {
+    for (let at = start; ; at += 2) {
+      while (at < bytes.length && bytes[at] !== quote) {
+        if (bytes[at] === newline) this.#lineBreaks = true;
+        at += 1;
+      }
+      if (at + 1 >= bytes.length) return -1;
+      if (bytes[at + 1] !== quote) return at;
     }
-    for (let column = 0; column < found.length; column++) {
-      const each = found[column] as number;
-      if (each === 0) continue;
-      kinds[column] = (kinds[column] as number) | each;
-      present[column] = (present[column] as number) + 1;
-    }
+  }
+
+  #allowsNumber(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    column: number,
+    value: number,
+    places: number,
+    isWhole: boolean,
+  ): boolean {
+    if (this.#rules === null) return true;
+    const { cells, number, text } = this.#rules.columns[column] as CellRules;
+    if (!cells.number) return allowsText(bytes, start, end, text);
+    return number !== null && allowsNumber(number, this.#rules.numbers, value, places, isWhole);
   }
 
   /** The value of a cell is what the contract is judged by: see `textCellReader`. */
-  #judge(bytes: Buffer, start: number, end: number, column: number, { columns, numbers, id }: CsvRules): void {
-    const rules = columns[column] as CellRules;
+  #allows(bytes: Buffer, start: number, end: number, column: number, spelled: number): boolean {
+    if (this.#rules === null) return true;
+    const rules = this.#rules.columns[column] as CellRules;
     const { cells, missing, number, text } = rules;
-    const found = this.#found[column] as number;
-    if (column === id && found === kind.whole) this.#id = Number(bytes.toString('latin1', start, end));
-    let allowed: boolean;
-    if (found === 0) allowed = missing;
-    else if (found === kind.notANumber && (cells.number || !cells.any)) allowed = cells.number && missing;
-    else if (found < kind.notANumber && cells.number)
-      allowed = number !== null && allowsWritten(bytes, start, end, number, numbers);
-    else if (found === kind.boolean && cells.boolean)
-      allowed = ((bytes[start] as number) | 0x20) === 0x74 ? rules.true : rules.false;
-    else allowed = allowsText(bytes, start, end, text);
-    if (!allowed) this.#clear = false;
+    if (spelled === 0) return missing;
+    if (spelled === kind.notANumber && (cells.number || !cells.any)) return cells.number && missing;
+    if (spelled < kind.notANumber && cells.number)
+      return number !== null && allowsWritten(bytes, start, end, number, this.#rules.numbers);
+    if (spelled === kind.boolean && cells.boolean)
+      return ((bytes[start] as number) | 0x20) === 0x74 ? rules.true : rules.false;
+    return allowsText(bytes, start, end, text);
   }
 
   /** What a cell spells, as `kindOfCell` says it in SQL; 0 where it is empty. */
-  #kindOf(bytes: Buffer, start: number, end: number, column: number, counted: boolean): number {
+  #kindOf(bytes: Buffer, start: number, end: number, column: number): number {
     if (start === end) return 0;
     const begins = beginnings[bytes[start] as number];
     if (begins === 0) return kind.text;
     if (begins !== letter) {
-      const number = this.#kindOfNumber(bytes, start, end, column, counted);
+      const number = this.#kindOfNumber(bytes, start, end, column);
       if (number !== 0) return number;
     }
-    // A word for a boolean or for NaN.
-    if (end - start < 3 || end - start > 5 || begins === digit) return kind.text;
-    if (end - start === 4 && isWord(bytes, start, trueBytes)) return kind.boolean;
-    if (end - start === 5 && isWord(bytes, start, falseBytes)) return kind.boolean;
-    const text = bytes.toString('latin1', start, end);
-    if (booleanOf(text) !== null) return kind.boolean;
-    return isNotANumber(text) ? kind.notANumber : kind.text;
+    return kindOfWord(bytes, start, end);
   }
 
-  #kindOfNumber(bytes: Buffer, start: number, end: number, column: number, counted: boolean): number {
+  #kindOfNumber(bytes: Buffer, start: number, end: number, column: number): number {
     const first = bytes[start] === minus ? start + 1 : start;
     let at = afterDigits(bytes, first, end);
     const digits = at - first;
@@ -405,15 +525,17 @@ class PlainRows {
       // Of larger powers a double may be infinite, or nothing.
       unclear ||= end - at > 2;
     }
-    if (!counted || this.#digits[column] === 2) return found;
-    unclear ||= end - start > longestNumber;
+    if (this.#digits[column] === 2) return found;
+    const isMany = rounded || end - start > 15;
+    // Whoever judges each number needs to know no more of all of them.
+    unclear ||= end - start > longestNumber || (isMany && this.#rules !== null);
     if (!unclear && (rounded || hasRun(bytes, start, end))) {
       const compared = (this.#compared[column] as number) + 1;
       this.#compared[column] = compared;
       unclear = compared > mostCompared || !isExact(bytes.toString('latin1', start, end));
     }
     if (unclear) this.#digits[column] = 2;
-    else if (rounded || end - start > 15) this.#digits[column] = 1;
+    else if (isMany) this.#digits[column] = 1;
     return found;
   }
 
@@ -462,7 +584,7 @@ function allowsText(bytes: Buffer, start: number, end: number, rules: TextRules 
     let state = 0;
     for (let at = start; at < end; at++) {
       state = next[state + (bytes[at] as number)] as number;
-      if (state === stops) return false;
+      if (state < 0) return false;
     }
     if (ends[state >> 8] !== 1) return false;
   } else {
@@ -485,18 +607,29 @@ function allowsText(bytes: Buffer, start: number, end: number, rules: TextRules 
 const mostCompared = 200;
 
 /** How a number or a word of the grammar may begin, by byte: 0 where none does. */
-const [digit, sign, letter] = [1, 2, 3];
+const digit = 1;
+const sign = 2;
+const letter = 3;
 const beginnings = new Uint8Array(256);
 beginnings.fill(digit, zero, nine + 1);
 for (const byte of Buffer.from('+-')) beginnings[byte] = sign;
 for (const byte of Buffer.from('tTfFnN')) beginnings[byte] = letter;
 
-/** As most programs write them: a text made of each takes longer than all else. */
-const [trueBytes, falseBytes] = [Buffer.from('true'), Buffer.from('false')];
+/** Of words whose case is no matter letters are compared in lower case: that is one bit of theirs. */
+const words = [
+  ...[...booleanTexts.true, ...booleanTexts.false].map((text) => ({ text, is: kind.boolean, fold: 0 })),
+  ...notANumber.map((text) => ({ text, is: kind.notANumber, fold: 0x20 })),
+].map(({ text, ...others }) => ({ ...others, bytes: Buffer.from(text) }));
 
-function isWord(bytes: Buffer, start: number, word: Buffer): boolean {
-  for (let at = 0; at < word.length; at++) if (bytes[start + at] !== word[at]) return false;
-  return true;
+/** Of a cell that begins as words do. A text made of each takes longer than all else. */
+function kindOfWord(bytes: Buffer, start: number, end: number): number {
+  for (const word of words) {
+    let at = end - start === word.bytes.length ? 0 : -1;
+    while (at >= 0 && at < word.bytes.length)
+      at = ((bytes[start + at] as number) | word.fold) === word.bytes[at] ? at + 1 : -1;
+    if (at >= 0) return word.is;
+  }
+  return kind.text;
 }
 
 function afterDigits(bytes: Buffer, start: number, end: number): number {

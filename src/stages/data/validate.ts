@@ -220,7 +220,7 @@ function askedOf(dataset: Dataset, contract: Contract, id: string): Asked {
  */
 function rowsJudged({ judged, format }: Dataset, contract: Contract, id: string): Pick<Suspects, 'rows'> {
   if (judged === undefined || judged.by !== keyOfRules(contract, id)) return {};
-  return format === 'csv' && judged.unclear.length > 0 && !judged.broken ? {} : { rows: judged.unclear };
+  return format === 'csv' && judged.unclear.length > 0 ? {} : { rows: judged.unclear };
 }
 
 /** How many rows there are for ajv, or more, and what a look at all rows tells of ids. */

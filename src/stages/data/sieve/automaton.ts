@@ -127,7 +127,7 @@ function determined(steps: readonly Step[], entry: number): Automaton {
       next.push(256 * stateOf(to));
     }
   }
-  return { next: Uint32Array.from(next), ends: Uint8Array.from(ends) };
+  return { next: Int32Array.from(next), ends: Uint8Array.from(ends) };
 }
 
 /** The steps that are reached without reading, but for those that only lead on. In order. */
