@@ -2,9 +2,9 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Use } from './uses.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
-import type { JudgedLines, LineRules } from './line-rules.ts';
+import type { JudgedLines } from './line-rules.ts';
 import { longestLine } from './lines.ts';
-import { plainCsv } from './plain-csv.ts';
+import type { PlainCsv } from './plain-csv.ts';
 import {
   compressionOf,
   filesFor,
@@ -87,10 +87,8 @@ export async function csvColumns(
   from: string,
   names: readonly string[],
   dialect: CsvDialect = {},
-  /** The files, where they hold all the columns. */
-  paths: readonly string[] | null = null,
-  /** What is asked of the rows of plain files. */
-  rules?: () => Promise<LineRules | null>,
+  /** What is known of the files, where they are plain and hold all the columns. */
+  plain: PlainCsv | null = null,
 ): Promise<{
   rows: number;
   columns: DatasetColumn[];
@@ -99,7 +97,6 @@ export async function csvColumns(
   sha256s?: readonly string[];
   judged?: JudgedLines;
 }> {
-  const plain = paths === null ? null : await plainCsv(paths, names, dialect, rules);
   const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => {
     const column = columnOf(names[index] as string, kinds);
     const hasNotANumber = (kinds & kind.notANumber) !== 0;

@@ -16,6 +16,7 @@ import { inUtf8 } from './encoding.ts';
 import type { JudgedLines, LineRules } from './line-rules.ts';
 import { refuseCutTimes } from './nanoseconds.ts';
 import { parquetFrom } from './parquet-cells.ts';
+import { plainCsv, type PlainCsv } from './plain-csv.ts';
 import { digestOfParts, partsOf } from './parts.ts';
 import {
   escapeGlob,
@@ -63,6 +64,8 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
     const whole = (): Promise<string[]> => (begun ??= wholeOf(source, parts, files, options));
     // While the engine starts and looks at the files. Of CSV the look may tell all of it.
     if (format !== 'csv' || source.known !== undefined) whole().catch(() => {});
+    const early = format === 'csv' && source.known === undefined ? plainFiles(source, files, options) : undefined;
+    early?.catch(() => {});
     const { DuckDBInstance } = await engine();
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
@@ -75,7 +78,7 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
       const paths = files.map(({ path }) => path);
       await secure(connection, paths, temporary, options);
       const relation = quoteIdentifier('data');
-      const looked: Looked = source.known ?? (await look(connection, source, files, format, options));
+      const looked: Looked = source.known ?? (await look(connection, source, files, format, options, early));
       const { rows, columns, judged } = looked;
       const asNamed = files.every(({ path }, index) => path === parts[index]?.path);
       const sha256s = looked.sha256s !== undefined && asNamed ? looked.sha256s : await whole();
@@ -162,25 +165,25 @@ async function look(
   source: DatasetSource,
   files: readonly DatasetPart[],
   format: DatasetFormat,
-  { rules }: OpenOptions,
+  options: OpenOptions,
+  early?: ReturnType<typeof plainFiles>,
 ): Promise<Looked> {
   const paths = files.map(({ path }) => path);
   const partitions = source.partitions ?? [];
   for (const name of partitions) refuseUnnamedFolder(name, source.parts ?? files, format);
   switch (format) {
     case 'csv': {
-      const names = source.csv?.header ?? (await sameHeaders(files, source));
+      const { names, plain } = await (early ?? plainFiles(source, files, options));
       const all = withPartitions(names, partitions, source.uri);
       const columns = all.map((name) => ({ name, type: 'VARCHAR' }));
       const from = fromOf({ ...source, paths, format, columns });
-      const whole = partitions.length === 0 ? paths : null;
-      const found = await csvColumns(connection, from, all, source.csv, whole, rules);
+      const found = await csvColumns(connection, from, all, source.csv, plain);
       const own = found.columns.slice(0, names.length);
       if (found.lineBreaks) await refuseSwallowedRows(connection, from, own, source);
       return found;
     }
     case 'jsonl':
-      return jsonlColumns(connection, files, (await rules?.()) ?? null);
+      return jsonlColumns(connection, files, (await options.rules?.()) ?? null);
     case 'parquet': {
       const own = await sameParquetColumns(connection, files);
       withPartitions(
@@ -193,6 +196,18 @@ async function look(
       return { rows: Number(counted.getRows()[0]?.[0]), columns: [...own, ...typed] };
     }
   }
+}
+
+/** The columns that files of CSV have, and what is to be said of them without the engine. */
+async function plainFiles(
+  source: DatasetSource,
+  files: readonly DatasetPart[],
+  { rules }: OpenOptions,
+): Promise<{ names: readonly string[]; plain: PlainCsv | null }> {
+  const names = source.csv?.header ?? (await sameHeaders(files, source));
+  if ((source.partitions ?? []).length > 0) return { names, plain: null };
+  const paths = files.map(({ path }) => path);
+  return { names, plain: await plainCsv(paths, names, source.csv, rules) };
 }
 
 /** Names of columns, those of the folders after those of the files. @throws DataError for a name that both have */

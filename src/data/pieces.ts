@@ -52,18 +52,23 @@ async function afterLine(file: Awaited<ReturnType<typeof open>>, from: number): 
   }
 }
 
-/** What threads say of pieces, each in one of its own. @throws what one of them throws */
-export async function scanned(questions: readonly ScanQuestion[]): Promise<unknown[]> {
-  const workers = questions.map((workerData) => new Worker(entryPath('scan-worker'), { workerData }));
+/**
+ * What threads say of pieces, each in one of its own, which starts while its question is still made.
+ * @throws what one of them throws, or the making of a question
+ */
+export async function scanned(questions: readonly (ScanQuestion | Promise<ScanQuestion>)[]): Promise<unknown[]> {
+  const workers = questions.map(() => new Worker(entryPath('scan-worker')));
   try {
     return await Promise.all(
       workers.map(
-        (worker) =>
+        (worker, index) =>
           new Promise<unknown>((take, refuse) => {
             worker.once('message', take);
             worker.once('error', refuse);
             // Nothing comes of a thread that has ended.
             worker.once('exit', () => refuse(new Error('a thread that reads the data ended early')));
+            // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+            Promise.resolve(questions[index]).then((question) => worker.postMessage(question), refuse);
           }),
       ),
     );

@@ -57,13 +57,13 @@ export async function plainCsv(
   // Numbers are told before it is known where their cell ends.
   if (delimiter.length !== 1 || delimiter > '~' || /[0-9.-]/u.test(delimiter)) return null;
   const width = names.length;
-  const rules = (await asked?.()) ?? null;
-  const form = {
+  const asking = asked?.() ?? Promise.resolve(null);
+  const form = asking.then((rules) => ({
     width,
     delimiter,
     header: header === undefined,
     rules: rules === null ? null : cellRules(rules, names),
-  };
+  }));
   const parts: CsvPart[] = [];
   const sha256s: string[] = [];
   for (const path of paths) {
@@ -74,12 +74,13 @@ export async function plainCsv(
   }
   const together = joined(parts, width);
   if (together === null) return null;
+  const rules = await asking;
   const digests = sha256s.length === paths.length ? { sha256s } : {};
   return { ...together, ...digests, ...judgedTogether(rules, parts) };
 
   async function inOne(path: string): Promise<ScannedFile | null> {
     const hash = isPacked(path) ? null : createHash('sha256');
-    const part = await scanCsv({ path }, form, hash);
+    const part = await scanCsv({ path }, await form, hash);
     return part === null ? null : { parts: [part], ...(hash === null ? {} : { sha256: hash.digest('hex') }) };
   }
 }
@@ -93,12 +94,15 @@ interface ScannedFile {
  * Several pieces at once. A row of the first piece begins where the file does, and every piece ends with a row, so that the next one
  * begins with one too. Null where that is not so, as within quotes, or a row is not plain: one look at the whole tells.
  */
-async function inPieces(path: string, form: CsvForm, least?: number): Promise<ScannedFile | null> {
+async function inPieces(path: string, form: Promise<CsvForm>, least?: number): Promise<ScannedFile | null> {
   const pieces = await piecesOf(path, least);
   if (pieces === null) return null;
   const [found, sha256] = await Promise.all([
     scanned(
-      pieces.map((piece) => ({ format: 'csv', piece, ...form, header: form.header && piece.start === 0 }) as const),
+      pieces.map(async (piece) => {
+        const asked = await form;
+        return { format: 'csv', piece, ...asked, header: asked.header && piece.start === 0 };
+      }),
     ),
     fileDigest(path),
   ]);

@@ -95,7 +95,7 @@ test('it says what the engine says of every cell of a plain file, and nothing of
           return;
         }
         said += 1;
-        const { columns, sha256s, plain: isPlain, ...others } = await csvColumns(connection, '', named, {}, [path]);
+        const { columns, sha256s, plain: isPlain, ...others } = await csvColumns(connection, '', named, {}, plain);
         assert.ok(isPlain);
         assert.deepEqual(sha256s, [createHash('sha256').update(text).digest('hex')]);
         // What the engine does not tell.

@@ -29,7 +29,13 @@ export const data: Stage = {
   whereOf,
   sections,
   repeatable: true,
-  rules: async (context) => (await import('./sieve/row-rules.ts')).rulesOfContract(context),
+  rules: async (context) => {
+    const { rulesOfContract } = await import('./sieve/row-rules.ts');
+    const found = await rulesOfContract(context);
+    // While others look at the rows.
+    import('./validate.ts').catch(() => {});
+    return found;
+  },
   load: async () => ({ run: (await import('./validate.ts')).validateData }),
 };
 
