@@ -1,5 +1,6 @@
 import type { ClassValue } from '../data/class-text.ts';
-import type { AttributeProto, ModelProto, NodeProto, TensorProto } from './onnx-schema.ts';
+import { attribute, constantsOf, elements, listed, text } from './node-values.ts';
+import type { ModelProto, NodeProto, TensorProto } from './onnx-schema.ts';
 
 /** What an output of a graph is made of, as far as the graph says it. */
 export interface OutputOrigin {
@@ -57,7 +58,7 @@ const keepsLabel = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze',
 
 class Origins {
   readonly #producers = new Map<string, NodeProto>();
-  readonly #constants = new Map<string, TensorProto>();
+  readonly #constants: ReadonlyMap<string, TensorProto>;
   /** What labels there are of a source: of labels that are made of labels the last. */
   readonly #labels = new Map<string, ClassValue[]>();
 
@@ -69,11 +70,9 @@ class Origins {
         ? node
         : { ...node, opType: '', attribute: [] },
     );
-    for (const tensor of graph?.initializer ?? []) this.#constants.set(tensor.name, tensor);
+    this.#constants = constantsOf(graph);
     for (const node of nodes) {
       for (const name of node.output) if (name !== '') this.#producers.set(name, node);
-      const value = (node.opType === 'Constant' && attribute(node, 'value')?.t) || null;
-      if (value !== null) this.#constants.set(node.output[0] ?? '', value);
     }
     for (const node of nodes) {
       if (!/^(?:Gather|ArrayFeatureExtractor|LabelEncoder)$/u.test(node.opType)) continue;
@@ -311,10 +310,6 @@ function mapped(from: readonly ClassValue[], value: (of: ClassValue) => ClassVal
   return values.every((each) => each !== undefined) ? values : null;
 }
 
-function attribute(node: NodeProto, name: string): AttributeProto | undefined {
-  return node.attribute.find((each) => each.name === name);
-}
-
 /** The classes that a classifier declares, in the order of its scores. */
 export function classLabels(node: NodeProto): ClassValue[] | null {
   for (const { name, strings, ints } of node.attribute) {
@@ -322,46 +317,4 @@ export function classLabels(node: NodeProto): ClassValue[] | null {
     if (/^classlabels_(?:int64s|ints)$/u.test(name) && ints.length > 0) return [...ints];
   }
   return null;
-}
-
-/** The `keys` or `values` of a LabelEncoder. */
-function listed(node: NodeProto, what: 'keys' | 'values'): ClassValue[] | null {
-  for (const { name, strings, ints, floats, t } of node.attribute) {
-    if (name === `${what}_strings`) return strings.map(text);
-    if (name === `${what}_int64s`) return [...ints];
-    if (name === `${what}_floats`) return [...floats];
-    if (name === `${what}_tensor`) return elements(t ?? undefined);
-  }
-  return null;
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('utf8');
-}
-
-/** More is no list of classes. */
-const mostClasses = 100_000;
-
-/** The elements of a small tensor that lies in the model itself: of one beside it there are none here. */
-function elements(tensor: TensorProto | undefined): ClassValue[] | null {
-  if (tensor === undefined) return null;
-  const { dataType, stringData, int64Data, int32Data, rawData } = tensor;
-  const count = tensor.dims.reduce((product, size) => product * size, 1);
-  if (!(count > 0 && count <= mostClasses)) return null;
-  const bytes = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-  const raw = (size: number, read: (at: number) => number): number[] =>
-    rawData.length < count * size ? [] : Array.from({ length: count }, (_, index) => read(index * size));
-  const values: ClassValue[] =
-    dataType === 8
-      ? stringData.map(text)
-      : dataType === 7
-        ? [...int64Data, ...raw(8, (at) => Number(bytes.getBigInt64(at, true)))]
-        : dataType === 6
-          ? [...int32Data, ...raw(4, (at) => bytes.getInt32(at, true))]
-          : dataType === 1
-            ? raw(4, (at) => bytes.getFloat32(at, true))
-            : dataType === 9
-              ? [...int32Data, ...raw(1, (at) => bytes.getUint8(at))].map((value) => value !== 0)
-              : [];
-  return values.length === count ? values : null;
 }

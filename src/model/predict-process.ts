@@ -11,6 +11,7 @@ import { openModel, type OpenedModel } from './artifact.ts';
 import { batchRows, featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
 import { gapOfEach } from './gaps.ts';
+import { encodedColumns, UnknownValueCount, unknownText } from './known-values.ts';
 import type { PredictionResult, Stability } from './predictions.ts';
 import type { Answer, Job, SentResult } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
@@ -51,21 +52,28 @@ process.once('message', (job: Job) => {
 /** Milliseconds. */
 const progressEvery = 100;
 
-interface Runner extends LoadedModel {
+interface Loaded extends LoadedModel {
   plan: SessionPlan;
+  encoded(inputs: readonly InputPlan[]): ReturnType<typeof encodedColumns>;
+}
+
+interface Runner extends Loaded {
   inputs: InputPlan[];
   reader: OutputReader;
   stability?: Stability;
+  unknown: UnknownValueCount;
 }
 
 async function predictAll(job: Job, opening: Promise<Dataset>): Promise<PredictionResult[]> {
   const results: PredictionResult[] = [];
   let labels: Promise<readonly string[]> | undefined;
   const runners = new Map<number, Runner>();
+  /** All that were asked at first. */
+  let started: Runner[] = [];
   // Told when it is waited for: the models load while the engine starts.
   opening.catch(() => {});
   await withWeightsFolder(async (folder) => {
-    const loaded = new Map<number, LoadedModel & { plan: SessionPlan }>();
+    const loaded = new Map<number, Loaded>();
     const models: OpenedModel[] = [];
     for (const [index, { path, where }] of job.models.entries()) {
       // Whoever asks has read it: what cannot be read now was changed meanwhile, which is no fault of the model.
@@ -75,7 +83,12 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     for (const [index, model] of models.entries()) {
       await attempt(index, async () => {
         const planned = planSession(model);
-        loaded.set(index, { ...planned, opened: model.opened, ...(await openSession(planned.plan)) });
+        loaded.set(index, {
+          ...planned,
+          opened: model.opened,
+          encoded: (inputs) => encodedColumns(model.model, inputs),
+          ...(await openSession(planned.plan)),
+        });
       });
     }
     const dataset = await opening;
@@ -84,25 +97,47 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
       const reading = job.models[index] as Job['models'][number];
       await attempt(index, async () => {
         const inputs = planInputs(model.inspection, job.columns, dataset.columns);
-        runners.set(index, { ...model, inputs, reader: outputReader(model, job.task, job.columns, reading, total) });
+        const reader = outputReader(model, job.task, job.columns, reading, total);
+        runners.set(index, { ...model, inputs, reader, unknown: new UnknownValueCount(model.encoded(inputs)) });
       });
     }
+    started = [...runners.values()];
     if (runners.size > 0) await readAll(dataset, total);
   });
   const nonFinite: { inputs: readonly InputPlan[]; where: string; rows: readonly number[] }[] = [];
-  for (const [index, { reader, stability, inputs }] of runners) {
+  for (const [index, { reader, stability, inputs, unknown }] of runners) {
     await attempt(index, async () => {
       const finished = await reader.finish({ dataLabels }).catch((error: unknown) => {
         const where = job.models[index]?.where ?? '';
         if (error instanceof NonFiniteError) nonFinite.push({ inputs, where, rows: error.rows });
         throw error;
       });
-      results[index] = { ok: true, ...finished, ...(stability === undefined ? {} : { stability }) };
+      results[index] = {
+        ok: true,
+        ...finished,
+        ...(stability === undefined ? {} : { stability }),
+        ...(unknown.found.length === 0 ? {} : { unknownValues: unknown.found }),
+      };
     });
   }
   // A model that answers these rows shows that they can be answered.
   if (!job.othersAnswer && !results.some(({ ok }) => ok)) for (const each of nonFinite) await refuseGaps(each);
+  if (!job.othersAnswer && job.rows === undefined) refuseUnknown((await opening).rows);
   return results;
+
+  /** Where no model knows any value of a column, or answers a row with a value that it does not know, the data are others. */
+  function refuseUnknown(rows: number): void {
+    const lost = started.map(({ unknown }) => unknown.found.find((each) => unknown.fails || each.rows === rows));
+    const [first] = lost;
+    if (first === undefined || lost.includes(undefined)) return;
+    const all = first.rows === rows ? `, nor any other value of it (${counted(rows, 'rows')})` : '';
+    throw new DataError({
+      found: `${unknownText(first)}: no model has a code for ${JSON.stringify(first.example)}${all}`,
+      expected: 'the values that the models were trained on, as they are written there',
+      where: job.dataset.uri,
+      remedy: 'Write the column as in training (upper and lower case, spaces, codes), or correct columns.features',
+    });
+  }
 
   /** Where the rows without an answer are those without a value, it is for a person to say what stands there. */
   async function refuseGaps({ inputs, where, rows }: (typeof nonFinite)[number]): Promise<void> {
@@ -146,7 +181,7 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     const batches = Math.ceil(total / batchSize);
     const waiting: { rows: number; outcomes: Promise<BatchOutcome[]> }[] = [];
     let pool: SessionPool | null = null;
-    let [done, told, read] = [0, 0, 0];
+    let [done, told, read, taken] = [0, 0, 0, 0];
     // Read to their end first: the labels are read for them, and another query ends a stream of the same connection.
     const few: { rows: number; feeds: Feeds[] }[] = [];
     const range = { start: job.rows?.start ?? 0, count: Math.min(total, batchSize) };
@@ -160,6 +195,10 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
       for await (const { rows, feeds } of featureBatches(dataset, inputs, job.rows)) {
         read += 1;
         const asked = reading.map(([index], position) => (runners.has(index) ? (feeds[position] as Feeds) : null));
+        for (const [position, [, { unknown }]] of reading.entries()) {
+          unknown.add(feeds[position] as Feeds, rows, (job.rows?.start ?? 0) + taken);
+        }
+        taken += rows;
         if (pool === null) {
           const start = performance.now();
           await collect(rows, await runHere(asked));
@@ -215,11 +254,11 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     }
 
     async function collect(rows: number, outcomes: readonly BatchOutcome[]): Promise<void> {
-      for (const [position, [index, { reader }]] of reading.entries()) {
+      for (const [position, [index, { reader, unknown }]] of reading.entries()) {
         const outcome = outcomes[position] ?? null;
         if (outcome === null || !runners.has(index)) continue;
         await attempt(index, async () => {
-          if (!outcome.ok) throw outcome.error;
+          if (!outcome.ok) throw unknown.explain(outcome.error);
           reader.add(outcome.outputs, rows);
         });
       }

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts';
 import { requireSame, type LocalArtifact, type Opened } from './artifact.ts';
 import type { RowRange } from './batches.ts';
 import { startGuarded, type GuardedProcess } from './guarded-process.ts';
-import type { PredictionResult, Predictions, ReadingOptions, Stability, Tolerance } from './predictions.ts';
+import type { PredictionResult, Predictions, ReadingOptions, Tolerance } from './predictions.ts';
 
 /** What a model is compared as; `anchor`: beside the champion; `parent`: the model that a candidate was made of, by quantising it for instance. */
 export type ModelRole = 'champion' | 'candidate' | 'anchor' | 'parent';
@@ -58,12 +58,9 @@ export type Answer =
 /** A result on its way: scores that are of single precision travel as such. */
 export type SentResult =
   | Extract<PredictionResult, { ok: false }>
-  | {
-      ok: true;
+  | (Omit<Extract<PredictionResult, { ok: true }>, 'predictions'> & {
       predictions: Omit<Predictions, 'scores'> & { scores: Float32Array | Float64Array | null };
-      warnings?: string[];
-      stability?: Stability;
-    };
+    });
 
 type Outcome =
   { kind: 'results'; results: PredictionResult[] } | { kind: 'died'; fault: { code: string; message: string } };

@@ -1,4 +1,5 @@
 import type { ClassValue } from '../data/class-text.ts';
+import type { UnknownValues } from './known-values.ts';
 
 /** Predictions of one model for every row of a dataset, in the order of the dataset. */
 export interface Predictions {
@@ -71,6 +72,8 @@ export type PredictionResult =
       warnings?: string[];
       /** Of a model that was run here: whether it has one answer to a row. */
       stability?: Stability;
+      /** Of such a model too: the columns with values that it has no code for. */
+      unknownValues?: UnknownValues[];
     }
   | { ok: false; fault: { code: string; message: string } };
 

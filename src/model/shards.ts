@@ -30,6 +30,18 @@ export const Provenance = Type.Object({
       difference: Type.Number(),
     }),
   ),
+  /** Columns with values that the model has no code for. */
+  unknownValues: Type.Optional(
+    Type.Array(
+      Type.Object({
+        column: Type.String(),
+        rows: count,
+        row: count,
+        example: Type.String(),
+        known: Type.Array(Type.String()),
+      }),
+    ),
+  ),
 });
 export type Provenance = Static<typeof Provenance>;
 

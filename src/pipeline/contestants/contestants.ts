@@ -6,6 +6,7 @@ import { requireRowIds } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryHistory } from '../../evidence/index.ts';
 import { requireEngines } from '../../model/engines.ts';
+import { inOneCount } from '../../model/known-values.ts';
 import { predictModels, type ModelRole, type PredictionInput, type PredictionModel } from '../../model/predict.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import type { Contestant, ContestantsContext } from '../../stages/stage.ts';
@@ -210,7 +211,13 @@ async function predictedBefore(
     // What one shard shows of the model holds of all.
     const told = own.flatMap(({ provenance }) => provenance.stability ?? []);
     const stability = told.find(({ differs }) => differs !== null) ?? told[0];
-    found.set(role, { ok: true, predictions, ...(stability === undefined ? {} : { stability }) });
+    const unknownValues = inOneCount(own.flatMap(({ provenance }) => provenance.unknownValues ?? []));
+    found.set(role, {
+      ok: true,
+      predictions,
+      ...(stability === undefined ? {} : { stability }),
+      ...(unknownValues.length === 0 ? {} : { unknownValues }),
+    });
   }
   return found;
 }

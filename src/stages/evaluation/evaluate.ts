@@ -28,7 +28,7 @@ import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
 import { refuseAssumedOrder } from './assumed-order.ts';
-import { readingChecks, type ReadSide } from './reading-checks.ts';
+import { readingChecks, unknownValueChecks, type ReadSide } from './reading-checks.ts';
 import { columnsAt, countingRows, sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
 import { outputRows, type Outputs, type Sample } from './sample.ts';
@@ -261,6 +261,10 @@ async function judge(
     checks: [
       ...labelChecks(sample, labels),
       ...readingChecks(sample, labels, sides),
+      ...unknownValueChecks(dataset.rows, {
+        candidate: candidate.result,
+        champion: same ? null : (champion?.result ?? null),
+      }),
       ...(same ? [] : reuseChecks(input.reuse, plan.spending)),
       ...(input.selection === undefined ? [] : [selectionCheck(input.selection, plan.primary.metric.title)]),
       ...steadinessChecks(candidate.result, same ? null : (champion?.result ?? null)),

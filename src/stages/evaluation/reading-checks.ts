@@ -1,6 +1,7 @@
 import { classPosition, classText } from '../../data/class-text.ts';
 import type { Check } from '../../evidence/check.ts';
-import type { Predictions } from '../../model/predictions.ts';
+import { unknownText } from '../../model/known-values.ts';
+import type { PredictionResult, Predictions } from '../../model/predictions.ts';
 import { listed, type Labels } from './labels.ts';
 import type { Sample } from './sample.ts';
 
@@ -18,6 +19,32 @@ export function readingChecks(
   sides: { readonly [role in 'candidate' | 'champion']: ReadSide | undefined },
 ): Check[] {
   return [...unknownClasses(sample, labels, sides), ...ties(sample, sides)];
+}
+
+/** Columns with values that a model has no code for: to it they are all the same, or like those it knows. */
+export function unknownValueChecks(
+  rows: number,
+  results: { readonly [role in 'candidate' | 'champion']: PredictionResult | null },
+): Check[] {
+  const found = Object.entries(results).flatMap(([role, result]) =>
+    result?.ok === true ? (result.unknownValues ?? []).map((each) => ({ ...each, role })) : [],
+  );
+  const columns = [...new Set(found.map(({ column }) => column))];
+  return columns.map((column) => {
+    const own = found.filter((each) => each.column === column);
+    const candidate = own.find(({ role }) => role === 'candidate');
+    return {
+      id: `evaluation/unknown-values(${column})`,
+      title: `Values of ${column} that a model does not know`,
+      verdict: candidate === undefined ? 'pass' : 'fail',
+      severity: candidate === undefined ? 'info' : 'warn',
+      message: own
+        .map((each) => `The ${each.role} does not know ${each.rows} of ${rows} values: ${unknownText(each)}.`)
+        .join(' '),
+      observed: candidate?.rows ?? 0,
+      required: 0,
+    };
+  });
 }
 
 /** Classes that rows are of and a model does not have: it cannot but be wrong there. */

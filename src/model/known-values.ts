@@ -1,0 +1,174 @@
+import type { ClassValue } from '../data/class-text.ts';
+import { ModelError } from '../errors.ts';
+import { withoutPersonal } from '../data/personal.ts';
+import { quoted } from '../wording.ts';
+import type { Feeds } from './batches.ts';
+import type { InputPlan } from './features.ts';
+import { attribute, constantsOf, elements, listed, text } from './node-values.ts';
+import { allNodes, type ModelProto, type NodeProto } from './onnx.ts';
+
+/** Values of a column that no encoder of a model has a code for. */
+export interface UnknownValues {
+  column: string;
+  rows: number;
+  /** The first of these rows, from 0, and its value. */
+  row: number;
+  example: string;
+  /** A few of the values that the model knows. */
+  known: string[];
+}
+
+/** A column that goes into encoders alone: by its place in an input, the values that one of them has a code for. */
+interface EncodedColumn {
+  input: string;
+  place: number;
+  column: string;
+  values: Set<ClassValue>;
+  /** The model cuts off fractions before it looks a value up. */
+  whole: boolean;
+}
+
+type Ref = EncodedColumn & { isText: boolean; encoded: boolean; other: boolean };
+
+/** Operators that hand on the columns of their first input. */
+const keeps = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
+const encoders = new Set(['OneHotEncoder', 'LabelEncoder', 'CategoryMapper']);
+const stringType = 8;
+/** Types of TensorProto.DataType that cut off fractions. */
+const wholeTypes = new Set([2, 3, 4, 5, 6, 7, 12, 13]);
+
+/**
+ * The columns of which the graph says all values that it tells apart: those that go to encoders, by way of operators that pick and
+ * join columns, and nowhere else. A list of one value is a question, not a list.
+ */
+export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]): EncodedColumn[] {
+  const columns = inputs.flatMap(({ input, columns: names }) =>
+    names.map((column, place): Ref => {
+      const of = { input: input.name, isText: input.type === 'string', place, column };
+      return { ...of, values: new Set(), whole: false, encoded: false, other: false };
+    }),
+  );
+  const held = new Map<string, Ref[]>(
+    inputs.map(({ input: { name } }) => [name, columns.filter((each) => each.input === name)]),
+  );
+  const constants = constantsOf(model.graph);
+  const top = new Set(model.graph?.node);
+  for (const node of allNodes(model)) {
+    const given = node.input.flatMap((name) => held.get(name) ?? []);
+    if (given.length === 0) continue;
+    const keys = top.has(node) && encoders.has(node.opType) && node.domain === 'ai.onnx.ml' ? encoderKeys(node) : null;
+    const after = top.has(node) ? handedOn(node) : null;
+    if (keys !== null) {
+      for (const each of given) {
+        each.encoded = true;
+        if (keys.length > 1) for (const key of keys) each.values.add(key);
+        else each.other = true;
+      }
+    } else if (after !== null) for (const [name, refs] of after) held.set(name, refs);
+    else for (const each of given) each.other = true;
+  }
+  for (const { name } of model.graph?.output ?? []) for (const each of held.get(name) ?? []) each.other = true;
+  return columns.filter(({ encoded, other }) => encoded && !other);
+
+  /** The columns of each output of a node that only moves them; null for any other. */
+  function handedOn(node: NodeProto): [output: string, columns: Ref[]][] | null {
+    const [first = [], output = ''] = [held.get(node.input[0] ?? ''), node.output[0]];
+    const axis = attribute(node, 'axis')?.i ?? 0;
+    const isOfColumns = axis === 1 || axis === -1;
+    if (keeps.has(node.opType)) {
+      const to = node.opType === 'Cast' ? (attribute(node, 'to')?.i ?? 0) : null;
+      // The text of a number, and the number of a text, are other values.
+      if (to !== null && first.some(({ isText }) => isText !== (to === stringType))) return null;
+      if (to !== null && wholeTypes.has(to)) for (const each of first) each.whole = true;
+      return [[output, first]];
+    }
+    if (node.opType === 'Concat' && isOfColumns) {
+      const parts = node.input.map((name) => held.get(name));
+      return parts.every((part) => part !== undefined) ? [[output, parts.flat()]] : null;
+    }
+    const picks = (node.opType === 'Gather' && isOfColumns) || node.opType === 'ArrayFeatureExtractor';
+    const at = picks ? elements(constants.get(node.input[1] ?? '')) : null;
+    const picked = at?.map((index) => first.at(Number(index))) ?? [undefined];
+    return picked.every((each) => each !== undefined) ? [[output, picked]] : null;
+  }
+}
+
+function encoderKeys(node: NodeProto): ClassValue[] | null {
+  const [texts, numbers] = [attribute(node, 'cats_strings')?.strings, attribute(node, 'cats_int64s')?.ints];
+  const categories = [...(texts ?? []).map(text), ...(numbers ?? [])];
+  return listed(node, 'keys') ?? (categories.length === 0 ? null : categories);
+}
+
+/** Counts, batch by batch, the rows whose values a model does not know. */
+export class UnknownValueCount {
+  readonly #columns: readonly EncodedColumn[];
+  readonly #found = new Map<EncodedColumn, UnknownValues>();
+  /** The model refused a row for such a value. */
+  fails = false;
+
+  constructor(columns: readonly EncodedColumn[]) {
+    this.#columns = columns;
+  }
+
+  /** @param before rows that were counted already */
+  add(feeds: Feeds, rows: number, before: number): void {
+    for (const each of this.#columns) {
+      const { data } = feeds[each.input] ?? {};
+      if (data === undefined) continue;
+      const width = data.length / rows;
+      for (let row = 0; row < rows; row += 1) {
+        const given = data[row * width + each.place] as string | number | bigint;
+        const value = typeof given === 'string' ? given : each.whole ? Math.trunc(Number(given)) : Number(given);
+        // What is missing is no value.
+        if (each.values.has(value) || Number.isNaN(value)) continue;
+        const found = this.#found.get(each);
+        if (found !== undefined) found.rows += 1;
+        else {
+          this.#found.set(each, {
+            column: each.column,
+            rows: 1,
+            row: before + row,
+            example: String(given),
+            known: [...each.values].slice(0, 5).map(String),
+          });
+        }
+      }
+    }
+  }
+
+  /** A model may refuse a row with a value that it does not know. */
+  explain(error: ModelError): ModelError {
+    const [first] = this.found.toSorted((one, other) => one.row - other.row);
+    if (first === undefined || !/unknown category/iu.test(error.message)) return error;
+    this.fails = true;
+    return new ModelError({
+      found: `the model refuses a value that it does not know: ${unknownText(first)}`,
+      expected: 'an answer to every row',
+      remedy: 'Train and export it so that it takes unknown values (scikit-learn: handle_unknown)',
+      cause: error,
+    });
+  }
+
+  get found(): UnknownValues[] {
+    return [...this.#found.values()];
+  }
+}
+
+/** What was found in parts of the rows, as found in all of them. */
+export function inOneCount(parts: readonly UnknownValues[]): UnknownValues[] {
+  const found = new Map<string, UnknownValues>();
+  for (const part of parts.toSorted((one, other) => one.row - other.row)) {
+    const before = found.get(part.column);
+    found.set(part.column, before === undefined ? part : { ...before, rows: before.rows + part.rows });
+  }
+  return [...found.values()];
+}
+
+/** Such as `column "city", row 8 has "Lima", and the model knows "rome", "lima", ...`. */
+export function unknownText({ column, row, example, known }: UnknownValues): string {
+  return `column ${quoted(column)}, row ${row + 1} has ${shown(example)}, and the model knows ${known.map(shown).join(', ')}`;
+}
+
+function shown(value: string): string {
+  return quoted(withoutPersonal(value));
+}
