@@ -59,7 +59,40 @@ export async function refusalOfSelection(connection: DuckDBConnection, sql: stri
     const refusal = refusalOf(node, named);
     if (refusal !== null) return refusal;
   }
-  return null;
+  // Within the `select * from (...)` above.
+  const outer = tree.statements[0]?.node as { from_table?: { subquery?: { node?: Node } } } | undefined;
+  const own = outer?.from_table?.subquery?.node;
+  if (own === undefined || !(await isOneRow(connection, own))) return null;
+  return {
+    shape: true,
+    found: 'the query returns one row whatever the data are, and so can never pass',
+    remedy: 'Say after HAVING which result is wrong, as in select max(x) from data having max(x) > 100',
+  };
+}
+
+/** Is it an aggregate of all rows, or of none, without a condition on the result? */
+async function isOneRow(connection: DuckDBConnection, query: Node): Promise<boolean> {
+  const { having, qualify, where_clause: where, from_table: from, modifiers } = query;
+  const groups = [query['group_expressions'], query['group_sets']].flat();
+  const isLimited = (modifiers as Node[]).some(({ type }) => String(type).startsWith('LIMIT'));
+  if (query.type !== 'SELECT_NODE' || having !== null || qualify !== null || groups.length > 0 || isLimited)
+    return false;
+  if ((from as Node).type === 'EMPTY') return where === null;
+  const called = new Set<string>();
+  const stack: unknown[] = [query['select_list']];
+  while (stack.length > 0) {
+    const part = stack.pop();
+    if (typeof part !== 'object' || part === null) continue;
+    const { class: kind, function_name: name } = part as Node;
+    if (kind === 'SUBQUERY' || kind === 'WINDOW') continue;
+    if (kind === 'FUNCTION') called.add(String(name).toLowerCase());
+    stack.push(...Object.values(part));
+  }
+  const names = [...called].map(quoteLiteral).join(', ');
+  const found = await connection.runAndReadAll(
+    `select 1 from duckdb_functions() where function_name in (${names || 'null'}) group by function_name having bool_and(function_type = 'aggregate')`,
+  );
+  return found.currentRowCount > 0;
 }
 
 function refusalOf(node: Node, named: ReadonlySet<string>): Refusal | null {

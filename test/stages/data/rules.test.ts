@@ -232,6 +232,8 @@ describe('SQL of a rule is refused where it', () => {
     ['depends on the clock', 'select * from data where now() > id', /now\(\)/u],
     ['samples', 'select * from data using sample 1', /sample/u],
     ['is none', 'selekt', /cannot be parsed/u],
+    ['is one aggregate', 'select count(*) + 1 as n from data where id > 9', /one row whatever the data are/u],
+    ['is one row of no table', 'with t as (select 1) select 1', /one row whatever the data are.*HAVING/su],
     ['names no column', 'select nope from data', /the query cannot be computed: .*nope/u],
   ];
   for (const [name, sql, says] of refused) {
@@ -243,6 +245,26 @@ describe('SQL of a rule is refused where it', () => {
       }),
     );
   }
+});
+
+test('SQL of a rule may be an aggregate with a condition, by group, in a window or in a subquery', async () => {
+  const queries = [
+    'select max(id) from data having max(id) > 100',
+    'select city from data group by city having count(*) > 100',
+    'select id, max(id) over () as most from data where id > 100',
+    'select id from data where id > 10 * (select avg(id) from data)',
+    'select * from (select count(*) as n from data) where n > 100',
+    'select upper(city) from data where id > 100 order by 1',
+  ];
+  const { checks } = await judged(
+    { evaluation },
+    queries.map((sql, at) => ({ sql, name: `q${at}` })),
+  );
+  const own = checks.filter(({ id }) => /q\d/u.test(id));
+  assert.deepEqual(
+    own.map(({ verdict }) => verdict),
+    queries.map(() => 'pass'),
+  );
 });
 
 test('every row that fails is listed in files, with id, line, column, rule and value', async () => {
