@@ -5,7 +5,7 @@ import type { Predictions, ReadingOptions, SettledReading } from './predictions.
 import { contradictionError, contradictionOf } from './read-outputs/agree.ts';
 import { chooseOutputs, isLabelName, possibleLabels, type ChosenOutputs } from './read-outputs/choose.ts';
 import { finalScores, kindOf, positiveColumn, refuseOtherClass } from './read-outputs/class-scores.ts';
-import { classesOf, labelIndexes, labelValues, type Classes } from './read-outputs/classes.ts';
+import { classesOf, labelIndexes, labelReadings, type Classes } from './read-outputs/classes.ts';
 import { readLabels, refuseOtherLabels } from './read-outputs/labels.ts';
 import { refuseOtherOrders } from './read-outputs/other-orders.ts';
 import { rowReader, type RowReader, type RowValues } from './read-outputs/rows.ts';
@@ -355,10 +355,26 @@ async function readClasses(
     threshold: thresholdIn(transformed ? 'double' : scores.type, reading.threshold ?? cut),
   };
 
+  /** Of two readings that fit, the one that no score contradicts. */
+  function likeliest([first, other]: (readonly ClassValue[])[]): readonly ClassValue[] {
+    const contradicts = (values: readonly ClassValue[]): boolean =>
+      contradictionOf({
+        labels: labelIndexes(labels as Int32Array, seen, values),
+        values: (scores as Scores).values,
+        width,
+        classes,
+        positive: 1,
+        cut: 0,
+      }) !== null;
+    return other !== undefined && contradicts(first as ClassValue[]) && !contradicts(other)
+      ? other
+      : (first as ClassValue[]);
+  }
+
   /** Beside scores that the configuration names, what holds no class is no output of labels. */
   function labelsWritten(): readonly ClassValue[] | null {
     try {
-      return labelValues(classes, own, seen);
+      return likeliest(labelReadings(classes, own, seen, width > 1));
     } catch (error) {
       if (scores === null || reading.output === undefined || !(error instanceof ConfigError)) throw error;
       return null;

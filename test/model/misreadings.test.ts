@@ -335,6 +335,52 @@ test('the number of a class beside the scores shows the order of the classes', a
   );
 });
 
+describe('labels that count the classes from 1, as keys of ML.NET do', () => {
+  const keyed = (nodes: readonly Uint8Array[]): Uint8Array =>
+    model(
+      built(
+        [
+          ...softmaxed,
+          ...nodes,
+          node('Add', ['best', 'next'], ['key']),
+          node('Cast', ['key'], ['PredictedLabel'], [intAttribute('to', 7)]),
+        ],
+        [p3, ['PredictedLabel', 'int64', ['N']]],
+        [tensor('next', 'int64', [], int64s(1))],
+      ),
+    );
+  const highest = node('ArgMax', ['p'], ['best'], [intAttribute('axis', 1), intAttribute('keepdims', 0)]);
+  for (const labels of [three, ['0', '1', '2'], ['1', '2', '3']]) {
+    it(`are read by the scores: ${labels.join(', ')}`, async () => {
+      const { classes, labels: given } = await read(keyed([highest]), multiclass, { labels });
+      assert.deepEqual(classes?.map(String), labels);
+      assert.deepEqual([...(given ?? [])], [0, 1, 2, 2, 0]);
+    });
+  }
+
+  it('may leave out the last class', async () => {
+    const smallest = tensor('less', 'float', [3], floats(0, 0, -9));
+    const bytes = model(
+      built(
+        [
+          node('Add', ['x', 'less'], ['z']),
+          node('Softmax', ['z'], ['p'], [intAttribute('axis', 1)]),
+          highest,
+          node('Add', ['best', 'next'], ['PredictedLabel']),
+        ],
+        [p3, ['PredictedLabel', 'int64', ['N']]],
+        [smallest, tensor('next', 'int64', [], int64s(1))],
+      ),
+    );
+    assert.deepEqual([...((await read(bytes, multiclass, { labels: three })).labels ?? [])], [0, 1, 0, 1, 0]);
+  });
+
+  it('contradict scores of which they are not the highest', async () => {
+    const lowest = node('ArgMin', ['p'], ['best'], [intAttribute('axis', 1), intAttribute('keepdims', 0)]);
+    await assert.rejects(read(keyed([lowest]), multiclass, { labels: three }), /contradicts the scores of output p/u);
+  });
+});
+
 test('metadata that lists the labels of a multilabel task in another order are an error', async () => {
   const columns = { label: ['u', 'v', 'w'], features: ['a', 'b', 'c'] };
   const nodes = [node('MatMul', ['x', 'eye'], ['z']), node('Sigmoid', ['z'], ['p'])];

@@ -128,16 +128,19 @@ export function sortedClasses(texts: readonly string[]): string[] {
 }
 
 /**
- * What the label output writes for each class: the class itself, what the graph says, or the position among the classes.
+ * What the label output may write for each class: the class itself, what the graph says, or the position among the classes, from 0
+ * or (keys of ML.NET) from 1. The first is the likeliest; a second one is for the scores to tell from it.
  * @param origin of the labels; of the same source as the scores
  * @throws ConfigError for a label that is none of these
  */
-export function labelValues(
+export function labelReadings(
   classes: readonly ClassValue[],
   origin: OutputOrigin | undefined,
   seen: readonly ClassValue[],
-): readonly ClassValue[] {
+  fromOne: boolean,
+): (readonly ClassValue[])[] {
   const positions = classes.map((_, index) => index);
+  const keys = positions.map((position) => position + 1);
   const own = origin?.classes?.length === classes.length ? origin.classes : null;
   const names = classes.map(classText);
   const sameNames = own !== null && own.every((each) => classPosition(each, names) >= 0);
@@ -147,10 +150,12 @@ export function labelValues(
       : origin !== undefined && own === null
         ? [positions, classes]
         : [classes, positions];
-  for (const values of readings) {
+  const fitting = [...readings, ...(fromOne ? [keys] : [])].filter((values) => {
     const texts = values.map(classText);
-    if (seen.every((label) => classPosition(label, texts) >= 0)) return values;
-  }
+    return seen.every((label) => classPosition(label, texts) >= 0);
+  });
+  const [first] = fitting;
+  if (first !== undefined) return first === positions && fitting.includes(keys) ? [first, keys] : [first];
   const other = seen.find((label) => classPosition(label, names) < 0) as ClassValue;
   throw new ConfigError({
     found: `The model predicts the label ${JSON.stringify(other)}`,

@@ -17,7 +17,9 @@ export function refuseOtherOrders(
   of: 'class' | 'label' = 'class',
 ): void {
   const names = classes.map(classText);
-  const stated = Object.entries(metadata).filter(([key]) => keys.test(key));
+  const stated = Object.entries(metadata)
+    .flatMap(([key, text]) => withNested(key, text))
+    .filter(([key]) => keys.test(key));
   const lists = [
     ...stated.map(([key, text]) => ({ where: `Its metadata (${key})`, listed: listIn(text, key) })),
     ...classLists.map((list) => ({ where: 'A part of it', listed: list.map(classText) })),
@@ -33,6 +35,15 @@ export function refuseOtherOrders(
       remedy: `Set columns.${of === 'class' ? 'classes' : of}: [${order}], or ${of === 'class' ? 'the other order' : 'correct the metadata'}`,
     });
   }
+}
+
+/** Whole configurations are kept as one text too: `config: {"id2label": {...}}`. */
+function withNested(key: string, text: string, depth = 0): [key: string, text: string][] {
+  const value = depth < 4 && text.trimStart().startsWith('{') ? parsed(text) : null;
+  const nested = Object.entries((value ?? {}) as Record<string, unknown>).flatMap(([name, each]) =>
+    withNested(name, typeof each === 'string' ? each : JSON.stringify(each), depth + 1),
+  );
+  return [[key, text], ...nested];
 }
 
 /**

@@ -43,6 +43,9 @@ describe('where the order of the sorted labels is assumed', () => {
     ['output_classes', JSON.stringify(words)],
     ['label_encoder_mapping', JSON.stringify({ bad: 1, good: 2, 'so-so': 0 })],
     ['idx_to_str', words.join(',')],
+    ['config', JSON.stringify({ model_type: 'bert', id2label: { 0: 'so-so', 1: 'bad', 2: 'good' } })],
+    ['model_info', JSON.stringify({ head: { classes: words }, layers: [1, null] })],
+    ['metadata', JSON.stringify({ names: "{0: 'so-so', 1: 'bad', 2: 'good'}" })],
   ] as const) {
     test(`metadata that lists the classes in another order is an error that says both: ${key}`, async () => {
       await assert.rejects(
