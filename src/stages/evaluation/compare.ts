@@ -113,7 +113,8 @@ function intervalOf(metric: ShownMetric, judged: Judged, { champion, candidate }
   const counts = metric.kind === 'proportion' || metric.kind === 'cells' || metric.kind === 'moments';
   if (!counts && sameOutputs(champion, candidate)) return pointInterval(0, 'same-outputs');
   const { scores } = candidate;
-  if (metric.kind === 'statistic' && metric.ofOrder === true && champion.scores !== null && scores !== null) {
+  const ofOrder = metric.kind === 'area' || (metric.kind === 'statistic' && metric.ofOrder === true);
+  if (ofOrder && champion.scores !== null && scores !== null) {
     if (sameOrder(champion.scores, scores)) return pointInterval(0, 'same-order');
   }
   return judged.interval();

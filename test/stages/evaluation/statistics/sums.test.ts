@@ -92,6 +92,19 @@ describe('intervals from sums', () => {
     }
   });
 
+  it('of areas have no width where the candidate is the champion calibrated anew', () => {
+    const scores = all.champion.scores!.map((score) => score ** 3);
+    for (const name of ['roc_auc', 'average_precision']) {
+      for (const [what, sample] of samples) {
+        const calibrated = { ...all.champion, scores };
+        const { interval } = compareMetric(findMetric(name, binary, 'test'), sample, all.champion, calibrated, {
+          seed: 5,
+        });
+        assert.deepEqual([interval.lower(0.05) + 0, interval.upper(0.05) + 0], [0, 0], `${name}, ${what}`);
+      }
+    }
+  });
+
   it('do not depend on the order of the rows', () => {
     const sample: Sample = { ...all.sample, weights: null, clusters: null };
     const reversed = (outputs: Outputs): Outputs => ({
