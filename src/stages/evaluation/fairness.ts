@@ -32,6 +32,8 @@ export interface GroupRates {
 export interface Groups {
   column: string;
   names: string[];
+  /** Rows of each of these groups, whatever their weights. */
+  sizes: number[];
   /** Group number of each row, -1 for a row that is left out. */
   ofRow: Int32Array;
   /** Groups with fewer than min_rows rows. */
@@ -92,6 +94,7 @@ export function groupsOf(column: string, texts: readonly (string | null)[], mini
   return {
     column,
     names,
+    sizes: names.map((name) => counts.get(name) as number),
     ofRow: Int32Array.from(named, (name) => numbers.get(name) ?? -1),
     small: [...counts.keys()]
       .filter((name) => !numbers.has(name))
@@ -117,27 +120,27 @@ export function groupRates(
     cells[group * 4 + truth + (decisions[row] === favourable ? 1 : 0)]! +=
       weights === null ? 1 : (weights[row] as number);
   }
-  return ratesOf(groups.names, cells);
+  return ratesOf(groups, cells);
 }
 
 /** @param cells per group: negatives refused, negatives selected, positives refused, positives selected */
-function ratesOf(names: readonly string[], cells: Float64Array): GroupRates[] {
+function ratesOf({ names, sizes }: Groups, cells: Float64Array): GroupRates[] {
   return names.flatMap((group, index) => {
     const [trueNegatives, falsePositives, falseNegatives, truePositives] = cells.subarray(
       index * 4,
       index * 4 + 4,
     ) as unknown as [number, number, number, number];
-    const rows = trueNegatives + falsePositives + falseNegatives + truePositives;
-    if (rows === 0) return [];
+    const total = trueNegatives + falsePositives + falseNegatives + truePositives;
+    if (total === 0) return [];
     return [
       {
         group,
-        rows,
-        selectionRate: (falsePositives + truePositives) / rows,
+        rows: sizes[index] as number,
+        selectionRate: (falsePositives + truePositives) / total,
         truePositiveRate: share(truePositives, falseNegatives + truePositives),
         falsePositiveRate: share(falsePositives, trueNegatives + falsePositives),
         precision: share(truePositives, falsePositives + truePositives),
-        accuracy: (truePositives + trueNegatives) / rows,
+        accuracy: (truePositives + trueNegatives) / total,
       },
     ];
   });
@@ -405,7 +408,7 @@ function* jointReplicates(
         sides[1][group * 4 + truth + (cell & 1)]! += drawn[cell] as number;
       }
     }
-    yield { before: ratesOf(groups.names, sides[0]), after: ratesOf(groups.names, sides[1]) };
+    yield { before: ratesOf(groups, sides[0]), after: ratesOf(groups, sides[1]) };
   }
 }
 

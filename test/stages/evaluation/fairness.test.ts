@@ -65,6 +65,15 @@ describe('fairness on credit-synth by group', () => {
     }
   });
 
+  it('counts the rows of a group, not their weights', () => {
+    const groups = groupsOf('group', texts, 1);
+    const weights = new Float64Array(sample.rows).fill(2.5);
+    const [plain, weighted] = [null, weights].map((each) =>
+      groupRates(sample, outputs.get('candidate')!, groups, 1, each).map(({ rows }) => rows),
+    );
+    assert.deepEqual(weighted, plain);
+  });
+
   it('fails the candidate whose gaps grow, and names the groups', () => {
     const gates: Fairness['gates'] = [
       { metric: 'demographic_parity_ratio', min: 0.8 },
