@@ -43,6 +43,7 @@ import {
   sliceUses,
   type SliceRows,
 } from './slices.ts';
+import { scaleChecks } from './scale.ts';
 import { steadinessChecks } from './steadiness.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
 
@@ -261,6 +262,7 @@ async function judge(
     checks: [
       ...labelChecks(sample, labels),
       ...readingChecks(sample, labels, sides),
+      ...scaleChecks(sample, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
       ...unknownValueChecks(dataset.rows, {
         candidate: candidate.result,
         champion: same ? null : (champion?.result ?? null),
