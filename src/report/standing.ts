@@ -83,7 +83,11 @@ export function deciding({ decision, evidence }: Result): {
   const [worst, ...others] = blocking.filter(isOpen);
   if (worst !== undefined) return { message: worst.message, others: others.length, check: worst };
   const passed = blocking.filter((check) => check.verdict === 'pass').length;
-  if (passed === 0) return { message: 'no blocking check could be computed', others: 0 };
+  if (passed === 0) {
+    const all = worstFirst(evidence);
+    const why = all.find(isOpen) ?? all.find(({ id }) => id === 'evaluation/same-model');
+    return { message: why?.message ?? 'no blocking check could be computed', others: 0, check: why };
+  }
   // Who forgot to name the champion must not take floors alone for a comparison.
   const alone = evidence.some(
     ({ kind, subjects, checks }) =>

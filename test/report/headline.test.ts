@@ -67,5 +67,13 @@ describe('the headline', () => {
       'Passed: the one blocking check passed, and there was no champion to compare with',
     );
     assert.equal(headline({ decision: null, evidence: [] }), 'Nothing shown: no blocking check could be computed');
+    const same = check({ id: 'evaluation/same-model', severity: 'info', message: 'The candidate is the champion.' });
+    const labels = check({ verdict: 'fail', severity: 'warn', message: 'All labels are 1.' });
+    for (const [checks, says] of [
+      [[same], 'Nothing shown: the candidate is the champion'],
+      [[same, labels], 'Nothing shown: all labels are 1'],
+    ] as const) {
+      assert.equal(headline({ decision: null, evidence: [evidence([...checks])] }), says);
+    }
   });
 });
