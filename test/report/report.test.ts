@@ -137,6 +137,7 @@ for (const [name, render] of Object.entries(renderers)) {
           ' ',
         );
       assert.match(said(slow), /No harm is shown: see below what kept it open/u);
+      assert.match(said({ ...slow, id: 'evaluation/champion' }), /Mend what is said of the champion/u);
       const busy = check({ id: 'load/generator', severity: 'info', verdict: 'inconclusive', message: 'It was busy.' });
       assert.match(said(slow, busy), /Measure again on a quieter machine, or at a lower rate/u);
     });
