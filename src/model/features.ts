@@ -11,6 +11,8 @@ export interface InputPlan {
   columns: string[];
   /** Dimensions after the first, which counts rows: [60] of a matrix, [1] of a named column, [1, 8, 8] of an image, [] of a vector. */
   rowShape: number[];
+  /** Nobody says that the features of this input are in this order: it is that of the data. */
+  inDataOrder?: true;
 }
 
 /**
@@ -46,7 +48,7 @@ function singleInput(
   names: readonly string[],
 ): InputPlan {
   const size = rowSize(input) ?? countOf(inspection.featureCounts, input.name);
-  const features = featureOrder(inspection, columns, names, size);
+  const { features, ...order } = featureOrder(inspection, columns, names, size);
   refuseRowsLast(input, features);
   const wanted = size ?? features.length;
   if (wanted !== features.length) {
@@ -63,7 +65,7 @@ function singleInput(
       remedy: 'A missing or extra column? List the features, in the order of the model, in columns.features',
     });
   }
-  return plan(input, features);
+  return { ...plan(input, features), ...order };
 }
 
 /** `[features, N]`: fed with rows first, it would take rows for features. @throws MismatchError */
@@ -85,12 +87,12 @@ function featureOrder(
   columns: Columns,
   names: readonly string[],
   size: number | undefined,
-): string[] {
+): { features: string[] } & Pick<InputPlan, 'inDataOrder'> {
   const isUsual = own?.every((name) => names.includes(name)) === true && (size ?? own.length) === own.length;
   if (own !== null && (columns.features === undefined || isUsual)) {
     refuseRoles('Feature', own, columns);
     const twice = own.find((name, index) => own.indexOf(name) !== index);
-    if (twice === undefined) return known(own, names, 'The metadata of the model');
+    if (twice === undefined) return { features: known(own, names, 'The metadata of the model') };
     throw new MismatchError({
       found: `The metadata of the model names the feature ${JSON.stringify(twice)} twice`,
       expected: 'each feature once',
@@ -98,22 +100,24 @@ function featureOrder(
         'List the features, in the order of the model, in columns.features, and correct the metadata (feature_names)',
     });
   }
-  if (columns.features !== undefined) return known(columns.features, names, 'columns.features');
+  if (columns.features !== undefined) return { features: known(columns.features, names, 'columns.features') };
   const all = names.filter((name) => roleOf(name, columns) === null && !isSavedIndex(name));
-  refuseOtherOrder(metadata, all);
-  return all;
+  const isStated = isInMetadata(metadata, all) || all.length < 2;
+  return isStated ? { features: all } : { features: all, inDataOrder: true };
 }
 
 /** Keys other than `feature_names`, under which people keep the names of the features. */
 const listKeys =
   /^(?:model_?|input_?)?(?:features?|columns|variables|predictors|inputs?)(?:_?(?:names?|order|list|columns|in))*_?$/iu;
 
-/** Nobody has said in which order the model takes the features. @throws ConfigError where its metadata lists these in another one */
-function refuseOtherOrder(metadata: Readonly<Record<string, string>>, features: readonly string[]): void {
+/** Does metadata list the features in the order of the data? @throws ConfigError where it lists these in another one */
+function isInMetadata(metadata: Readonly<Record<string, string>>, features: readonly string[]): boolean {
+  let isStated = false;
   for (const [key, text] of Object.entries(metadata)) {
     // Lists of all columns of the training have the label among them.
     const list = (listKeys.test(key) ? namesIn(text) : []).filter((name) => features.includes(name));
     const isSame = list.every((name, at) => name === features[at]);
+    isStated ||= isSame && list.length === features.length;
     if (isSame || list.length !== features.length || !features.every((name) => list.includes(name))) continue;
     throw new ConfigError({
       found: `The metadata of the model (${key}) lists the features in the order ${listed(list)}`,
@@ -121,6 +125,7 @@ function refuseOtherOrder(metadata: Readonly<Record<string, string>>, features: 
       remedy: 'List the features, in the order of the model, in columns.features',
     });
   }
+  return isStated;
 }
 
 /** @throws ConfigError where an input or a feature of a model is named after a column that is no feature */

@@ -117,6 +117,7 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
         ...finished,
         ...(stability === undefined ? {} : { stability }),
         ...(unknown.found.length === 0 ? {} : { unknownValues: unknown.found }),
+        ...(inputs[0]?.inDataOrder === true ? { featuresInDataOrder: inputs[0].columns } : {}),
       };
     });
   }

@@ -74,6 +74,8 @@ export type PredictionResult =
       stability?: Stability;
       /** Of such a model too: the columns with values that it has no code for. */
       unknownValues?: UnknownValues[];
+      /** Of such a model too: features that it was fed in the order of the data, since nobody names another. */
+      featuresInDataOrder?: string[];
     }
   | { ok: false; fault: { code: string; message: string } };
 

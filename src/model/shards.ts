@@ -30,6 +30,8 @@ export const Provenance = Type.Object({
       difference: Type.Number(),
     }),
   ),
+  /** Features that the model was fed in the order of the data. */
+  featuresInDataOrder: Type.Optional(Type.Array(Type.String())),
   /** Columns with values that the model has no code for. */
   unknownValues: Type.Optional(
     Type.Array(

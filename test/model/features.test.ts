@@ -125,7 +125,14 @@ test('a vector is one row of so many features, unless it is a column of a fixed 
     input: { name: 'x', type: 'float', shape: [1, 2], bare: true },
     columns: ['a', 'b'],
     rowShape: [2],
+    inDataOrder: true,
   });
+  for (const stated of [
+    planInputs(vector, { ...columns, features: ['a', 'b'] }, data),
+    planInputs({ ...vector, featureNames: ['a', 'b'] }, columns, data),
+    planInputs({ ...vector, metadata: { feature_names_in_: '["a", "b"]' } }, columns, data),
+  ])
+    assert.equal(stated[0]?.inDataOrder, undefined);
   const batch = { ...vector, outputs: [{ name: 'p', type: 'float', shape: [2] }] };
   assert.throws(() => planInputs(batch, columns, data), /Input "x" is \[2\], one value a row, .* \[N, 2\]/u);
   assert.deepEqual(planInputs({ ...batch, featureCounts: { x: 2 } }, columns, data)[0]?.columns, ['a', 'b']);

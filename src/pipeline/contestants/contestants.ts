@@ -211,12 +211,14 @@ async function predictedBefore(
     // What one shard shows of the model holds of all.
     const told = own.flatMap(({ provenance }) => provenance.stability ?? []);
     const stability = told.find(({ differs }) => differs !== null) ?? told[0];
+    const { featuresInDataOrder } = shard.provenance;
     const unknownValues = inOneCount(own.flatMap(({ provenance }) => provenance.unknownValues ?? []));
     found.set(role, {
       ok: true,
       predictions,
       ...(stability === undefined ? {} : { stability }),
       ...(unknownValues.length === 0 ? {} : { unknownValues }),
+      ...(featuresInDataOrder === undefined ? {} : { featuresInDataOrder }),
     });
   }
   return found;

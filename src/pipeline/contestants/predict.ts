@@ -71,6 +71,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
         rows: { ...rows, of: dataset.rows },
         threshold: plain(result.predictions.threshold),
         ...(result.stability === undefined ? {} : { stability: result.stability }),
+        ...(result.featuresInDataOrder === undefined ? {} : { featuresInDataOrder: result.featuresInDataOrder }),
         ...(result.unknownValues === undefined ? {} : { unknownValues: result.unknownValues }),
       };
       await writing(path, () =>

@@ -43,6 +43,7 @@ import {
   sliceUses,
   type SliceRows,
 } from './slices.ts';
+import { featureOrderChecks } from './feature-order.ts';
 import { scaleChecks } from './scale.ts';
 import { steadinessChecks } from './steadiness.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
@@ -262,6 +263,7 @@ async function judge(
     checks: [
       ...labelChecks(sample, labels),
       ...readingChecks(sample, labels, sides),
+      ...featureOrderChecks(sample, outputs.outputs, candidate.result),
       ...scaleChecks(sample, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
       ...unknownValueChecks(dataset.rows, {
         candidate: candidate.result,

@@ -1,0 +1,69 @@
+import type { Check } from '../../evidence/check.ts';
+import type { PredictionResult } from '../../model/predictions.ts';
+import { rankScores, rocArea } from './metrics/ranked.ts';
+import type { Outputs, Sample } from './sample.ts';
+
+/** Standard errors above chance within which predictions may be nothing but chance. */
+const aboveChance = 3;
+
+/**
+ * A model that does not name its features takes them in the order of the data. Where its predictions are no better than chance, that
+ * may well be another order than in training, and a champion that is fed the same way is no better.
+ */
+export function featureOrderChecks(sample: Sample, candidate: Outputs, result: PredictionResult): Check[] {
+  const features = result.ok ? (result.featuresInDataOrder ?? []) : [];
+  if (features.length === 0 || !isChance(sample, candidate)) return [];
+  const order = features
+    .slice(0, 8)
+    .map((name) => JSON.stringify(name))
+    .join(', ');
+  return [
+    {
+      id: 'evaluation/feature-order',
+      title: 'Order of the features',
+      verdict: 'fail',
+      severity: 'warn',
+      message: `The candidate predicts no better than chance, and does not say in which order it takes its ${features.length} features: it was fed them in the order of the data (${order}${features.length > 8 ? ', …' : ''}). List them, in the order of the training, in columns.features; where that is the order, the warning goes with it.`,
+      observed: 'the order of the data',
+      required: 'an order that is stated',
+    },
+  ];
+}
+
+/** Do predictions tell nothing of the labels, as far as so many rows can show? */
+function isChance(sample: Sample, { scores, decisions }: Outputs): boolean {
+  const { rows, truth, classes, weights } = sample;
+  if (sample.labels !== undefined || sample.queries !== undefined || rows < 30) return false;
+  if (classes === 0) return scores !== null && Math.abs(correlation(truth, scores)) < aboveChance / Math.sqrt(rows);
+  if (classes === 2 && scores !== null) {
+    const positives = truth.reduce((sum, value) => sum + value, 0);
+    if (positives === 0 || positives === rows) return false;
+    const chance = Math.sqrt((rows + 1) / (12 * positives * (rows - positives)));
+    return rocArea(rankScores(scores, truth), weights) < 0.5 + aboveChance * chance;
+  }
+  if (decisions === null) return false;
+  const [ofTruth, ofDecisions] = [new Float64Array(classes), new Float64Array(classes)];
+  let right = 0;
+  for (const [row, label] of truth.entries()) {
+    const decided = decisions[row] as number;
+    if (decided === label) right += 1 / rows;
+    ofTruth[label]! += 1 / rows;
+    ofDecisions[decided]! += 1 / rows;
+  }
+  const expected = ofTruth.reduce((sum, share, label) => sum + share * (ofDecisions[label] as number), 0);
+  return right < expected + aboveChance * Math.sqrt((expected * (1 - expected)) / rows);
+}
+
+function correlation(one: Float64Array, other: Float64Array): number {
+  const [meanOne, meanOther] = [one, other].map(
+    (values) => values.reduce((sum, each) => sum + each, 0) / values.length,
+  );
+  let [both, ones, others] = [0, 0, 0];
+  for (const [row, value] of one.entries()) {
+    const [left, right] = [value - (meanOne as number), (other[row] as number) - (meanOther as number)];
+    both += left * right;
+    ones += left * left;
+    others += right * right;
+  }
+  return ones > 0 && others > 0 ? both / Math.sqrt(ones * others) : 0;
+}
