@@ -15,7 +15,7 @@ export function bytes(size: string): number {
 }
 
 /** Clocks of machines differ by less, in milliseconds. */
-const clockTolerance = 10 * 60_000;
+export const clockTolerance = 10 * 60_000;
 
 /**
  * What keeps a measurement from being of the last `limit`, as the end of a sentence; null: nothing. A time in the future is no proof of

@@ -1,7 +1,9 @@
 import { carryOver } from '../decide/carry-over.ts';
 import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
+import { clockTolerance } from '../config/units.ts';
 import { ContenderError, RegistryError, UsageError } from '../errors.ts';
 import type { RegistryHistory } from '../evidence/index.ts';
+import type { GitHub } from '../github/client.ts';
 import type { PullRequestSettings } from '../registry/github/record-pending.ts';
 import { openGitRegistry } from '../registry/git-registry.ts';
 import { viewOf } from '../registry/manifest.ts';
@@ -13,15 +15,21 @@ import type { Workspace } from './workspace.ts';
 /** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
 export async function openRegistry(workspace: Workspace): Promise<Registry> {
   const registry = await openStore(workspace);
-  const { onRecord } = workspace;
+  const { onRecord, log } = workspace;
   const isTold = workspace.config.registry?.mlflow !== undefined;
-  if (onRecord === undefined && !isTold) return registry;
   return {
     ...registry,
     async record(request) {
       onRecord?.('begun');
       const recorded = await registry.record(request);
       onRecord?.(recorded);
+      const { time } = recorded.decision;
+      // Times rise along the chain: one decision from the future dates all that follow it.
+      if (Date.parse(time) > Date.now() + clockTolerance) {
+        log.warning(
+          `Recorded as of ${time}, since the decision before it is, and the clock here says ${new Date().toISOString()}. If this clock is right, revert the commits that registry verify names before more follows`,
+        );
+      }
       // Also where nothing new was recorded: an earlier run may not have come this far.
       if (isTold && recorded.status !== 'pending') await tellMlflow(workspace, registry, request.model);
       return recorded;
@@ -84,22 +92,13 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
       remedy: 'Leave it out',
     });
   }
-  const { repository = '', token = '', apiUrl } = workspace.github ?? {};
-  if (repository === '' || token === '') {
-    throw new UsageError({
-      found: `registry.store is github, and there is no ${repository === '' ? 'repository' : 'token'}`,
-      expected: 'GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN, as in a workflow',
-      where: 'registry.store',
-      remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',
-    });
-  }
-  const [{ openGitHub }, { openGitHubRegistry }] = await Promise.all([
-    import('../github/client.ts'),
+  const [{ github, token }, { openGitHubRegistry }] = await Promise.all([
+    gitHubOf(workspace),
     import('../registry/github-registry.ts'),
   ]);
   const { log, signal } = workspace;
   return openGitHubRegistry({
-    github: openGitHub({ repository, token, apiUrl, log, signal }),
+    github,
     token,
     path: settings.path ?? defaults.registryPath,
     branch: settings.branch,
@@ -109,6 +108,21 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
     log,
     signal,
   });
+}
+
+/** GitHub as `registry.store: github` needs it, and the token it is asked with. @throws UsageError */
+export async function gitHubOf({ github, log, signal }: Workspace): Promise<{ github: GitHub; token: string }> {
+  const { repository = '', token = '', apiUrl } = github ?? {};
+  if (repository === '' || token === '') {
+    throw new UsageError({
+      found: `registry.store is github, and there is no ${repository === '' ? 'repository' : 'token'}`,
+      expected: 'GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN, as in a workflow',
+      where: 'registry.store',
+      remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',
+    });
+  }
+  const { openGitHub } = await import('../github/client.ts');
+  return { github: openGitHub({ repository, token, apiUrl, log, signal }), token };
 }
 
 function pullRequestSettings(when: RegistrySettings['pull_request']): PullRequestSettings | undefined {

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import { openBranch } from './git/branch.ts';
 import type { GitHubToken } from './git/credentials.ts';
 import { entriesAt, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
-import { openRepository } from './git/repository.ts';
+import type { Repository } from './git/repository.ts';
 import { commitOnBranch } from './github/commit-files.ts';
 import { nothing } from './github/refs.ts';
 import { readFile } from './github/snapshot.ts';
@@ -25,13 +25,13 @@ export interface FilesAt {
 
 /** In a git repository, or on its remote. @throws RegistryError */
 export async function openGitFiles(input: {
-  repository: string;
+  repository: Repository;
   branch: string;
   push: string | undefined;
   github: Partial<GitHubToken> | undefined;
   log: Log;
 }): Promise<BranchFiles> {
-  const repository = await openRepository(input.repository);
+  const { repository } = input;
   const branch = await openBranch(repository, input.branch, input.push, input.github, input.log, 'monitor.branch');
   await branch.requireWritable();
   if (branch.remote === null) await requireStorable(repository);

@@ -1,5 +1,6 @@
 import { classText } from '../../data/class-text.ts';
 import { requireColumns, type Dataset } from '../../data/dataset.ts';
+import { clockTolerance } from '../../config/units.ts';
 import { DataError } from '../../errors.ts';
 import { estimateLoss, binOf } from '../../monitor/loss-table.ts';
 import type { ChampionBaseline, DriftSeen, WindowRecord } from '../../monitor/record.ts';
@@ -23,9 +24,6 @@ export interface Production {
   /** Rows that were logged again, with one id and time: their times are NaN, so that they are in no window. */
   repeated: number;
 }
-
-/** Events of clocks that run ahead by less are of now. */
-const clockTolerance = 10 * 60_000;
 
 export async function readProduction(
   datasets: Dataset[],

@@ -1,8 +1,10 @@
+import { defaults } from '../../config/defaults.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
 import { MonitoringState, WindowRecord, monitoringSchemaId } from '../../monitor/record.ts';
 import { monitoredOf } from '../../monitor/schema.ts';
 import { openGitFiles, openGitHubFiles, type BranchFiles, type FilesAt } from '../../registry/branch-files.ts';
 import { firstFault, validatorOf, type LazyValidator } from '../../validator.ts';
+import { gitHubOf } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 import { jsonIn } from '../../json.ts';
 
@@ -65,28 +67,18 @@ export async function openMemory(workspace: Workspace): Promise<Memory> {
 }
 
 async function openFiles(workspace: Workspace): Promise<BranchFiles> {
-  const { config, github, log, signal, modelConfig } = workspace;
+  const { config, github, log, modelConfig } = workspace;
   const branch = monitoredOf(modelConfig).monitor?.branch ?? defaultBranch;
-  if (branch === (config.registry?.branch ?? 'model-registry')) {
+  if (branch === (config.registry?.branch ?? defaults.registryBranch)) {
     throw new UsageError({
       found: `${branch} is the branch of the registry`,
       expected: 'another branch: in the registry every byte is hashed',
       where: 'monitor.branch',
     });
   }
-  if (config.registry?.store === 'github') {
-    const { repository = '', token = '', apiUrl } = github ?? {};
-    if (repository === '' || token === '') {
-      throw new UsageError({
-        found: 'registry.store is github, and GITHUB_REPOSITORY or GITHUB_TOKEN is not set',
-        expected: 'both, as in a workflow',
-        where: 'registry.store',
-      });
-    }
-    const { openGitHub } = await import('../../github/client.ts');
-    return openGitHubFiles(openGitHub({ repository, token, apiUrl, log, signal }), branch);
-  }
-  return openGitFiles({ repository: workspace.root, branch, push: config.registry?.push, github, log });
+  if (config.registry?.store === 'github') return openGitHubFiles((await gitHubOf(workspace)).github, branch);
+  const repository = await workspace.repository();
+  return openGitFiles({ repository, branch, push: config.registry?.push, github, log });
 }
 
 function yearOf({ start }: WindowRecord): number {
