@@ -1,15 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { posix, resolve } from 'node:path';
 import { parseAllDocuments, type Document } from 'yaml';
 import { TrafficError } from '../../errors.ts';
-import { writeCommit } from '../../registry/git/objects.ts';
-import { openRepository } from '../../registry/git/repository.ts';
-import { git as runGit, gitBytes, type GitOptions } from '../../registry/git/run.ts';
+import { treeWith, writeCommit } from '../../registry/git/objects.ts';
+import { openRepository, type Repository } from '../../registry/git/repository.ts';
+import { git as runGit, gitBytes } from '../../registry/git/run.ts';
 import type { Weights } from '../../stages/traffic.ts';
 import type { WeightStore } from './weight-store.ts';
 
-type Git = (args: readonly string[], options?: GitOptions) => Promise<string>;
 type Settings = Extract<Weights, { yaml: string }>;
 
 /** A push that loses a race is tried again on what the other one left. */
@@ -20,9 +17,12 @@ const mostAttempts = 5;
  * alone, so that index and work tree stay as they are. Comments, quotes and order are kept.
  */
 export function yamlWeights(settings: Settings, root: string): WeightStore {
-  const { yaml: file, repository = '.', push: remote = 'origin' } = settings;
-  const folder = resolve(root, repository);
-  const git: Git = (args, options) => runGit(folder, args, options);
+  const { push: remote = 'origin' } = settings;
+  const file = posix.normalize(settings.yaml);
+  const folder = resolve(root, settings.repository ?? '.');
+  const git = (args: readonly string[]): Promise<string> => runGit(folder, args);
+  let opened: Promise<Repository> | undefined;
+  const repository = (): Promise<Repository> => (opened ??= openRepository(folder));
   const branchOf = async (): Promise<string> =>
     settings.branch ?? (await git(['symbolic-ref', '--short', 'HEAD'])).trim();
   const fetched = async (branch: string): Promise<{ base: string; text: string }> => {
@@ -41,12 +41,9 @@ export function yamlWeights(settings: Settings, root: string): WeightStore {
         const { base, text } = await fetched(branch);
         const changed = withWeight(text, settings, weight);
         if (changed === text) return;
-        const commit = await commitFile(git, folder, {
-          base,
-          file,
-          text: changed,
-          message: `Give the candidate ${weight}% of the traffic`,
-        });
+        const tree = await treeWith(await repository(), base, new Map([[file, Buffer.from(changed)]]));
+        const message = `Give the candidate ${weight}% of the traffic`;
+        const commit = await writeCommit(await repository(), tree, base, message);
         try {
           await git(['push', '--quiet', remote, `${commit}:refs/heads/${branch}`]);
           return;
@@ -118,22 +115,4 @@ function keysOf(path: string): (string | number)[] {
     const { quoted, plain = '' } = groups;
     return quoted ?? (/^\d+$/u.test(plain) ? Number(plain) : plain);
   });
-}
-
-async function commitFile(
-  git: Git,
-  repository: string,
-  { base, file, text, message }: { base: string; file: string; text: string; message: string },
-): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'contender-weight-'));
-  try {
-    const env = { GIT_INDEX_FILE: join(folder, 'index') };
-    const blob = (await git(['hash-object', '-w', '--stdin'], { input: text })).trim();
-    await git(['read-tree', base], { env });
-    await git(['update-index', '--cacheinfo', `100644,${blob},${file}`], { env });
-    const tree = (await git(['write-tree'], { env })).trim();
-    return await writeCommit(await openRepository(repository), tree, base, message);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
