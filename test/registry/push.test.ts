@@ -559,7 +559,7 @@ describe('a registry that is pushed as it is recorded', () => {
       const commit = await ada.git('rev-parse', 'HEAD');
       await assert.rejects(
         (await registryOf(ada)).requireKept(commit),
-        /origin has no default branch.*git symbolic-ref HEAD refs\/heads\/main/su,
+        /origin has no default branch.*Push that branch \(git push origin main\).*git symbolic-ref HEAD refs\/heads\/main/su,
       );
     }));
 

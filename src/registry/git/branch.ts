@@ -1,3 +1,4 @@
+import { defaults } from '../../config/defaults.ts';
 import { RegistryError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { GitHubToken } from './credentials.ts';
@@ -334,7 +335,6 @@ function checkedOut(name: string, folder: string): RegistryError {
     found: `the registry is to be kept on branch ${name}, which is checked out in ${folder}`,
     expected: 'a branch that nobody has checked out: Contender writes to no work tree',
     where: 'registry.branch',
-    remedy:
-      'Leave registry.branch out (the registry is then on the branch model-registry), or record on this branch where it is not checked out: registry.push: origin, or registry.store: github',
+    remedy: `Take another branch in that folder${name === defaults.registryBranch ? '' : ', leave registry.branch out (the registry is then on the branch model-registry)'}, or record on this branch where it is not checked out: registry.push: origin, or registry.store: github`,
   });
 }

@@ -264,8 +264,7 @@ export async function requireKept(remote: Remote, ref: string, commit: string): 
       expected:
         'a default branch with the commit that holds the model, so that it can be fetched for as long as it is recorded',
       where: name,
-      remedy:
-        'Nothing was recorded. Set it on the server, in a bare repository with: git symbolic-ref HEAD refs/heads/main',
+      remedy: `Nothing was recorded. Push that branch (git push ${name} main), or set another on the server, in a bare repository with: git symbolic-ref HEAD refs/heads/main`,
     });
   }
   const branches = [ref.replace('refs/heads/', ''), `the default branch of ${name}`];
