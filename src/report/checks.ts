@@ -1,4 +1,5 @@
 import type { Check, Evidence } from '../evidence/index.ts';
+import { shortened } from './headline.ts';
 import { observedText, requiredText } from './numbers.ts';
 import { textCell, verdictCell, type Cell, type Section } from './section.ts';
 import { deciding, isOpen, worstFirst, type Result } from './standing.ts';
@@ -7,7 +8,8 @@ import { deciding, isOpen, worstFirst, type Result } from './standing.ts';
 export function openChecks(input: Result): Section {
   const open = worstFirst(input.evidence, input.decision).filter(isOpen);
   const checks = open.filter((check) => check.comparison === undefined);
-  const headline = deciding(input).message;
+  const decided = deciding(input).message;
+  const isTold = (message: string): boolean => message === decided && shortened(message) === message;
   return {
     title: checks.length < open.length ? 'Other checks that did not pass' : 'Checks that did not pass',
     columns: ['Verdict', 'Check', 'Observed', 'Required'],
@@ -17,7 +19,7 @@ export function openChecks(input: Result): Section {
       textCell(observedText(check)),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map(({ title, message }) => (message === headline ? null : { of: textCell(title), text: message })),
+    remarks: checks.map(({ title, message }) => (isTold(message) ? null : { of: textCell(title), text: message })),
     importance: 6,
   };
 }

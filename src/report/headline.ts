@@ -84,8 +84,8 @@ function sinceThen({ decision, holdsNow }: Result): string {
   return `; done before${'seq' in decision ? `, in decision ${decision.seq}` : ''}, and overtaken: ${holdsNow}`;
 }
 
-/** As much of a sentence as is read at a glance, up to where it pauses; its row has the whole. */
-function shortened(text: string): string {
+/** As much of a sentence as is read at a glance, up to where it pauses. */
+export function shortened(text: string): string {
   const words = text.split(' ');
   if (words.length <= mostWords) return text;
   const start = words.slice(0, mostWords).join(' ');

@@ -47,12 +47,14 @@ function afterChecks({ decision, evidence, stages, overriding = '' }: ReportInpu
   const again = command === undefined ? '' : ` Check again: contender ${command} --model ${model}${overriding}`;
   const { comparison } = worst;
   if (comparison === undefined || isNotJudged(comparison)) {
+    // What failed is not put down to the generator, however late it was.
+    if (worst.verdict === 'fail') return `Correct what is found.${again}`;
     const late = from?.checks.some(({ id, verdict }) => id === 'load/generator' && verdict !== 'pass') === true;
     if (late)
       return `Measure again on a quieter machine, or at a lower rate: the load generator could not keep up.${again}`;
     if (worst.id === 'evaluation/champion')
       return `Mend what is said of the champion, such as its file of predictions, or name it anew: its predictions are what the candidate is held against.${again}`;
-    return `${worst.verdict === 'fail' ? 'Correct what is found.' : 'No harm is shown: see below what kept it open.'}${again}`;
+    return `No harm is shown: see below what kept it open.${again}`;
   }
   if (worst.verdict === 'fail') {
     return `Improve the candidate${comparison.slice === undefined ? '' : ` on ${comparison.slice}`}${from?.details['churn'] === undefined ? '' : '; changed-rows.csv lists the rows that it breaks'}.${again}`;

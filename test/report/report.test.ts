@@ -140,6 +140,15 @@ for (const [name, render] of Object.entries(renderers)) {
       assert.match(said({ ...slow, id: 'evaluation/champion' }), /Mend what is said of the champion/u);
       const busy = check({ id: 'load/generator', severity: 'info', verdict: 'inconclusive', message: 'It was busy.' });
       assert.match(said(slow, busy), /Measure again on a quieter machine, or at a lower rate/u);
+      const failing = { ...slow, verdict: 'fail' as const };
+      assert.match(said(failing, busy), /Correct what is found/u, 'what failed is not put down to the generator');
+    });
+
+    it('has the whole of the message that decided, also where the headline shortens it', () => {
+      const message = `3 of 90 requests failed; ${'the first unusable answer is '.repeat(6)}: status 200 with NaN`;
+      const failed = check({ ...load, verdict: 'fail', message });
+      const text = render({ decision: null, evidence: [evidence([failed], { kind: 'load' })] });
+      assert.match(text, /status 200 with NaN/u);
     });
 
     it('says how a promotion that is ready comes about: in a workflow by merging, elsewhere by a pull request or here', () => {
