@@ -86,11 +86,16 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
           expected,
           remedy: `Check ${setting}, or raise staging.start_timeout`,
         },
-        awaited.external && !/^\d+\b/u.test(last),
+        asksElsewhere(last) || (awaited.external && !/^\d+\b/u.test(last)),
       );
     }
     await sleep(pause, undefined, awaited.signal === undefined ? {} : { signal: awaited.signal });
   }
+}
+
+/** Whether a status says that the address, the method or who asks is wrong: of the model behind it that says nothing. */
+export function asksElsewhere(status: string): boolean {
+  return /^(?:3\d\d|40[13457])\b/u.test(status);
 }
 
 /** The address that tells health; a path of the configuration is one from the top of the host. */

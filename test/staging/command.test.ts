@@ -191,6 +191,15 @@ test('a command that is never healthy, or whose run is cancelled, is stopped', {
     const mark = `unhealthy-${process.pid}-${Date.now()}`;
     const never = { before: `/* ${mark} */ process.env.PORT = '0'`, staging: { start_timeout: '600ms' } };
     await assert.rejects(start(t, folder, never), /was not healthy after 0\.6 s \(last answer: .*ECONNREFUSED/u);
+    const elsewhere = {
+      before:
+        'http.createServer((_, response) => response.writeHead(404).end()).listen(Number(process.env.PORT), "127.0.0.1"); http.createServer = () => ({ listen: () => {} })',
+      staging: { health: '/healthz', start_timeout: '2s' },
+    };
+    await assert.rejects(start(t, folder, elsewhere), (error: StagingError) => {
+      assert.match(error.message, /last answer: 404/u);
+      return error.unavailable; // the path of health is wrong, not the candidate
+    });
     assert.deepEqual(await running(mark), []);
     const signal = AbortSignal.timeout(500);
     await assert.rejects(start(t, folder, { ...never, staging: {}, signal }), /aborted|timeout/iu);

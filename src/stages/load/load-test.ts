@@ -10,9 +10,10 @@ import { isObject } from '../../json.ts';
 import { digest } from '../../evidence/canonical.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Predictions } from '../../model/predictions.ts';
+import { asksElsewhere } from '../../staging/health.ts';
 import { startStaging, type StagingTarget } from '../../staging/index.ts';
 import type { Contestant, ContestantsContext, LocalModel, StageResult } from '../stage.ts';
-import { nothingAnswered } from './answers.ts';
+import { nothingAnswered, type AnswerSummary } from './answers.ts';
 import { aliveCheck, answersCheck, busyCheck, greatest, usageChecks } from './checks.ts';
 import { championStaging, compareLive, comparisonChecks, type Comparison } from './compare.ts';
 import type { Exchange } from './exchange-plan.ts';
@@ -325,15 +326,13 @@ async function loaderPlan(exchange: Exchange, input: Input): Promise<LoaderPlan>
   };
 }
 
-function foundOf(
-  session: Session,
-  findings: readonly ProfileFindings[],
-  { load, asked: profiles, dataset }: Input,
-): Found {
+function foundOf(session: Session, findings: readonly ProfileFindings[], input: Input): Found {
+  const { load, asked: profiles, dataset } = input;
   const { watch, target } = session;
   const { slo } = load;
   const answers = session.summary;
   const died = watch.exit !== null;
+  if (!died) refuseOtherPlace(answers);
   const levels = levelsOf(session);
   const ofProfiles = profiles.flatMap((profile, index) => {
     const checks = died || findings[index] === undefined ? skippedChecks(slo) : findings[index].checks;
@@ -378,6 +377,23 @@ function foundOf(
       })),
     },
   };
+}
+
+/** @throws StagingError where every answer says that nobody was asked for a prediction: that says nothing about the candidate */
+function refuseOtherPlace({ compared, faults, faultExamples }: AnswerSummary): void {
+  const [example] = faultExamples;
+  if (example === undefined || compared > 0) return;
+  if (!Object.keys(faults).every((kind) => asksElsewhere(kind.replace('status ', '')))) return;
+  throw new StagingError(
+    {
+      found: `Nothing was answered with a prediction: ${example.message}`,
+      expected: 'predictions at the path of staging.protocol, or at staging.path',
+      remedy: /40[137]/u.test(example.kind)
+        ? 'Set CONTENDER_TARGET_TOKEN (input target-token) or staging.headers'
+        : 'Correct staging.path and staging.protocol',
+    },
+    true,
+  );
 }
 
 /** Candidate against champion, if that is asked for. */

@@ -287,6 +287,19 @@ describe('a server of the Open Inference Protocol', () => {
     assert.deepEqual(Object.keys(faults).toSorted(), ['status 307', 'unreadable']);
   });
 
+  test('that only ever says that nothing is there, or not for us, says nothing of the candidate', async () => {
+    for (const [status, remedy] of [
+      [404, /status 404.*Correct staging\.path/su],
+      [401, /status 401.*CONTENDER_TARGET_TOKEN/su],
+    ] as const) {
+      const evidence = await runLoadTest({ answer: (_rows, response) => response.writeHead(status).end() });
+      const staging = find(evidence, 'load/staging');
+      assert.equal(staging.verdict, 'inconclusive');
+      assert.match(staging.message, remedy);
+      assert.equal(evidence.verdict, 'inconclusive', 'a mistake in contender.yml rejects nobody');
+    }
+  });
+
   test('gets the token of the target with every request, from health on', async () => {
     const refused: string[] = [];
     const evidence = await runLoadTest({
