@@ -44,13 +44,8 @@ export function capacityCheck({ estimate, met, missed, because, bounded }: Found
         : missed !== null && missed <= required * (1 + 1e-9)
           ? 'fail'
           : 'inconclusive';
-  return loadCheck(
-    'capacity',
-    title,
-    { verdict, observed, required, message },
-    leastRate,
-    required === null ? 'info' : 'block',
-  );
+  const severity = required === null ? 'info' : 'block';
+  return loadCheck('capacity', title, leastRate, { verdict, severity, observed, required, message });
 }
 
 function perSecond(rate: number): string {

@@ -82,12 +82,8 @@ function spreadOf(trials: readonly Trial[], shareOf: (index: number) => number):
   // Where most are over, the queue does not come in bursts: it stands.
   const bursting = trials.filter(({ total, over }) => over < total / 2);
   const sumOf = (of: (trial: Trial) => number): number => bursting.reduce((all, each) => all + of(each), 0);
-  const burst =
-    sumOf(({ bursts }) => bursts) /
-    Math.max(
-      1,
-      sumOf(({ over }) => over),
-    );
+  const all = sumOf(({ over }) => over);
+  const burst = sumOf(({ bursts }) => bursts) / Math.max(1, all);
   let sum = 0;
   for (const [index, { total, over }] of trials.entries()) {
     const share = shareOf(index);

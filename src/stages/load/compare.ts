@@ -75,15 +75,14 @@ export async function compareLive(input: {
   const design = settings.design ?? 'live';
   const eachMs = durationMs(settings.duration ?? '60s');
   const gating: readonly string[] = settings.percentiles ?? ['p50', 'p95'];
-  const arms = armsOf(input, rate);
+  const arms = armsOf(input, rate, eachMs);
   const pairs: ArmPair[] = [];
   const results: WindowResult[] = [];
   let generator = { overloaded: false, message: '' };
   try {
-    await arms.warmUp(rate, profile.warmupMs, signal);
+    await arms.warmUp(profile.warmupMs);
     for (let look = 0; look < looks && !signal.aborted; look += 1) {
-      const found =
-        design === 'live' ? await arms.live(rate, eachMs, look, signal) : await arms.blocks(rate, eachMs, look, signal);
+      const found = await arms[design](look);
       pairs.push(...found.pairs);
       results.push(...found.results);
       for (const result of found.results) {
@@ -130,13 +129,8 @@ export function comparisonChecks(
       ratio === null
         ? `${name} of candidate and champion cannot be compared: each of ${leastSlices} stretches of time needs ${sampleFloor(shares[name as PercentileName])} requests (${how})`
         : `${name} of the candidate is ${number(ratio)} times that of the champion (between ${number(lower)} and ${number(upper)}, ${slices} slices; ${how}); at most ${most} allowed${verdict !== found ? `, but the load generator was the limit: ${generator.message}` : ''}${verdict === 'inconclusive' && verdict === found ? wayOut(ratio, most) : ''}`;
-    return loadCheck(
-      `${name}-ratio`,
-      `${name} against the champion`,
-      { verdict, observed: ratio, required: most, message },
-      mostTimes,
-      gates ? 'block' : 'info',
-    );
+    const finding = { verdict, severity: gates ? 'block' : 'info', observed: ratio, required: most, message } as const;
+    return loadCheck(`${name}-ratio`, `${name} against the champion`, mostTimes, finding);
   });
 }
 
@@ -210,46 +204,37 @@ function errorsOf({ outcome }: Samples): number {
   return outcome.reduce((sum, code) => sum + Number(outcomes[code] !== 'accepted'), 0);
 }
 
+/** Loads both for one look. */
+type Look = (look: number) => Promise<{ pairs: ArmPair[]; results: WindowResult[] }>;
+
 interface Arms {
-  warmUp(rate: number, ms: number, signal: AbortSignal): Promise<void>;
-  live(
-    rate: number,
-    ms: number,
-    look: number,
-    signal: AbortSignal,
-  ): Promise<{ pairs: ArmPair[]; results: WindowResult[] }>;
-  blocks(
-    rate: number,
-    ms: number,
-    look: number,
-    signal: AbortSignal,
-  ): Promise<{ pairs: ArmPair[]; results: WindowResult[] }>;
+  warmUp(ms: number): Promise<void>;
+  live: Look;
+  blocks: Look;
 }
 
-function armsOf(input: Parameters<typeof compareLive>[0], rate: number): Arms {
+function armsOf(input: Parameters<typeof compareLive>[0], rate: number, ms: number): Arms {
+  const { signal } = input;
   const { connections, timeoutMs, rowsPerRequest } = input.profile;
   const link = { connections: Math.max(10, connections), timeoutMs, rowsPerRequest };
   const sent = { candidate: 0, champion: 0 };
-  const send = async (name: keyof ArmPair, offsets: Float64Array, signal: AbortSignal): Promise<WindowResult> => {
+  const send = async (name: keyof ArmPair, offsets: Float64Array): Promise<WindowResult> => {
     const first = sent[name];
     sent[name] += offsets.length;
     return (await input[name].run({ link, offsets, first, judged: true }, signal)).window;
   };
   return {
-    async warmUp(_rate, ms, signal) {
-      if (ms === 0) return;
-      const offsets = schedule({ rate, durationMs: ms, arrivals: 'constant', seed });
-      await Promise.all([send('candidate', offsets, signal), send('champion', offsets, signal)]);
+    async warmUp(durationMs) {
+      if (durationMs === 0) return;
+      const offsets = schedule({ rate, durationMs, arrivals: 'constant', seed });
+      await Promise.all([send('candidate', offsets), send('champion', offsets)]);
       // Both ask about the same rows in the same order from here on.
       sent.candidate = sent.champion = offsets.length;
     },
-    async live(each, ms, look, signal) {
-      const all = schedule({ rate: 2 * each, durationMs: ms, arrivals: 'poisson', seed: seed + look });
+    async live(look) {
+      const all = schedule({ rate: 2 * rate, durationMs: ms, arrivals: 'poisson', seed: seed + look });
       const { first, second } = uniformPairs(all, seed + 100 + look);
-      const [candidate, champion] = await Promise.all([
-        send('candidate', first, signal),
-        send('champion', second, signal),
-      ]);
+      const [candidate, champion] = await Promise.all([send('candidate', first), send('champion', second)]);
       const width = ms / mostSlices;
       const pairs = Array.from({ length: mostSlices }, (_, index) => ({
         candidate: partOf(candidate, index * width, (index + 1) * width),
@@ -257,7 +242,7 @@ function armsOf(input: Parameters<typeof compareLive>[0], rate: number): Arms {
       }));
       return { pairs, results: [candidate, champion] };
     },
-    async blocks(each, ms, look, signal) {
+    async blocks(look) {
       const next = uniform(seed + 200 + look);
       const block = Math.min(blockMs, ms / (4 * mostSlices));
       const quads = Math.max(leastSlices, Math.floor(ms / (4 * block)));
@@ -268,13 +253,8 @@ function armsOf(input: Parameters<typeof compareLive>[0], rate: number): Arms {
           next() < 0.5 ? (['candidate', 'champion'] as const) : (['champion', 'candidate'] as const);
         const found: Record<keyof ArmPair, WindowResult[]> = { candidate: [], champion: [] };
         for (const [index, name] of [outer, inner, inner, outer].entries()) {
-          const offsets = schedule({
-            rate: each,
-            durationMs: block,
-            arrivals: 'poisson',
-            seed: seed + 1000 * look + 4 * quad + index,
-          });
-          const result = await send(name, offsets, signal);
+          const own = seed + 1000 * look + 4 * quad + index;
+          const result = await send(name, schedule({ rate, durationMs: block, arrivals: 'poisson', seed: own }));
           found[name].push(result);
           results.push(result);
         }

@@ -1,6 +1,6 @@
 import type { Check } from '../../evidence/index.ts';
 import { defaults } from '../../config/index.ts';
-import { leastShare, loadCheck, mostMilliseconds, mostShare } from './check.ts';
+import { leastShare, loadCheck, mostMilliseconds, mostShare, type Limit } from './check.ts';
 import type { ClosedLoop, WindowResult } from './driver.ts';
 import {
   countOutcomes,
@@ -84,14 +84,12 @@ export function windowChecks(windows: readonly MeasuredWindow[], slo: Slo, examp
       const told = untold
         ? { ...finding, verdict: 'skipped' as const, message: 'The load was stopped before this could be judged' }
         : { ...finding, message: finding.message + note };
-      return loadCheck(finding.name, latencyTitle(finding.name), told, mostMilliseconds);
+      return loadCheck(finding.name, latencyTitle(finding.name), mostMilliseconds, told);
     }),
-    loadCheck(
-      'throughput',
-      'Requests answered in time',
-      { ...findings.throughput, message: findings.throughput.message + note },
-      leastShare,
-    ),
+    loadCheck('throughput', 'Requests answered in time', leastShare, {
+      ...findings.throughput,
+      message: findings.throughput.message + note,
+    }),
     errorsCheck(results, slo, findings, example),
     generatorCheck(findings),
   ];
@@ -119,7 +117,7 @@ export function errorsCheck(
       : []),
     ...(resent > 0 ? [`${resent} sent again, which the server had closed the connection on`] : []),
   ].join('; ');
-  return loadCheck('error-rate', 'Errors under load', { ...errors, message }, mostShare);
+  return loadCheck('error-rate', 'Errors under load', mostShare, { ...errors, message });
 }
 
 /** The last window with the verdict that prevails: two misses, or more windows that pass than miss. */
@@ -154,8 +152,8 @@ function generatorCheck({ generator, verdict }: WindowFindings): Check {
 
 /** A target that died cannot be judged on its speed. */
 export function skippedChecks(slo: Slo): Check[] {
-  const skip = (id: string, title: string, required: number, limit: Parameters<typeof loadCheck>[3]): Check =>
-    loadCheck(id, title, { verdict: 'skipped', observed: null, required, message: 'The target died' }, limit);
+  const skip = (id: string, title: string, required: number, limit: Limit): Check =>
+    loadCheck(id, title, limit, { verdict: 'skipped', observed: null, required, message: 'The target died' });
   return [
     ...latencyLimits(slo).map(({ name, ms }) => skip(name, latencyTitle(name), ms, mostMilliseconds)),
     skip('throughput', 'Requests answered in time', slo.throughput ?? defaults.throughput, leastShare),

@@ -382,16 +382,13 @@ function samplesOf(planned: Window['offsets'], timeoutMs: number) {
     /** @returns how many there are now */
     add(offset: number): number {
       if (length === offsets.length) {
-        const grown = (before: Float64Array): Float64Array => {
-          const after = new Float64Array(2 * before.length);
+        const grown = <T extends Float64Array | Uint8Array>(before: T, after: T): T => {
           after.set(before);
           return after;
         };
-        [offsets, lag] = [grown(offsets), grown(lag)];
-        latency = grown(latency).fill(timeoutMs, length);
-        const outcomes = new Uint8Array(2 * outcome.length);
-        outcomes.set(outcome);
-        outcome = outcomes;
+        const twice = (before: Float64Array): Float64Array => grown(before, new Float64Array(2 * length));
+        [offsets, lag, latency] = [twice(offsets), twice(lag), twice(latency).fill(timeoutMs, length)];
+        outcome = grown(outcome, new Uint8Array(2 * length));
       }
       offsets[length] = offset;
       length += 1;

@@ -331,18 +331,15 @@ function foundOf(session: Session, findings: readonly ProfileFindings[], input: 
   const { watch, target } = session;
   const { slo } = load;
   const answers = session.summary;
+  const { compared, mismatched, mismatches, faults, faultExamples } = answers;
   const died = watch.exit !== null;
   if (!died) refuseOtherPlace(answers);
   const levels = levelsOf(session);
   const ofProfiles = profiles.flatMap((profile, index) => {
     const checks = died || findings[index] === undefined ? skippedChecks(slo) : findings[index].checks;
-    return profiles.length === 1
-      ? checks
-      : checks.map((check) => ({
-          ...check,
-          id: `${check.id}@${profile.name}`,
-          title: `${check.title} (${profile.name})`,
-        }));
+    const { name } = profile;
+    if (profiles.length === 1) return checks;
+    return checks.map((check) => ({ ...check, id: `${check.id}@${name}`, title: `${check.title} (${name})` }));
   });
   return {
     watch,
@@ -355,14 +352,8 @@ function foundOf(session: Session, findings: readonly ProfileFindings[], input: 
     ],
     details: {
       requests: findings.at(-1)?.requests ?? 0,
-      rowsCovered: Math.min(dataset.rows, answers.compared),
-      answers: {
-        compared: answers.compared,
-        mismatched: answers.mismatched,
-        mismatches: answers.mismatches,
-        faults: answers.faults,
-        faultExamples: answers.faultExamples,
-      },
+      rowsCovered: Math.min(dataset.rows, compared),
+      answers: { compared, mismatched, mismatches, faults, faultExamples },
     },
     timings: {
       greatestScoreDifference: answers.greatestDifference,
@@ -495,29 +486,18 @@ async function truthOf({ task, columns, dataset, offline }: Input): Promise<Int3
   return Int32Array.from(texts, (text) => positions.get(text) ?? -1);
 }
 
-function startedCheck(target: StagingTarget): Check {
-  return {
-    id: 'load/staging',
-    title: 'Staging target',
-    verdict: 'pass',
-    severity: 'block',
-    message: `The ${target.kind} target became healthy`,
-    observed: 'healthy',
-    required: 'healthy',
-  };
+function startedCheck({ kind }: StagingTarget): Check {
+  const message = `The ${kind} target became healthy`;
+  return { ...stagingCheck, verdict: 'pass', message, observed: 'healthy', required: 'healthy' };
 }
 
-function failedCheck(error: StagingError): Check {
-  return {
-    id: 'load/staging',
-    title: 'Staging target',
-    verdict: error.unavailable ? 'inconclusive' : 'fail',
-    severity: 'block',
-    message: error.message,
-    observed: error.fault.found,
-    required: error.fault.expected ?? 'a healthy target that serves the candidate',
-  };
+function failedCheck({ unavailable, message, fault }: StagingError): Check {
+  const verdict = unavailable ? 'inconclusive' : 'fail';
+  const required = fault.expected ?? 'a healthy target that serves the candidate';
+  return { ...stagingCheck, verdict, message, observed: fault.found, required };
 }
+
+const stagingCheck = { id: 'load/staging', title: 'Staging target', severity: 'block' } as const;
 
 /** The last lines of a target that failed, if it wrote any. */
 async function logOf(target: StagingTarget): Promise<{ log?: string }> {

@@ -11,41 +11,25 @@ function stagingProblems({ staging }: Model): Problem[] {
   if (staging === undefined) return [];
   const { protocol, request, answer, path, inputs, outputs } = serviceSettings(staging);
   const speaks = protocol ?? (request === undefined ? 'open-inference' : 'json');
-  const at = (key: string, message: string): Problem => ({ pointer: '/staging', key, message });
+  const found: Problem[] = [];
+  const refuse = (wrong: boolean, key: string, message: string): void => {
+    if (wrong) found.push({ pointer: '/staging', key, message });
+  };
   if (speaks === 'open-inference') {
-    return [
-      ...(request === undefined
-        ? []
-        : [at('request', 'the open-inference protocol fixes what is sent. Expected protocol: json, or no request')]),
-      ...(answer === undefined
-        ? []
-        : [at('answer', 'the open-inference protocol names its outputs. Expected protocol: json, or no answer')]),
-    ];
+    const own = 'the open-inference protocol';
+    refuse(request !== undefined, 'request', `${own} fixes what is sent. Expected protocol: json, or no request`);
+    refuse(answer !== undefined, 'answer', `${own} names its outputs. Expected protocol: json, or no answer`);
+    return found;
   }
-  return [
-    ...(speaks === 'json' && request === undefined
-      ? [at('protocol', 'json needs the body of a request. Expected staging.request')]
-      : []),
-    ...(speaks === 'json' && answer === undefined
-      ? [
-          at(
-            'protocol',
-            'json needs to know where the answers are. Expected staging.answer: {scores: pointer} or {label: pointer}',
-          ),
-        ]
-      : []),
-    ...(speaks === 'json' && path === undefined
-      ? [at('protocol', 'json needs the path of the predictions. Expected staging.path')]
-      : []),
-    ...(inputs === undefined && outputs === undefined
-      ? []
-      : [
-          at(
-            inputs === undefined ? 'outputs' : 'inputs',
-            `declared tensors are for the open-inference protocol, and this is ${speaks}`,
-          ),
-        ]),
-  ];
+  if (speaks === 'json') {
+    const where = 'Expected staging.answer: {scores: pointer} or {label: pointer}';
+    refuse(request === undefined, 'protocol', 'json needs the body of a request. Expected staging.request');
+    refuse(answer === undefined, 'protocol', `json needs to know where the answers are. ${where}`);
+    refuse(path === undefined, 'protocol', 'json needs the path of the predictions. Expected staging.path');
+  }
+  const declared = `declared tensors are for the open-inference protocol, and this is ${speaks}`;
+  refuse((inputs ?? outputs) !== undefined, inputs === undefined ? 'outputs' : 'inputs', declared);
+  return found;
 }
 
 /** What a summary of another tool cannot tell. */
@@ -88,21 +72,12 @@ function profileProblems(model: Model): Problem[] {
     ...(load.parts === undefined ? [] : partsProblems(load)),
     ...profiles.flatMap((profile, index): Problem[] => {
       const pointer = list ? `/load/profile/${index}` : '/load/profile';
-      if (profile.kind === 'steps' && profile.from > profile.to) {
-        return [
-          {
-            pointer,
-            key: 'to',
-            message: `the steps go from ${profile.from} up to ${profile.to}. Expected a higher rate`,
-          },
-        ];
-      }
-      if (profile.kind === 'steps' && profile.step !== undefined && profile.factor !== undefined) {
-        return [
-          { pointer, key: 'factor', message: 'step and factor both say how the rate rises. Expected one of them' },
-        ];
-      }
-      return [];
+      if (profile.kind !== 'steps') return [];
+      const { from, to, step, factor } = profile;
+      if (from > to)
+        return [{ pointer, key: 'to', message: `the steps go from ${from} up to ${to}. Expected a higher rate` }];
+      const message = 'step and factor both say how the rate rises. Expected one of them';
+      return step === undefined || factor === undefined ? [] : [{ pointer, key: 'factor', message }];
     }),
     ...needs('capacity', has('ramp', 'steps', 'capacity'), 'ramp, steps or capacity'),
     ...needs('recovery', has('spike'), 'spike'),

@@ -55,26 +55,17 @@ function profileOf(settings: ProfileSettings, slo: Slo): Profile {
   });
   const ms = (given: string | undefined, otherwise: string): number => durationMs(given ?? otherwise);
   switch (settings.kind) {
-    case 'soak':
-      return {
-        kind: 'soak',
-        ...common(settings.rate, '1s'),
-        rate: settings.rate,
-        durationMs: durationMs(settings.duration),
-      };
+    case 'soak': {
+      const { rate, duration } = settings;
+      return { kind: 'soak', ...common(rate, '1s'), rate, durationMs: durationMs(duration) };
+    }
     case 'smoke': {
       const rate = settings.rate ?? 5;
       return { kind: 'smoke', ...common(rate, '0s'), rate, durationMs: ms(settings.duration, '15s') };
     }
     case 'closed': {
-      const { users } = settings;
-      return {
-        kind: 'closed',
-        ...common(1, '1s'),
-        connections: users,
-        users,
-        durationMs: durationMs(settings.duration),
-      };
+      const { users, duration } = settings;
+      return { kind: 'closed', ...common(1, '1s'), connections: users, users, durationMs: durationMs(duration) };
     }
     case 'ramp': {
       const { to, from = to / 10 } = settings;
@@ -98,11 +89,8 @@ function profileOf(settings: ProfileSettings, slo: Slo): Profile {
     }
     case 'stages': {
       const stretches = stretchesOf(settings.stages);
-      return {
-        kind: 'stages',
-        ...common(Math.max(...stretches.map(({ from, to }) => Math.max(from, to))), '0s'),
-        stretches,
-      };
+      const highest = Math.max(...stretches.flatMap(({ from, to }) => [from, to]));
+      return { kind: 'stages', ...common(highest, '0s'), stretches };
     }
     case 'replay':
       return {
@@ -180,34 +168,27 @@ export function nominalRate(profile: Profile): number | null {
 
 /** When a profile sends its requests; null where that follows from what happens, or from a file. */
 export function offsetsOf(profile: Profile, seed: number): Float64Array | null {
-  const { arrivals } = profile;
+  const stretches = plannedStretches(profile);
+  return stretches === null ? null : scheduleOf(stretches, profile.arrivals, seed);
+}
+
+function plannedStretches(profile: Profile): readonly Stretch[] | null {
+  const held = (rate: number, durationMs: number): Stretch => ({ from: rate, to: rate, durationMs });
   switch (profile.kind) {
     case 'constant':
     case 'smoke':
     case 'soak':
-      return scheduleOf([{ from: profile.rate, to: profile.rate, durationMs: profile.durationMs }], arrivals, seed);
+      return [held(profile.rate, profile.durationMs)];
     case 'ramp':
-      return scheduleOf([{ from: profile.from, to: profile.to, durationMs: profile.durationMs }], arrivals, seed);
+      return [profile];
     case 'steps':
-      return scheduleOf(
-        profile.rates.map((rate) => ({ from: rate, to: rate, durationMs: profile.eachMs })),
-        arrivals,
-        seed,
-      );
+      return profile.rates.map((rate) => held(rate, profile.eachMs));
     case 'spike': {
       const { base, factor, beforeMs, lengthMs, afterMs } = profile;
-      return scheduleOf(
-        [
-          { from: base, to: base, durationMs: beforeMs },
-          { from: base * factor, to: base * factor, durationMs: lengthMs },
-          { from: base, to: base, durationMs: afterMs },
-        ],
-        arrivals,
-        seed,
-      );
+      return [held(base, beforeMs), held(base * factor, lengthMs), held(base, afterMs)];
     }
     case 'stages':
-      return scheduleOf(profile.stretches, arrivals, seed);
+      return profile.stretches;
     default:
       return null;
   }

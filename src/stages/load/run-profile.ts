@@ -1,6 +1,6 @@
 import type { Check } from '../../evidence/index.ts';
 import { rampUp, stepUp, type BreakingPoint } from './breaking.ts';
-import { searchCapacity, type Throughput } from './capacity.ts';
+import { searchCapacity, type Capacity } from './capacity.ts';
 import { capacityCheck } from './capacity-check.ts';
 import { decisiveWindow, measure, windowChecks, type MeasuredWindow } from './constant.ts';
 import type { WindowResult } from './driver.ts';
@@ -56,24 +56,16 @@ export async function runProfile(
         return afterSpike(bench, profile, await bench.run(offsetsOf(profile, seed) as Float64Array), load);
       case 'soak': {
         const result = await bench.run(offsetsOf(profile, seed) as Float64Array);
-        const found = ofOne(bench, result, load);
+        const { checks, timings, ...found } = ofOne(bench, result, load);
         const trends = soakTrends(result, session);
-        return {
-          ...found,
-          checks: [...found.checks, ...soakChecks(trends, load.slo)],
-          timings: { ...found.timings, trends },
-        };
+        return { ...found, checks: [...checks, ...soakChecks(trends, load.slo)], timings: { ...timings, trends } };
       }
       case 'ramp':
-        return breakingPoint(session, await rampUp(bench, profile, load.slo), [], load, surroundings);
+        return breakingPoint(session, await rampUp(bench, profile, load.slo), load, surroundings);
       case 'steps':
-        return breakingPoint(session, await stepUp(bench, profile, load.slo), [], load, surroundings);
-      case 'capacity': {
-        const found = await searchCapacity(bench, profile, load.slo);
-        const { curve } = found;
-        const told = breakingPoint(session, found, curve, load, surroundings);
-        return { ...told, timings: { ...told.timings, curve } };
-      }
+        return breakingPoint(session, await stepUp(bench, profile, load.slo), load, surroundings);
+      case 'capacity':
+        return breakingPoint(session, await searchCapacity(bench, profile, load.slo), load, surroundings);
     }
   });
 }
@@ -102,12 +94,8 @@ function afterSpike(bench: Bench, profile: ProfileOf<'spike'>, result: WindowRes
   const before = partOf(result, 0, beforeMs);
   const during = partOf(result, beforeMs, beforeMs + lengthMs);
   const told = ofOne(bench, before, load);
-  const whole = windowChecks(
-    [{ result, findings: judgeWindow(result, slo) }],
-    slo,
-    bench.session.summary.faultExamples[0]?.message,
-  );
-  const errors = whole.filter(({ id }) => id === 'load/error-rate' || id === 'load/generator');
+  const whole = ofOne(bench, result, load);
+  const errors = whole.checks.filter(({ id }) => id === 'load/error-rate' || id === 'load/generator');
   const checks = told.checks
     .filter(({ id }) => !errors.some((each) => each.id === id))
     .map((check) => ({ ...check, title: `${check.title} before the spike` }));
@@ -119,7 +107,7 @@ function afterSpike(bench: Bench, profile: ProfileOf<'spike'>, result: WindowRes
       windows: [before, during, partOf(result, beforeMs + lengthMs, Number.POSITIVE_INFINITY)]
         .filter(({ offsets }) => offsets.length > 0)
         .map((part) => windowDetails(part, judgeWindow(part, slo))),
-      slices: slicesOf(result, bench.session),
+      slices: whole.timings['slices'],
       recovery,
     },
   };
@@ -127,13 +115,12 @@ function afterSpike(bench: Bench, profile: ProfileOf<'spike'>, result: WindowRes
 
 function breakingPoint(
   session: Session,
-  found: BreakingPoint,
-  curve: readonly Throughput[],
+  found: BreakingPoint & Partial<Capacity>,
   { slo, sizing: settings = {} }: Load,
   { model }: Surroundings,
 ): ProfileFindings {
-  const { estimate, met, missed, because, bounded, bottleneck, tried, windows } = found;
-  const sizing = sizingOf(found, curve, meanLatencyAt(found), settings, model);
+  const { estimate, met, missed, because, bounded, bottleneck, tried, windows, curve } = found;
+  const sizing = sizingOf(found, curve ?? [], meanLatencyAt(found), settings, model);
   const last = windows.at(-1);
   return {
     checks: [
@@ -153,6 +140,7 @@ function breakingPoint(
       tried,
       ...(sizing === null ? {} : { sizing }),
       slices: windows.length === 1 && last !== undefined ? slicesOf(last, session) : [],
+      ...(curve === undefined ? {} : { curve }),
     },
   };
 }

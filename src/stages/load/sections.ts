@@ -69,7 +69,7 @@ function overTime({ slices = [] }: ShownProfile, slo: Load['slo']): Chart[] {
       'Latency over time',
       { title: 'latency', unit: 'ms' },
       [series('p50', ({ p50Ms }) => p50Ms), series('p95', ({ p95Ms }) => p95Ms), series('p99', ({ p99Ms }) => p99Ms)],
-      latencyLimits(slo).map(({ name, ms }) => ({ axis: 'y', at: ms, title: `${name} at most ${ms} ms` })),
+      limitsOn('y', slo),
     ),
     ...chart('Requests over time', { title: 'rate', unit: '/s' }, [series('sent', ({ offered }) => offered)]),
     ...chart('Errors over time', { title: 'requests without a usable answer' }, [
@@ -99,11 +99,7 @@ function byRate({ tried = [], curve = [] }: ShownProfile, slo: Load['slo']): Cha
             x: { title: 'rate', unit: '/s', scale: 'log' as const },
             y: { title: 'latency', unit: 'ms', scale: 'log' as const },
             series: [line('p50', ({ p50Ms }) => p50Ms), line('p95', ({ p95Ms }) => p95Ms)],
-            limits: latencyLimits(slo).map(({ name, ms }) => ({
-              axis: 'y' as const,
-              at: ms,
-              title: `${name} at most ${ms} ms`,
-            })),
+            limits: limitsOn('y', slo),
           },
         ]),
     ...(curve.length < 2
@@ -131,7 +127,7 @@ function histogram({ windows = [] }: ShownProfile, slo: Load['slo']): Chart[] {
       title: 'Latency',
       x: { title: 'from the intended time of sending', unit: 'ms', scale: 'log' },
       y: { title: 'requests' },
-      limits: latencyLimits(slo).map(({ name, ms }) => ({ axis: 'x', at: ms, title: `${name} at most ${ms} ms` })),
+      limits: limitsOn('x', slo),
       series: [
         {
           name: 'candidate',
@@ -140,6 +136,10 @@ function histogram({ windows = [] }: ShownProfile, slo: Load['slo']): Chart[] {
       ],
     },
   ];
+}
+
+function limitsOn(axis: 'x' | 'y', slo: Load['slo']): NonNullable<Chart['limits']> {
+  return latencyLimits(slo).map(({ name, ms }) => ({ axis, at: ms, title: `${name} at most ${ms} ms` }));
 }
 
 function ratios(percentiles: readonly ComparedPercentile[]): Chart {

@@ -120,10 +120,7 @@ export async function observeOnce(target: StagingTarget, watch: TargetWatch): Pr
 
 /** The target's use of its CPU between two moments, in cores; null where it is not known. */
 export function cpuBetween({ samples }: TargetWatch, from: number, to: number): number | null {
-  return mean(
-    valuesBetween(samples, from, to, ({ cpuPercent }) => cpuPercent),
-    100,
-  );
+  return meanBetween(samples, from, to, ({ cpuPercent }) => cpuPercent, 100);
 }
 
 export function memoryBetween({ samples }: TargetWatch, from: number, to: number): number | null {
@@ -132,10 +129,7 @@ export function memoryBetween({ samples }: TargetWatch, from: number, to: number
 }
 
 export function throttledBetween({ samples }: TargetWatch, from: number, to: number): number | null {
-  return mean(
-    valuesBetween(samples, from, to, ({ throttled }) => throttled),
-    1,
-  );
+  return meanBetween(samples, from, to, ({ throttled }) => throttled, 1);
 }
 
 /** The share of the machine that others took during a window in which none was left: they may have slowed the target. */
@@ -176,6 +170,9 @@ function insideOf(samples: readonly UsageSample[], from: number, to: number): Us
   return samples.filter(({ at }) => at > from && at <= to + watchEveryMs);
 }
 
-function mean(values: readonly number[], unit: number): number | null {
+function meanBetween(
+  ...[samples, from, to, of, unit]: [...Parameters<typeof valuesBetween>, unit: number]
+): number | null {
+  const values = valuesBetween(samples, from, to, of);
   return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length / unit;
 }

@@ -60,14 +60,7 @@ export function sizingOf(
  */
 export function scalabilityLaw(curve: readonly Throughput[]): ScalabilityLaw | null {
   const [one] = curve;
-  if (
-    curve.length < 6 ||
-    one === undefined ||
-    one.users !== 1 ||
-    !(one.rate > 0) ||
-    curve.some(({ rate }) => !(rate > 0))
-  )
-    return null;
+  if (curve.length < 6 || one?.users !== 1 || curve.some(({ rate }) => !(rate > 0))) return null;
   const rest = curve.slice(1);
   let best: ScalabilityLaw | null = null;
   // The rate of one user is itself a measurement: try values around it.

@@ -1,7 +1,7 @@
 import type { Check } from '../../evidence/index.ts';
 import { bytes } from '../../config/index.ts';
 import { percent } from '../../wording.ts';
-import { loadCheck, mostShare } from './check.ts';
+import { loadCheck, mostShare, type Limit } from './check.ts';
 import { outcomes, type WindowResult } from './driver.ts';
 import type { Slo } from './schema.ts';
 import type { Session } from './session.ts';
@@ -45,59 +45,55 @@ export function soakTrends(result: WindowResult, { watch }: Session): SoakTrends
   return { memory, latency: trendOf(minutes, latencies), minutes: (minutes.at(-1) ?? 0) - (minutes[0] ?? 0) };
 }
 
-export function soakChecks(trends: SoakTrends, slo: Slo): Check[] {
-  return [memoryCheck(trends, slo), latencyCheck(trends, slo)];
+export function soakChecks({ memory, latency, minutes }: SoakTrends, slo: Slo): Check[] {
+  const mostMemory = bytes(slo.memory_growth ?? growthByDefault.memory) / mebibyte;
+  const mostLatency = slo.latency_growth ?? growthByDefault.latency;
+  const share = (slope: number): number => (slope * minutes) / Math.max(latency?.start ?? 0, leastLatencyMs);
+  const endings = { pass: '', fail: ': it leaks', inconclusive: ': a longer soak would tell' };
+  return [
+    growthCheck('memory', mostMemory, { limit: 'at most', unit: 'MiB a minute' }, slo.memory_growth !== undefined, {
+      trend: memory,
+      unseen: 'The memory of the target is not known, or was seen too few times',
+      seen: ({ slope, lower, upper }, verdict) =>
+        `Memory changes by ${number(slope)} MiB a minute (between ${number(lower)} and ${number(upper)}, over ${number(minutes)} minutes), at most ${number(mostMemory)} allowed${endings[verdict]}`,
+    }),
+    growthCheck('latency', mostLatency, mostShare, slo.latency_growth !== undefined, {
+      trend: latency && {
+        ...latency,
+        slope: share(latency.slope),
+        lower: share(latency.lower),
+        upper: share(latency.upper),
+      },
+      unseen: 'There were too few answers to see a trend',
+      seen: ({ slope, lower, upper, start }) =>
+        `The median latency changes by ${percent(slope)} over the soak (between ${percent(lower)} and ${percent(upper)}), from ${number(start)} ms; at most ${percent(mostLatency)} allowed`,
+    }),
+  ];
 }
 
-function memoryCheck({ memory, minutes }: SoakTrends, slo: Slo): Check {
-  const required = bytes(slo.memory_growth ?? growthByDefault.memory) / mebibyte;
-  const asked = slo.memory_growth !== undefined;
-  const title = 'Growth of memory over the soak';
-  const unit = { limit: 'at most', unit: 'MiB a minute' } as const;
-  if (memory === null) {
-    const message = 'The memory of the target is not known, or was seen too few times';
-    return loadCheck(
-      'memory-growth',
-      title,
-      { verdict: asked ? 'inconclusive' : 'skipped', observed: null, required, message },
-      unit,
-    );
+/** @param asked a limit is configured: what was not seen is open then, and growth blocks */
+function growthCheck(
+  of: string,
+  required: number,
+  limit: Limit,
+  asked: boolean,
+  { trend, unseen, seen }: GrowthSeen,
+): Check {
+  const [id, title] = [`${of}-growth`, `Growth of ${of} over the soak`];
+  if (trend === null) {
+    const verdict = asked ? 'inconclusive' : 'skipped';
+    return loadCheck(id, title, limit, { verdict, observed: null, required, message: unseen });
   }
-  const verdict = memory.lower > required ? 'fail' : memory.upper <= required ? 'pass' : 'inconclusive';
-  const message = `Memory changes by ${number(memory.slope)} MiB a minute (between ${number(memory.lower)} and ${number(memory.upper)}, over ${number(minutes)} minutes), at most ${number(required)} allowed${verdict === 'fail' ? ': it leaks' : verdict === 'inconclusive' ? ': a longer soak would tell' : ''}`;
-  return loadCheck(
-    'memory-growth',
-    title,
-    { verdict, observed: memory.slope, required, message },
-    unit,
-    asked || verdict === 'fail' ? 'block' : 'info',
-  );
+  const verdict = trend.lower > required ? 'fail' : trend.upper <= required ? 'pass' : 'inconclusive';
+  const severity = asked || verdict === 'fail' ? 'block' : 'info';
+  const message = seen(trend, verdict);
+  return loadCheck(id, title, limit, { verdict, severity, observed: trend.slope, required, message });
 }
 
-function latencyCheck({ latency, minutes }: SoakTrends, slo: Slo): Check {
-  const required = slo.latency_growth ?? growthByDefault.latency;
-  const asked = slo.latency_growth !== undefined;
-  const title = 'Growth of latency over the soak';
-  if (latency === null) {
-    const message = 'There were too few answers to see a trend';
-    return loadCheck(
-      'latency-growth',
-      title,
-      { verdict: asked ? 'inconclusive' : 'skipped', observed: null, required, message },
-      mostShare,
-    );
-  }
-  const share = (slope: number): number => (slope * minutes) / Math.max(latency.start, leastLatencyMs);
-  const [observed, lower, upper] = [share(latency.slope), share(latency.lower), share(latency.upper)];
-  const verdict = lower > required ? 'fail' : upper <= required ? 'pass' : 'inconclusive';
-  const message = `The median latency changes by ${percent(observed)} over the soak (between ${percent(lower)} and ${percent(upper)}), from ${number(latency.start)} ms; at most ${percent(required)} allowed`;
-  return loadCheck(
-    'latency-growth',
-    title,
-    { verdict, observed, required, message },
-    mostShare,
-    asked || verdict === 'fail' ? 'block' : 'info',
-  );
+interface GrowthSeen {
+  trend: Trend | null;
+  unseen: string;
+  seen(trend: Trend, verdict: 'pass' | 'fail' | 'inconclusive'): string;
 }
 
 function number(value: number): string {

@@ -66,24 +66,14 @@ export function recoveryCheck({ ms, limitMs, share }: Recovery, profile: Profile
   const times = `a spike of ${profile.factor} times ${profile.base}/s for ${profile.lengthMs / 1000} s`;
   const meaning = `${Number((100 * share).toPrecision(4))}% of requests within ${Number(limitMs.toPrecision(3))} ms`;
   const within = required === null ? '' : ` (at most ${required} s allowed)`;
-  const message =
-    ms === null
-      ? `After ${times} it did not recover within ${profile.afterMs / 1000} s (${meaning})${within}`
-      : `After ${times} it recovered in ${Number((ms / 1000).toPrecision(3))} s (${meaning})${within}`;
-  const observed = ms === null ? null : ms / 1000;
-  const verdict =
-    ms === null
-      ? required !== null && required > profile.afterMs / 1000
-        ? 'inconclusive'
-        : 'fail'
-      : required === null || ms / 1000 <= required
-        ? 'pass'
-        : 'fail';
-  return loadCheck(
-    'recovery',
-    'Recovery after the spike',
-    { verdict, observed, required, message },
-    mostSeconds,
-    required === null && ms !== null ? 'info' : 'block',
-  );
+  const [observed, watched] = [ms === null ? null : ms / 1000, profile.afterMs / 1000];
+  const outcome =
+    observed === null ? `did not recover within ${watched} s` : `recovered in ${Number(observed.toPrecision(3))} s`;
+  const message = `After ${times} it ${outcome} (${meaning})${within}`;
+  const open = observed === null && required !== null && required > watched;
+  const met = observed !== null && (required === null || observed <= required);
+  const verdict = open ? 'inconclusive' : met ? 'pass' : 'fail';
+  const severity = required === null && ms !== null ? 'info' : 'block';
+  const finding = { verdict, severity, observed, required, message } as const;
+  return loadCheck('recovery', 'Recovery after the spike', mostSeconds, finding);
 }

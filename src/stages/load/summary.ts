@@ -89,10 +89,8 @@ function ofK6(metrics: Json, where: string): LoadSummary {
     if (Number.isFinite(p) && ms !== null) percentiles.set(shareOf(p), ms);
   }
   const dropped = numberOf(valuesOf('dropped_iterations')['count']) ?? 0;
-  return checked(
-    { tool: 'k6', requests, failed: Math.round(share * requests), dropped, percentiles, counts: null },
-    where,
-  );
+  const failed = Math.round(share * requests);
+  return checked({ tool: 'k6', requests, failed, dropped, percentiles, counts: null }, where);
 }
 
 function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
@@ -162,32 +160,22 @@ export function summaryChecks(summary: LoadSummary, slo: Slo): Check[] {
     observed === null ? 'inconclusive' : met ? 'pass' : 'fail';
   return [
     ...latencyLimits(slo).map((limit) => latencyCheck(summary, limit)),
-    loadCheck(
-      'throughput',
-      'Requests that were sent as planned',
-      {
-        verdict: verdict(sent, sent !== null && sent >= required.throughput),
-        observed: sent,
-        required: required.throughput,
-        message: none
-          ? `${tool} sent no request`
-          : `${dropped} of ${requests + dropped} requests were due and not sent by ${tool}, since no user was free (at least ${percent(required.throughput)} required)`,
-      },
-      leastShare,
-    ),
-    loadCheck(
-      'error-rate',
-      'Errors under load',
-      {
-        verdict: verdict(errors, errors !== null && errors <= required.errors),
-        observed: errors,
-        required: required.errors,
-        message: none
-          ? `${tool} sent no request`
-          : `${failed} of ${requests} requests failed (${percent(failed / requests)}, at most ${percent(required.errors)}), says ${tool}`,
-      },
-      mostShare,
-    ),
+    loadCheck('throughput', 'Requests that were sent as planned', leastShare, {
+      verdict: verdict(sent, sent !== null && sent >= required.throughput),
+      observed: sent,
+      required: required.throughput,
+      message: none
+        ? `${tool} sent no request`
+        : `${dropped} of ${requests + dropped} requests were due and not sent by ${tool}, since no user was free (at least ${percent(required.throughput)} required)`,
+    }),
+    loadCheck('error-rate', 'Errors under load', mostShare, {
+      verdict: verdict(errors, errors !== null && errors <= required.errors),
+      observed: errors,
+      required: required.errors,
+      message: none
+        ? `${tool} sent no request`
+        : `${failed} of ${requests} requests failed (${percent(failed / requests)}, at most ${percent(required.errors)}), says ${tool}`,
+    }),
     {
       id: 'load/parity',
       title: 'Served answers that differ from the offline predictions',
@@ -203,7 +191,7 @@ export function summaryChecks(summary: LoadSummary, slo: Slo): Check[] {
 function latencyCheck({ tool, requests, percentiles, counts }: LoadSummary, { name, p, ms }: LatencyLimit): Check {
   const title = name === 'max' ? 'Slowest request' : `${name} latency`;
   const finding = (verdict: 'pass' | 'fail' | 'inconclusive', observed: number | null, message: string): Check =>
-    loadCheck(name, title, { verdict, observed, required: ms, message }, mostMilliseconds);
+    loadCheck(name, title, mostMilliseconds, { verdict, observed, required: ms, message });
   if (requests === 0) return finding('inconclusive', null, `${tool} sent no request`);
   const observed = percentiles.get(p) ?? (counts === null ? null : ofCounts(counts, p));
   if (observed === null) {
