@@ -1,9 +1,12 @@
 import * as core from '@actions/core';
+import { join } from 'node:path';
+import { evidenceDigest, type Evidence } from '../evidence/index.ts';
 import { writeJunit } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';
 import { gitHubAccess, openWorkspace, type Recording, type Workspace } from '../pipeline/workspace.ts';
 import {
   annotations,
+  headline,
   renderConsole,
   renderFault,
   renderMarkdown,
@@ -15,7 +18,7 @@ import type { StageReport } from '../report/section.ts';
 import { stages } from '../stages/index.ts';
 import { actionLog } from './action-log.ts';
 import { cancelledText, faultText, placeIn, publicFaultText } from './fault-text.ts';
-import type { CommonInputs } from './inputs.ts';
+import type { CommonInputs, stageInputs } from './inputs.ts';
 
 /** What an action gets from the process it runs in. */
 export interface ActionContext<Output extends string = string> {
@@ -120,6 +123,27 @@ export async function report(
     process.exitCode = core.ExitCode.Failure;
     core.info(withoutWorkflowCommands(message));
   };
+}
+
+/** Outputs and report of an action that judges and decides nothing, and its failure where the inputs ask for it. */
+export async function tellEvidence(
+  evidence: Evidence,
+  workspace: Workspace,
+  inputs: Awaited<ReturnType<typeof stageInputs>>,
+  context: Pick<ActionContext<'verdict' | 'headline' | 'evidence' | 'evidence-sha256'>, 'setOutputs'>,
+  shown: readonly StageReport[] = stages,
+): Promise<void> {
+  const { verdict, kind } = evidence;
+  const said = { decision: null, evidence: [evidence], overriding: workspace.overriding };
+  context.setOutputs({
+    verdict,
+    headline: headline(said),
+    evidence: join(workspace.out, 'evidence', `${kind}.json`),
+    'evidence-sha256': evidenceDigest(evidence),
+  });
+  const fail = await report(said, workspace, inputs, shown);
+  const failed = verdict === 'fail' ? inputs.failOnFailure : verdict !== 'pass' && inputs.failOnInconclusive;
+  if (failed) fail(headline(said));
 }
 
 export async function writeSummary(text: string): Promise<void> {

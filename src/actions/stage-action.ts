@@ -1,11 +1,8 @@
 import * as core from '@actions/core';
-import { join } from 'node:path';
-import { evidenceDigest } from '../evidence/index.ts';
 import { registryView } from '../pipeline/open-registry.ts';
 import { runPart, runStage } from '../pipeline/gate/run-stage.ts';
-import { headline } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
-import { openActionWorkspace, report, runAction } from './action.ts';
+import { openActionWorkspace, runAction, tellEvidence } from './action.ts';
 import { partInputs, stageInputs } from './inputs.ts';
 
 /** Of every action that runs a stage; a stage may have more. */
@@ -28,18 +25,8 @@ export function stageAction(name: string): Promise<void> {
       return core.info(sent);
     }
     const evidence = await runStage(workspace, stage, () => registryView(workspace, false));
-    const said = { decision: null, evidence: [evidence], overriding: workspace.overriding };
-    context.setOutputs({
-      verdict: evidence.verdict,
-      headline: headline(said),
-      evidence: join(workspace.out, 'evidence', `${evidence.kind}.json`),
-      'evidence-sha256': evidenceDigest(evidence),
-      'candidate-sha256': evidence.subjects.candidate?.sha256 ?? '',
-    });
+    context.setOutputs({ 'candidate-sha256': evidence.subjects.candidate?.sha256 ?? '' });
     for (const [name, of] of Object.entries(further)) context.setOutputs({ [name]: of(evidence) });
-    const fail = await report(said, workspace, inputs);
-    const failed =
-      evidence.verdict === 'fail' ? inputs.failOnFailure : evidence.verdict !== 'pass' && inputs.failOnInconclusive;
-    if (failed) fail(headline(said));
+    await tellEvidence(evidence, workspace, inputs, context);
   });
 }

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { defaults } from '../config/defaults.ts';
 import type { RunContext } from '../github/context.ts';
+import { jsonText } from '../report/escape.ts';
 import type { ConsoleOptions } from '../report/index.ts';
 import type { ReportInput } from '../report/standing.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
@@ -39,16 +40,25 @@ export function consoleOptions({ env }: CommandContext): ConsoleOptions {
   return { colour: process.stdout.isTTY && env['NO_COLOR'] === undefined, width: process.stdout.columns ?? 120 };
 }
 
-/** A result as JSON, where that is asked for, else as a report. */
+/** A result as JSON, where that is asked for, else as text. */
+export function printResult(
+  { print }: CommandContext,
+  { json }: { json?: boolean | undefined },
+  value: unknown,
+  text: () => string,
+): void {
+  print(json === true ? jsonText(value) : text());
+}
+
+/** The same with a report for the text. */
 export async function printReport(
   context: CommandContext,
   { json }: CommonOptions,
   value: unknown,
   report: ReportInput,
 ): Promise<void> {
-  if (json === true) return context.print(JSON.stringify(value, null, 2));
   const { renderConsole } = await import('../report/index.ts');
-  context.print(renderConsole(report, consoleOptions(context)));
+  printResult(context, { json }, value, () => renderConsole(report, consoleOptions(context)));
 }
 
 /** Whether what is decided goes into the registry: as asked, where the event allows it. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { defaults } from '../config/defaults.ts';
 import { counted } from '../wording.ts';
-import { consoleOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { consoleOptions, printResult, type CommandContext, type CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { placesOf } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
@@ -27,9 +27,9 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
       const findings = await diagnose({ root, config, out: defaults.out, github, log, signal: context.signal });
       const problems = findings.filter(({ status }) => status === 'problem').length;
       context.finish(problems === 0 ? exitCodes.pass : exitCodes.fail);
-      if (options.json === true) return context.print(JSON.stringify({ problems, findings }, null, 2));
       const verdict =
         problems === 0 ? 'Nothing is in the way of a gate here.' : `${counted(problems, 'problems')}: see above.`;
-      context.print(`${renderSections(doctorSections(findings), consoleOptions(context))}\n${verdict}`);
+      const text = (): string => `${renderSections(doctorSections(findings), consoleOptions(context))}\n${verdict}`;
+      printResult(context, options, { problems, findings }, text);
     });
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { consoleOptions, printResult, withReadOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 import { placesOf, shown } from './places.ts';
 
 /** history: what became of a model over time, as a table or as pages. */
@@ -13,25 +14,21 @@ export function addHistoryCommand(program: Command, context: CommandContext): vo
       .argument('[model]', 'which model (default: the only one; with --pages all of them)')
       .option('--pages <folder>', 'write a page for each model, and an index.html, into this folder'),
   ).action(async (named: string | undefined, options: CommonOptions & { pages?: string }) => {
-    const { consolePage, jsonText } = await import('../report/index.ts');
+    const { consolePage } = await import('../report/index.ts');
     const { withoutColumns } = await import('../report/section.ts');
     const { readHistory, writeHistory } = await import('../pipeline/auditing/history.ts');
     const workspace = await context.open(options, true);
     const model = named ?? options.model;
     if (options.pages !== undefined) {
       const files = await writeHistory(workspace, model, placesOf(options).fromRoot(options.pages));
-      context.print(options.json === true ? jsonText(files) : `Wrote ${files.map(shown).join(', ')}`);
-      return;
+      return printResult(context, options, files, () => `Wrote ${files.map(shown).join(', ')}`);
     }
     const { model: found, decisions, contents } = await readHistory(workspace, model);
-    if (options.json === true) {
-      context.print(jsonText({ model: found, decisions: decisions.map(({ decision }) => decision) }));
-      return;
-    }
     // A terminal has no room for all of it: the log has the reasons.
     const tables = contents.sections
       .filter(({ rows }) => rows.length > 0)
       .map((section) => withoutColumns(section, ['In margins', 'Set used before', 'Why']));
-    context.print(consolePage(contents, tables, consoleOptions(context), Infinity));
+    const result = { model: found, decisions: decisions.map(({ decision }) => decision) };
+    printResult(context, options, result, () => consolePage(contents, tables, consoleOptions(context), Infinity));
   });
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
-import { withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { printResult, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { shown } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
 
@@ -36,9 +36,8 @@ export function addInferCommand(program: Command, context: CommandContext): void
         log: await terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
         signal: context.signal,
       });
-      if (options.json === true) return context.print(JSON.stringify(inferred, null, 2));
       const rules = `rules:\n${rulesText(inferred, '  ')}`;
-      context.print(
+      printResult(context, options, inferred, () =>
         contract === undefined
           ? `${contractText(inferred)}\n${rules}`
           : `Wrote ${shown(contract)}. Check it, then add under data in contender.yml:\n\ncontract: ${options.contract ?? ''}\n${rules}`,

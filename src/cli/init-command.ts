@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import type { Initialised, InitInput } from '../pipeline/init/init.ts';
 import type { Choosing } from '../pipeline/init/look.ts';
 import { tasks } from '../pipeline/init/tasks.ts';
-import type { CommandContext } from './command-context.ts';
+import { printResult, type CommandContext } from './command-context.ts';
 import { shellWord } from '../wording.ts';
 import { shown } from './places.ts';
 
@@ -36,7 +36,7 @@ export function addInitCommand(program: Command, context: CommandContext): void 
         ...(workflows === false ? { workflows } : {}),
         ...(asks ? { asking: terminalChoosing(context.signal) } : {}),
       });
-      context.print(json === true ? JSON.stringify(made, null, 2) : textOf(made, commandOf(context.env)));
+      printResult(context, { json }, made, () => textOf(made, commandOf(context.env)));
     });
 }
 

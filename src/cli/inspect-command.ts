@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import type { InputPlan } from '../model/features.ts';
 import type { ModelInspection } from '../model/inspect.ts';
-import type { CommandContext, CommonOptions } from './command-context.ts';
+import { printResult, type CommandContext, type CommonOptions } from './command-context.ts';
 
 /** inspect: what a model takes and gives, without running it. */
 export function addInspectCommand(program: Command, context: CommandContext): void {
@@ -19,11 +19,8 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
       const artifact = await localModel(resolve(file), file);
       const inspection = await inspectModel(artifact.path, file);
       const feeds = options.config === undefined ? null : await feedsOf(inspection, options.config, options.model);
-      context.print(
-        options.json === true
-          ? JSON.stringify({ file, sha256: artifact.sha256, bytes: artifact.size, ...inspection, feeds }, null, 2)
-          : inspectionText(file, artifact, inspection, feeds),
-      );
+      const result = { file, sha256: artifact.sha256, bytes: artifact.size, ...inspection, feeds };
+      printResult(context, options, result, () => inspectionText(file, artifact, inspection, feeds));
     });
 
   async function feedsOf(inspection: ModelInspection, config: string, model: string | undefined): Promise<InputPlan[]> {

@@ -4,10 +4,10 @@ import type { GitHub } from '../github/client.ts';
 import { shown } from './places.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { UsageError } from '../errors.ts';
-import { jsonText, oneLine } from '../report/escape.ts';
+import { oneLine } from '../report/escape.ts';
 import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
-import { consoleOptions, printReport, recordsHere, withCommonOptions, withReadOptions } from './command-context.ts';
-import type { CommandContext, CommonOptions } from './command-context.ts';
+import { consoleOptions, printReport, printResult, recordsHere } from './command-context.ts';
+import { withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 /** What is done after the promotion: predictions before they are published, production, retraining. */
 export function addMonitorCommands(program: Command, context: CommandContext): void {
@@ -69,7 +69,7 @@ function addRetrain(program: Command, context: CommandContext): void {
       });
       const { due, started, reason } = result;
       const said = started !== null ? 'Training started' : due ? 'A training is due' : 'No training';
-      context.print(options.json === true ? jsonText(result) : oneLine(`${said}: ${reason}`));
+      printResult(context, options, result, () => oneLine(`${said}: ${reason}`));
       context.finish(exitCodes.pass);
     });
 }
@@ -86,9 +86,7 @@ function addBacktest(program: Command, context: CommandContext): void {
     const { runBacktest } = await import('../pipeline/monitoring/backtest.ts');
     const { backtestSections } = await import('../report/monitoring/backtest-sections.ts');
     const result = await runBacktest(await context.open(options));
-    context.print(
-      options.json === true ? jsonText(result) : renderSections(backtestSections(result), consoleOptions(context)),
-    );
+    printResult(context, options, result, () => renderSections(backtestSections(result), consoleOptions(context)));
   });
 }
 

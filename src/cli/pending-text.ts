@@ -12,7 +12,7 @@ export function recordedText(result: Pick<PromoteResult, 'status' | 'commit' | '
 }
 
 /** Where a decision waits that is not in force yet; empty for any other. */
-export function pendingText({ pullRequest }: Pick<PromoteResult, 'pullRequest'>): string {
+function pendingText({ pullRequest }: Pick<PromoteResult, 'pullRequest'>): string {
   if (pullRequest === undefined) return '';
   return pullRequest.open
     ? `Not in force until pull request ${pullRequest.number} is merged: ${pullRequest.url}`

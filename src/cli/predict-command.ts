@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { PredictInput, PredictResult } from '../pipeline/contestants/predict.ts';
 import { shardOf, type Shard } from '../pipeline/typed.ts';
 import { placesOf } from './places.ts';
-import { withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { printResult, withCommonOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { counted } from '../wording.ts';
 
 type PredictOptions = CommonOptions & PredictInput;
@@ -14,19 +14,21 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
   )
     .requiredOption('--file <file>', 'the .parquet or .csv file to write, in the workspace')
     .addOption(new Option('--role <role>', 'whose predictions').choices(['candidate', 'champion']).default('candidate'))
-    .addOption(
-      new Option('--shard <i/N>', 'only the i-th of N parts of the rows')
-        .argParser(parsedShard)
-        .default({ index: 1, count: 1 }, '1/1'),
-    )
+    .addOption(rowsShardOption())
     .action(async (options: PredictOptions) => {
       const { role, shard } = options;
       const file = placesOf(options).fromRoot(options.file);
       const { runPredict } = await import('../pipeline/contestants/predict.ts');
       const workspace = await context.open(options);
       const result = await runPredict(workspace, { role, shard, file });
-      context.print(options.json === true ? JSON.stringify(result, null, 2) : resultText(result));
+      printResult(context, options, result, () => resultText(result));
     });
+}
+
+export function rowsShardOption(): Option {
+  return new Option('--shard <i/N>', 'only the i-th of N parts of the rows')
+    .argParser(parsedShard)
+    .default({ index: 1, count: 1 }, '1/1');
 }
 
 /** The `i/N` of a command line. @throws InvalidArgumentError */

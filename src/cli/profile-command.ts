@@ -2,8 +2,9 @@ import { Option, type Command } from 'commander';
 import { resolve } from 'node:path';
 import type { Shard } from '../pipeline/typed.ts';
 import type { ProfileInput } from '../pipeline/profiling.ts';
-import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
-import { parsedShard } from './predict-command.ts';
+import { consoleOptions, printResult, withReadOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
+import { rowsShardOption } from './predict-command.ts';
 import { terminalLog } from './terminal-log.ts';
 
 interface ProfileOptions extends CommonOptions {
@@ -28,13 +29,9 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
         'current',
       ]),
     )
-    .addOption(
-      new Option('--shard <i/N>', 'only the i-th of N parts of the rows')
-        .argParser(parsedShard)
-        .default({ index: 1, count: 1 }, '1/1'),
-    )
+    .addOption(rowsShardOption())
     .action(async (files: readonly string[], options: ProfileOptions) => {
-      const { file, shard, json } = options;
+      const { file, shard } = options;
       const { renderProfile } = await import('../report/index.ts');
       const { runProfile, shownProfile } = await import('../pipeline/profiling.ts');
       const profile = await runProfile(await inputsOf(files, options), {
@@ -43,11 +40,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
         log: await terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true }),
         signal: context.signal,
       });
-      context.print(
-        json === true
-          ? JSON.stringify(profile, null, 2)
-          : renderProfile(shownProfile(profile), consoleOptions(context)),
-      );
+      printResult(context, options, profile, () => renderProfile(shownProfile(profile), consoleOptions(context)));
     });
 
   async function inputsOf(files: readonly string[], options: ProfileOptions): Promise<ProfileInput[]> {

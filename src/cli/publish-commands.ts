@@ -2,7 +2,8 @@ import { Argument, Option, type Command } from 'commander';
 import { UsageError } from '../errors.ts';
 import { exportParts, type ExportPart } from '../pipeline/typed.ts';
 import { placesOf } from './places.ts';
-import { withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { printResult, withCommonOptions, withReadOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /** export, release, publish, verify. */
@@ -26,7 +27,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
         parts: chosen.length === 0 ? exportParts : chosen,
         server: context.env['GITHUB_SERVER_URL'],
       });
-      context.print(options.json === true ? JSON.stringify(files, null, 2) : files.join('\n'));
+      printResult(context, options, files, () => files.join('\n'));
     });
 
   withReadOptions(
@@ -62,8 +63,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       const github = openGitHub({ repository, token, apiUrl: env['GITHUB_API_URL'], log: workspace.log, signal });
       const server = env['GITHUB_SERVER_URL'];
       const released = await releaseVersion(workspace, { github, version: options.of, server });
-      const { tag, action, url } = released;
-      context.print(options.json === true ? JSON.stringify(released, null, 2) : `${tag}: ${action}. ${url}`);
+      printResult(context, options, released, () => `${released.tag}: ${released.action}. ${released.url}`);
     });
 
   withReadOptions(
@@ -74,7 +74,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
     const { publishToMlflow, syncText } = await import('../pipeline/publishing/mlflow.ts');
     const workspace = await context.open(options, options.model === undefined);
     const synced = await publishToMlflow(workspace, options.model);
-    context.print(options.json === true ? JSON.stringify(synced, null, 2) : synced.map(syncText).join('\n'));
+    printResult(context, options, synced, () => synced.map(syncText).join('\n'));
   });
 
   withReadOptions(
@@ -88,12 +88,9 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       const { isChampion = false, tag } = options;
       const model = options.model ?? modelOfTag(tag);
       const workspace = await context.open({ ...options, ...(model === undefined ? {} : { model }) });
-      const found = await verifyArtifact(workspace, {
-        file: placesOf(options).fromRoot(file),
-        champion: isChampion,
-        tag,
-      });
-      context.print(options.json === true ? JSON.stringify(found, null, 2) : `${found.message}.`);
+      const path = placesOf(options).fromRoot(file);
+      const found = await verifyArtifact(workspace, { file: path, champion: isChampion, tag });
+      printResult(context, options, found, () => `${found.message}.`);
       context.finish(found.verified ? exitCodes.pass : exitCodes.fail);
     });
 }

@@ -5,9 +5,9 @@ import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { minuteOf } from '../wording.ts';
 import { exitCodes } from './exit-codes.ts';
-import { pendingText, recordedText } from './pending-text.ts';
+import { recordedText } from './pending-text.ts';
 import { placesOf } from './places.ts';
-import { recordsHere, withCommonOptions, withReadOptions } from './command-context.ts';
+import { printResult, recordsHere, withCommonOptions, withReadOptions } from './command-context.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 
 interface ActOptions extends CommonOptions {
@@ -42,13 +42,13 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
         source: context.run.source,
       });
       if (result.status === 'pending') context.finish(exitCodes.hold);
-      if (options.json === true) return context.print(JSON.stringify(result, null, 2));
-      context.print(
+      const named = `${workspace.model} ${result.decision.to?.version ?? ''}`;
+      printResult(context, options, result, () =>
         result.status === 'recorded'
-          ? `${workspace.model} ${result.decision.to?.version ?? ''} is champion. Recorded in commit ${result.commit?.slice(0, 12) ?? ''}.`
+          ? `${named} is champion. ${recordedText(result)}`
           : result.status === 'pending'
-            ? `${workspace.model} ${result.decision.to?.version ?? ''} is not champion yet. ${pendingText(result)}`
-            : `${workspace.model} ${result.decision.to?.version ?? ''} is already champion; nothing was added.`,
+            ? `${named} is not champion yet. ${recordedText(result)}`
+            : `${named} is already champion; nothing was added.`,
       );
     });
 
@@ -66,8 +66,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     const workspace = await context.open(options);
     const { openRegistry } = await import('../pipeline/open-registry.ts');
     const made = await (await openRegistry(workspace)).tag(workspace.model);
-    if (options.json === true) return context.print(JSON.stringify(made, null, 2));
-    context.print(made.length === 0 ? 'No tag is missing.' : `Made ${made.join(', ')}`);
+    printResult(context, options, made, () => (made.length === 0 ? 'No tag is missing.' : `Made ${made.join(', ')}`));
   });
   addAssign(registry, context);
   addAct(
@@ -149,21 +148,18 @@ function addAct(
     .option('--no-record', 'show what would happen without changing the registry')
     .action(async (options: ActOptions) => {
       const workspace = await context.open(options);
-      const result = await perform(
-        await import('../pipeline/gate/acts.ts'),
-        workspace,
-        {
-          reason: options.reason ?? '',
-          by: options.by,
-          actor: await context.actor(workspace),
-          source: context.run.source,
-          record: recordsHere(context, options, workspace),
-        },
-        options,
-      );
+      const acts = await import('../pipeline/gate/acts.ts');
+      const input = {
+        reason: options.reason ?? '',
+        by: options.by,
+        actor: await context.actor(workspace),
+        source: context.run.source,
+        record: recordsHere(context, options, workspace),
+      };
+      const result = await perform(acts, workspace, input, options);
       const { warnOfExpiry } = await import('../pipeline/auditing/expiry.ts');
       await warnOfExpiry(workspace, result);
-      context.print(options.json === true ? JSON.stringify(result, null, 2) : resultText(workspace.model, result));
+      printResult(context, options, result, () => resultText(workspace.model, result));
       if (result.status === 'pending') context.finish(exitCodes.hold);
     });
 }

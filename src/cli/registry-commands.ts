@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { jsonText, oneLine } from '../report/escape.ts';
+import { oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addRegistryActs } from './registry-acts.ts';
 import { addRegistryReads } from './registry-reads.ts';
 import { placesOf } from './places.ts';
-import { withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { printResult, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 
 /** What the registry says, whether it is sound, and what people do to it. */
 export function addRegistryCommands(program: Command, context: CommandContext): void {
@@ -32,7 +32,7 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
       ({ path, found, expected, remedy }) => `${path}: ${found}. Expected ${expected}. ${remedy}`,
     );
     const lines = [...(findings.length === 0 ? [sound] : wrong), ...notes];
-    context.print(options.json === true ? jsonText(findings) : lines.map((line) => oneLine(line)).join('\n'));
+    printResult(context, options, findings, () => lines.map((line) => oneLine(line)).join('\n'));
     context.finish(findings.length === 0 ? exitCodes.pass : exitCodes.fail);
   });
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { jsonText } from '../report/escape.ts';
 import type { ConsoleOptions } from '../report/index.ts';
 import { stages } from '../stages/index.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { consoleOptions, printResult, withReadOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 
 type Readers = Awaited<ReturnType<typeof readers>>;
 
@@ -63,7 +63,7 @@ export function addRegistryReads(program: Command, context: CommandContext): voi
       const workspace = await context.open(options, true);
       const model = typeof named === 'string' ? named : options.model;
       const { json, text } = await read(await readers(), workspace, model, String(range));
-      context.print(options.json === true ? jsonText(json) : text(consoleOptions(context)));
+      printResult(context, options, json, () => text(consoleOptions(context)));
     });
   }
 }

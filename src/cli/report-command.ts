@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { join, resolve } from 'node:path';
 import { defaults } from '../config/defaults.ts';
-import { consoleOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { consoleOptions, printResult, type CommandContext, type CommonOptions } from './command-context.ts';
 import { placesOf, shown } from './places.ts';
 
 /** report: the report again, from the files that a run has left. */
@@ -21,7 +21,7 @@ export function addReportCommand(program: Command, context: CommandContext): voi
         folder: string | undefined,
         options: Pick<CommonOptions, 'out' | 'json'> & { stage?: string; compare?: string },
       ) => {
-        const { stage, compare, out, json } = options;
+        const { stage, compare, out } = options;
         const { consolePage, renderConsole } = await import('../report/index.ts');
         const { compareKept, readKept, writeAgain, writeComparison } = await import('../pipeline/report-again.ts');
         const kept = await readKept(
@@ -33,14 +33,14 @@ export function addReportCommand(program: Command, context: CommandContext): voi
         if (compare === undefined) {
           const files = await writeAgain(kept, to);
           const { decision, evidence } = kept;
-          if (json === true) return context.print(JSON.stringify({ files, decision, evidence }, null, 2));
-          return context.print(`${renderConsole(kept, shape)}${wrote(files)}`);
+          const result = { files, decision, evidence };
+          return printResult(context, options, result, () => `${renderConsole(kept, shape)}${wrote(files)}`);
         }
         const { changes, contents } = compareKept(await readKept(resolve(compare), stage), kept);
         const files = await writeComparison(contents, to);
-        if (json === true) return context.print(JSON.stringify({ files, ...changes }, null, 2));
         const open = contents.sections.filter(({ collapsed }) => collapsed !== true);
-        context.print(`${consolePage(contents, open, shape, 20)}${wrote(files)}`);
+        const text = (): string => `${consolePage(contents, open, shape, 20)}${wrote(files)}`;
+        printResult(context, options, { files, ...changes }, text);
       },
     );
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { consoleOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { consoleOptions, printResult, withReadOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /** reproduce: run a recorded decision again, and say what agrees. */
@@ -22,11 +23,10 @@ export function addReproduceCommand(program: Command, context: CommandContext): 
         const workspace = await context.open(options, true);
         const result = await reproduce(workspace, { model: model ?? options.model, which, kinds: options.stage });
         context.finish(result.agrees ? exitCodes.pass : exitCodes.fail);
-        if (options.json === true) return context.print(JSON.stringify(result, null, 2));
         const notes = result.notes.map((note) => `${note}\n`).join('');
-        context.print(
-          `${renderSections(reproductionSections(result), consoleOptions(context))}\n${notes}${reproductionHeadline(result)}`,
-        );
+        const sections = reproductionSections(result);
+        const below = `${notes}${reproductionHeadline(result)}`;
+        printResult(context, options, result, () => `${renderSections(sections, consoleOptions(context))}\n${below}`);
       },
     );
 }

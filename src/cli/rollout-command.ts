@@ -9,7 +9,7 @@ import type { Stage } from '../stages/stage.ts';
 import { switchSettings } from '../stages/switch/schema.ts';
 import { switchOver } from '../stages/switch/stage.ts';
 import type { Traffic } from '../stages/traffic.ts';
-import { printReport, recordsHere, withCommonOptions } from './command-context.ts';
+import { printReport, printResult, recordsHere, withCommonOptions } from './command-context.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodeOf } from './exit-codes.ts';
 
@@ -68,14 +68,9 @@ export function addTrafficCommands(program: Command, context: CommandContext): v
         };
         if (options.putBack === true) {
           const { putBack } = await import('../pipeline/rollout/traffic-run.ts');
-          const onlyExpired = options.ifExpired === true;
-          const { message, result } = await putBack(workspace, {
-            ...input,
-            stage,
-            settings: settings(workspace),
-            onlyExpired,
-          });
-          return context.print(options.json === true ? JSON.stringify({ message, result }, null, 2) : message);
+          const left = { stage, settings: settings(workspace), onlyExpired: options.ifExpired === true };
+          const result = await putBack(workspace, { ...input, ...left });
+          return printResult(context, options, result, () => result.message);
         }
         const result =
           options.back === true ? await back(workspace, input, options.reason) : await run(workspace, input);

@@ -9,7 +9,7 @@ import { exitCodeOf, exitCodeOfVerdict } from './exit-codes.ts';
 import { recordedText } from './pending-text.ts';
 import { parsedShard } from './predict-command.ts';
 import { placesOf, shown } from './places.ts';
-import { consoleOptions, printReport, recordsHere, withCommonOptions } from './command-context.ts';
+import { consoleOptions, printReport, printResult, recordsHere, withCommonOptions } from './command-context.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 
@@ -46,14 +46,12 @@ export function addStageCommands(program: Command, context: CommandContext): voi
         await runPart(workspace, stage, { shard, start, file: placesOf(options).fromRoot(file) });
         const done = { file, shard: `${shard.index}/${shard.count}` };
         const told = `${file}: part ${done.shard}. Name the files of all parts in ${stage.kind}.parts of contender.yml.`;
-        return context.print(options.json === true ? JSON.stringify(done, null, 2) : told);
+        return printResult(context, options, done, () => told);
       }
       if (plan !== undefined && options.plan === true) {
         const { renderSections } = await import('../report/index.ts');
         const section = await planOfStage(workspace, stage);
-        return context.print(
-          options.json === true ? JSON.stringify(section, null, 2) : renderSections([section], consoleOptions(context)),
-        );
+        return printResult(context, options, section, () => renderSections([section], consoleOptions(context)));
       }
       const { registryView } = await import('../pipeline/open-registry.ts');
       const evidence = await runStage(workspace, stage, () => registryView(workspace, false));

@@ -156,27 +156,42 @@ function numericDrift(reference: NumericValues, current: NumericValues): ColumnD
     reference: withInfinite(reference, sameBefore),
     current: withInfinite(current, sameNow),
   });
-  const whole = chiSquared(raw);
   // Two tests of one question: the bins see changes of shape, the distribution functions see shifts.
   const p = Math.min(1, 2 * Math.min(chiSquared(tested).p, testedKsP));
+  const ofNumbers = {
+    ks: distance,
+    ks_p: ksP,
+    wasserstein: distance1,
+    wasserstein_over_iqr: iqr > 0 ? distance1 / iqr : null,
+  };
   return {
-    measures: {
-      kind: 'number',
-      n: [presentOf(reference), presentOf(current)],
-      missing: [reference.missing, current.missing],
-      psi: psi(raw),
-      kl: klDivergence(raw),
-      js_distance: jensenShannonDistance(raw),
-      ks: distance,
-      ks_p: ksP,
-      wasserstein: distance1,
-      wasserstein_over_iqr: iqr > 0 ? distance1 / iqr : null,
-      chi_squared: whole.statistic,
-      cramers_v: cramersV(whole, sizeOf(before) + sizeOf(now)),
-      p,
-    },
+    measures: measuresOf(reference, current, raw, sizeOf(before) + sizeOf(now), p, ofNumbers),
     tests: [{ of: 'distribution', effect: correctedPsi(tested), psi: psi(tested), p }],
     bins: { ...raw, edges },
+  };
+}
+
+/** @param counted rows in the bins */
+function measuresOf(
+  reference: ColumnValues,
+  current: ColumnValues,
+  raw: PairedCounts,
+  counted: number,
+  p: number,
+  ofNumbers: Pick<DriftMeasures, 'ks' | 'ks_p' | 'wasserstein' | 'wasserstein_over_iqr'>,
+): DriftMeasures {
+  const whole = chiSquared(raw);
+  return {
+    kind: reference.kind,
+    n: [presentOf(reference), presentOf(current)],
+    missing: [reference.missing, current.missing],
+    psi: psi(raw),
+    kl: klDivergence(raw),
+    js_distance: jensenShannonDistance(raw),
+    ...ofNumbers,
+    chi_squared: whole.statistic,
+    cramers_v: cramersV(whole, counted),
+    p,
   };
 }
 
@@ -185,28 +200,14 @@ function categoricalDrift(before: CategoricalValues, now: CategoricalValues): Co
   const categories = [...new Set([...reference.counts.keys(), ...current.counts.keys()])].sort();
   const countsIn = ({ counts }: CategoricalValues): number[] => categories.map((name) => counts.get(name) ?? 0);
   const raw = { reference: countsIn(reference), current: countsIn(current) };
-  const whole = chiSquared(raw);
   const [n, m] = [presentOf(reference), presentOf(current)];
   const tested = poolRare(raw, n, m);
-  const test = chiSquared(tested);
+  const { p } = chiSquared(tested);
+  const ofNumbers = { ks: null, ks_p: null, wasserstein: null, wasserstein_over_iqr: null };
   return {
-    measures: {
-      kind: 'category',
-      n: [n, m],
-      missing: [reference.missing, current.missing],
-      psi: psi(raw),
-      kl: klDivergence(raw),
-      js_distance: jensenShannonDistance(raw),
-      ks: null,
-      ks_p: null,
-      wasserstein: null,
-      wasserstein_over_iqr: null,
-      chi_squared: whole.statistic,
-      cramers_v: cramersV(whole, n + m),
-      p: test.p,
-    },
+    measures: measuresOf(reference, current, raw, n + m, p, ofNumbers),
     tests: [
-      { of: 'distribution', effect: correctedPsi(tested), psi: psi(tested), p: test.p },
+      { of: 'distribution', effect: correctedPsi(tested), psi: psi(tested), p },
       before.rare === undefined ? newCategoriesTest(raw, n, m) : moreRareTest(before, current, n, m),
     ],
     bins: { ...raw, categories },

@@ -1,5 +1,7 @@
+import { isObject, listOf, objectOf } from '../json.ts';
 import { fromFloat16, toFloat16 } from '../model/tensor.ts';
 import { isDatatype, RequestError, type Datatype, type Tensor } from '../protocol/index.ts';
+import { integerArrays } from './integer-arrays.ts';
 
 /*
  * The binary tensor data extension of the Open Inference Protocol, which the clients of Triton use unless told otherwise: the JSON of a
@@ -31,7 +33,7 @@ const width: Record<Exclude<Datatype, 'BYTES'>, number> = {
  */
 export function withBinaryData(body: unknown, bytes: Buffer): unknown {
   let offset = 0;
-  for (const input of listOf(body, 'inputs')) {
+  for (const input of objectsIn(body, 'inputs')) {
     const size = sizeOf(input, 'binary_data_size');
     if (size === undefined) continue;
     if (offset + size > bytes.length) {
@@ -53,8 +55,10 @@ export function withBinaryData(body: unknown, bytes: Buffer): unknown {
 /** Which outputs a request wants in bytes. */
 export function wantsBinary(body: unknown): (output: string) => boolean {
   const byDefault = parametersOf(body)['binary_data_output'] === true;
-  if (isJson(body) && body['outputs'] === undefined) return () => byDefault;
-  const asked = new Map(listOf(body, 'outputs').map((output) => [output['name'], parametersOf(output)['binary_data']]));
+  if (isObject(body) && body['outputs'] === undefined) return () => byDefault;
+  const asked = new Map(
+    objectsIn(body, 'outputs').map((output) => [output['name'], parametersOf(output)['binary_data']]),
+  );
   return (output) => {
     const own = asked.get(output);
     return typeof own === 'boolean' ? own : byDefault;
@@ -89,18 +93,9 @@ export function encoded({ datatype, data }: Tensor): Buffer {
     case 'BOOL':
       return bytesOf(Uint8Array.from(values, Number));
     default:
-      return bytesOf(new arrays[datatype](values));
+      return bytesOf(new integerArrays[datatype](values));
   }
 }
-
-const arrays = {
-  INT8: Int8Array,
-  INT16: Int16Array,
-  INT32: Int32Array,
-  UINT8: Uint8Array,
-  UINT16: Uint16Array,
-  UINT32: Uint32Array,
-};
 
 /** The elements that bytes hold; 64 bit integers as plain numbers, as JSON has them. */
 function decoded(bytes: Buffer, datatype: unknown): Tensor['data'] {
@@ -127,7 +122,7 @@ function decoded(bytes: Buffer, datatype: unknown): Tensor['data'] {
     case 'BOOL':
       return Array.from(bytes, (byte) => byte !== 0);
     default:
-      return Array.from(new arrays[datatype](buffer));
+      return Array.from(new integerArrays[datatype](buffer));
   }
 }
 
@@ -153,14 +148,9 @@ function sizeOf(input: Json, name: string): number | undefined {
 }
 
 function parametersOf(value: unknown): Json {
-  return isJson(value) && isJson(value['parameters']) ? value['parameters'] : {};
+  return objectOf(objectOf(value)['parameters']);
 }
 
-function listOf(body: unknown, name: string): Json[] {
-  const list = isJson(body) ? body[name] : undefined;
-  return Array.isArray(list) ? (list as unknown[]).filter(isJson) : [];
-}
-
-function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function objectsIn(body: unknown, name: string): Json[] {
+  return listOf(objectOf(body)[name]).filter(isObject);
 }

@@ -3,6 +3,7 @@ import type { Opened } from '../model/artifact.ts';
 import { fedInputs } from '../model/inspect.ts';
 import { loadModel } from '../model/run.ts';
 import type { TensorValues } from '../model/tensor.ts';
+import { integerArrays } from './integer-arrays.ts';
 import { datatypeOf, type Datatype, type Tensor, type TensorMetadata } from '../protocol/index.ts';
 
 /** A model ready to answer, with its inputs and outputs in the words of the protocol. */
@@ -99,15 +100,6 @@ function typedData(data: Tensor['data'], datatype: Datatype): TensorValues['data
       return integerArrays[datatype].from(numbers) as Int32Array;
   }
 }
-
-const integerArrays = {
-  INT8: Int8Array,
-  INT16: Int16Array,
-  INT32: Int32Array,
-  UINT8: Uint8Array,
-  UINT16: Uint16Array,
-  UINT32: Uint32Array,
-};
 
 function fromValues({ name, datatype }: TensorMetadata, values: TensorValues | undefined): Tensor {
   const data = values?.data ?? [];

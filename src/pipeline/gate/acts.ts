@@ -23,7 +23,7 @@ import { versionTag } from '../../registry/tags.ts';
 import { withdrawnText } from '../../report/index.ts';
 import { readApprovals } from './approvals.ts';
 import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
-import { discardAllEvidence, prepareOut, readEvidence, writeDecision, writeEvidence } from './output.ts';
+import { discardAllEvidence, prepareOut, readEvidence, writeDecision, keepEvidence } from './output.ts';
 import { withdrawnBy } from '../publishing/export.ts';
 import { overtaken, type PromoteInput, type PromoteResult } from './promote.ts';
 import { sourceHere } from './source.ts';
@@ -61,7 +61,7 @@ export async function overrideHold(
     override(subject, evidence, view, { ...act, ...extra }),
   );
   await discardAllEvidence(workspace);
-  for (const each of evidence) await writeEvidence(workspace, each);
+  for (const each of evidence) await keepEvidence(workspace, each);
   await writeDecision(workspace, { ...result, evidence });
   return { ...result, evidence };
 }

@@ -3,10 +3,12 @@ import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { defaults } from '../../config/index.ts';
 import {
+  buildEvidence,
   Decision as DecisionSchema,
   Evidence as EvidenceSchema,
   type Decision,
   type Evidence,
+  type EvidenceInput,
   type RecordedDecision,
 } from '../../evidence/index.ts';
 import { EvidenceError } from '../../errors.ts';
@@ -20,17 +22,25 @@ import { renderSarif } from '../../report/sarif.ts';
 import type { Result } from '../../report/standing.ts';
 import { stages } from '../../stages/index.ts';
 import type { Stage, StageResult } from '../../stages/stage.ts';
+import { version } from '../../version.ts';
 import type { Workspace } from '../workspace.ts';
 import { requireWritable, writeWhole, writing } from '../writing.ts';
 
 /** Write one piece of evidence to `<out>/<model>/evidence/<kind>.json`, whole or not at all. @param files beside it */
 export async function writeEvidence(
   workspace: Workspace,
-  evidence: Evidence,
-  files: NonNullable<StageResult['files']> = [],
+  { files = [], ...found }: Pick<EvidenceInput, 'kind' | 'subjects' | 'startedAt'> & StageResult,
 ): Promise<Evidence> {
+  const { model, policyDigest } = workspace;
+  const evidence = buildEvidence({ ...found, model, policyDigest, toolVersion: version, finishedAt: new Date() });
   await keepOutOfGit(workspace);
   for (const { name, content } of files) await writeWhole(join(workspace.out, name), content);
+  return keepEvidence(workspace, evidence);
+}
+
+/** Keep evidence as it was made. */
+export async function keepEvidence(workspace: Workspace, evidence: Evidence): Promise<Evidence> {
+  await keepOutOfGit(workspace);
   await writeWhole(evidencePath(workspace, evidence.kind), `${JSON.stringify(evidence, null, 2)}\n`);
   return evidence;
 }

@@ -7,11 +7,10 @@ import { UsageError } from '../../errors.ts';
 import { isProfile } from '../../config/index.ts';
 import { profiledData, type ProfiledData } from '../../profile/profiled-data.ts';
 import { readProfile } from '../../profile/read-profile.ts';
-import { buildEvidence, type Check, type Evidence, type RegistryHistory, type Subjects } from '../../evidence/index.ts';
+import type { Check, Evidence, RegistryHistory, Subjects } from '../../evidence/index.ts';
 import type { Section } from '../../report/section.ts';
 import { stages } from '../../stages/index.ts';
 import type { ContestantsContext, Stage, StageContext, StageResult } from '../../stages/stage.ts';
-import { version } from '../../version.ts';
 import {
   contestantOf,
   limitsOf,
@@ -259,22 +258,10 @@ async function makeEvidence(
 ): Promise<Evidence> {
   return workspace.log.group(stage.title, async () => {
     const startedAt = new Date();
-    const { checks, details, signatures, files = [] } = await withLines(workspace, run);
+    const result = await withLines(workspace, run);
     workspace.signal?.throwIfAborted();
     await workspace.inputs.verify();
-    const evidence = buildEvidence({
-      kind: stage.kind,
-      model: workspace.model,
-      subjects,
-      ...(signatures === undefined ? {} : { signatures }),
-      policyDigest: workspace.policyDigest,
-      toolVersion: version,
-      startedAt,
-      finishedAt: new Date(),
-      checks,
-      details,
-    });
-    return writeEvidence(workspace, evidence, files);
+    return writeEvidence(workspace, { kind: stage.kind, subjects, startedAt, ...result });
   });
 }
 

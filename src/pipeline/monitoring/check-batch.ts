@@ -2,7 +2,7 @@ import { ageFault } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { DataError, UsageError } from '../../errors.ts';
-import { buildEvidence, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';
+import type { Check, Evidence, RegistryHistory } from '../../evidence/index.ts';
 import { readShards } from '../../model/shards.ts';
 import { monitoredOf, type Batch } from '../../monitor/schema.ts';
 import { categoricalValues, numericValues, presentOf } from '../../profile/column-drift.ts';
@@ -11,7 +11,6 @@ import { distinctNumbers } from '../../profile/same-numbers.ts';
 import { defaultDriftLimits, driftOf } from '../../profile/drift.ts';
 import { count } from '../../report/numbers.ts';
 import { wilson } from '../../statistics/proportions.ts';
-import { version } from '../../version.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
 import type { Workspace } from '../workspace.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
@@ -55,20 +54,9 @@ export async function checkBatch(
           datasets.length === 1 ? name : `${name} ${index + 1}`,
           datasetSubject(dataset),
         ]);
-      return writeEvidence(
-        workspace,
-        buildEvidence({
-          kind: 'batch',
-          model: workspace.model,
-          subjects: { datasets: Object.fromEntries([...named('batch', predictions), ...named('input', input)]) },
-          policyDigest: workspace.policyDigest,
-          toolVersion: version,
-          startedAt,
-          finishedAt: new Date(),
-          checks,
-          details: { reference: reference.from, columns },
-        }),
-      );
+      const datasets = Object.fromEntries([...named('batch', predictions), ...named('input', input)]);
+      const details = { reference: reference.from, columns };
+      return writeEvidence(workspace, { kind: 'batch', subjects: { datasets }, startedAt, checks, details });
     }),
   );
 }

@@ -1,11 +1,10 @@
-import { digest, type Check, type Evidence, type RegistryHistory } from '../../evidence/index.ts';
-import { buildEvidence, type Verdict } from '../../evidence/index.ts';
+import { digest, type Check, type Evidence, type RegistryHistory, type Verdict } from '../../evidence/index.ts';
 import { DataError, RegistryError } from '../../errors.ts';
 import { findingsOf, openFindings, type Finding } from '../../monitor/findings.ts';
 import { observe, ratePerSignal, type Observation } from '../../monitor/judge.ts';
 import type { ChampionBaseline, WindowRecord } from '../../monitor/record.ts';
 import { day, dueWindows, type Window } from '../../monitor/windows.ts';
-import { version } from '../../version.ts';
+import type { StageResult } from '../../stages/stage.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
 import { withLines } from '../gate/places.ts';
 import { registryView } from '../open-registry.ts';
@@ -68,22 +67,15 @@ export async function runMonitor(workspace: Workspace, input: MonitorInput): Pro
     }
     const observations = observe(seen.records, seen.champions, settings.judge);
     const findings = findingsOf(seen.records, observations, settings.recoveredAfter);
-    const evidence = await writeEvidence(
-      workspace,
-      evidenceOf(workspace, settings, input.now, { ...seen, observations, findings }),
-    );
+    const found = { ...seen, observations, findings };
+    const evidence = await writeEvidence(workspace, {
+      kind: 'monitor',
+      subjects: { datasets: {} },
+      startedAt: input.now,
+      ...resultOf(settings, found),
+    });
     const after = input.record ? await memory.read(input.now) : { ...remembered, ...next };
-    return {
-      evidence,
-      findings,
-      records: seen.records,
-      observations,
-      settings,
-      fresh: seen.fresh,
-      remembered: after,
-      memory,
-      recorded: input.record,
-    };
+    return { ...found, evidence, settings, remembered: after, memory, recorded: input.record };
   }
 }
 
@@ -284,25 +276,16 @@ async function addPerformance(
   }
 }
 
-function evidenceOf(
-  workspace: Workspace,
+function resultOf(
   settings: MonitorSettings,
-  now: Date,
   { records, champions, observations, findings, fresh }: Seen & { observations: Observation[][]; findings: Finding[] },
-): Evidence {
+): StageResult {
   const open = openFindings(findings);
   const last = records.at(-1);
   const { signals, rate } = ratePerSignal(settings.judge);
   const champion = last?.champion ?? null;
   const checks = [...open.map(findingCheck), ...quietChecks(observations, open)];
-  return buildEvidence({
-    kind: 'monitor',
-    model: workspace.model,
-    subjects: { datasets: {} },
-    policyDigest: workspace.policyDigest,
-    toolVersion: version,
-    startedAt: now,
-    finishedAt: new Date(),
+  return {
     checks: checks.length > 0 ? checks : [nothing(settings)],
     details: {
       champion,
@@ -318,7 +301,7 @@ function evidenceOf(
       baselines: champions.map(({ sha256, loss, rows }) => ({ sha256, loss, rows })),
       digest: digest({ records, champions }),
     },
-  });
+  };
 }
 
 function findingCheck(finding: Finding): Check {

@@ -2,14 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { milliseconds } from '../../config/units.ts';
 import { lastDecisionOn } from '../../decide/history.ts';
 import { ContenderError, TrafficError, UsageError } from '../../errors.ts';
-import { buildEvidence, identityOf } from '../../evidence/index.ts';
-import type { Artifact, Check, Evidence, Reason, RegistryHistory } from '../../evidence/index.ts';
+import { identityOf } from '../../evidence/index.ts';
+import type { Artifact, Check, Reason, RegistryHistory } from '../../evidence/index.ts';
 import type { DeploymentStatus } from '../../github/deployment.ts';
 import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
 import { stages } from '../../stages/index.ts';
 import type { Stage, StageResult } from '../../stages/stage.ts';
 import type { Traffic } from '../../stages/traffic.ts';
-import { version } from '../../version.ts';
 import { recordedArtifact } from '../contestants/contestants.ts';
 import { resolveCandidate, resolveChampion, withModelFolder } from '../contestants/resolve.ts';
 import { readEvidence, writeEvidence } from '../gate/output.ts';
@@ -363,43 +362,24 @@ export function stepCheck(
 
 /** Evidence of what was seen so far, and the decision on it. */
 export async function decided(run: Run, weight: number, expires: Date | null, checks: Check[]): Promise<PromoteResult> {
-  const { workspace, input, artifacts, startedAt, steps } = run;
-  const evidence = trafficEvidence(workspace, {
-    stage: run.stage,
-    artifacts,
-    startedAt,
-    checks,
-    details: {
-      weight,
-      expires: expires?.toISOString() ?? null,
-      ...run.details,
-      steps: steps.map(({ seen, verdict, ...step }) => ({
-        ...seen,
-        ...step,
-        to: step.to ?? seen?.to ?? null,
-        verdict,
-      })),
-    },
+  const steps = run.steps.map(({ seen, verdict, ...step }) => {
+    return { ...seen, ...step, to: step.to ?? seen?.to ?? null, verdict };
   });
-  await writeEvidence(workspace, evidence);
-  return runPromote(workspace, input);
+  const details = { weight, expires: expires?.toISOString() ?? null, ...run.details, steps };
+  return decidedOn(run.workspace, run.input, run, run.startedAt, checks, details);
 }
 
-function trafficEvidence(
+async function decidedOn(
   workspace: Workspace,
-  parts: Pick<Run, 'stage' | 'artifacts' | 'startedAt'> & Pick<StageResult, 'checks' | 'details'>,
-): Evidence {
-  return buildEvidence({
-    kind: parts.stage.kind,
-    model: workspace.model,
-    subjects: { ...parts.artifacts, datasets: {} },
-    policyDigest: workspace.policyDigest,
-    toolVersion: version,
-    startedAt: parts.startedAt,
-    finishedAt: new Date(),
-    checks: parts.checks,
-    details: parts.details,
-  });
+  input: TrafficInput,
+  { stage, artifacts }: Pick<Run, 'stage' | 'artifacts'>,
+  startedAt: Date,
+  checks: Check[],
+  details: StageResult['details'],
+): Promise<PromoteResult> {
+  const subjects = { ...artifacts, datasets: {} };
+  await writeEvidence(workspace, { kind: stage.kind, subjects, startedAt, checks, details });
+  return runPromote(workspace, input);
 }
 
 /**
@@ -424,7 +404,7 @@ export interface PutBackResult {
 }
 
 async function putBackLeft(workspace: Workspace, input: PutBackInput, begun: Begun): Promise<PutBackResult> {
-  const { stage, weights, artifacts } = begun;
+  const { weights, artifacts } = begun;
   const weight = await weights.read();
   if (weight === 0) return { message: 'The weight is 0: there is nothing to put back.', result: null };
   if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) {
@@ -441,9 +421,7 @@ async function putBackLeft(workspace: Workspace, input: PutBackInput, begun: Beg
   await tell({ input, workspace, telling: Promise.resolve() }, { state: 'error', text: message });
   const checks = [stepCheck(begun, `step@${weight}%-put-back`, 'inconclusive', message, 'put back')];
   const details = { weight: 0, expires: null, steps: [] };
-  const made = { stage, artifacts, startedAt: new Date(), checks, details };
-  await writeEvidence(workspace, trafficEvidence(workspace, made));
-  return { message, result: await runPromote(workspace, input) };
+  return { message, result: await decidedOn(workspace, input, begun, new Date(), checks, details) };
 }
 
 /** A time that the last decision on the candidate has in its evidence, such as until when a weight may last; null: nothing says so. */

@@ -364,24 +364,18 @@ async function moments(
     const arm = (which: number): Moments | null => {
       const row = rows.find(([each]) => Number(each) === which)?.map(Number);
       if (row === undefined) return null;
-      const [, users, mean, variance, dMean, dVariance, dWithY, xMean, xVariance, xWithY] = row as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
+      const [, users = 0, mean = 0, variance = 0, ...others] = row;
+      const beside = ([ofIt = 0, varianceOfIt = 0, withY = 0]: number[]) => ({
+        mean: ofIt,
+        variance: varianceOfIt,
+        withY,
+      });
       return {
         users,
         y: mean,
         yy: variance,
-        ...(isRatio ? { d: { mean: dMean, variance: dVariance, withY: dWithY } } : {}),
-        ...(hasX ? { x: { mean: xMean, variance: xVariance, withY: xWithY } } : {}),
+        ...(isRatio ? { d: beside(others.slice(0, 3)) } : {}),
+        ...(hasX ? { x: beside(others.slice(3)) } : {}),
       };
     };
     found.push({ champion: arm(0), candidate: arm(1) });

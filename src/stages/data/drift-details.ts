@@ -1,23 +1,16 @@
+import type { DriftMeasures } from '../../profile/column-drift.ts';
 import type { PairedCounts } from '../../profile/measures.ts';
 import type { JudgedTest, TestedColumn } from '../../profile/drift.ts';
 import { showValue } from './show.ts';
 
+type Measures = Omit<DriftMeasures, 'kind' | 'n' | 'missing'>;
+
 /** One column of a comparison, as the evidence keeps it: see docs/drift.md for each measure. */
-export interface ColumnDetails {
-  kind: 'number' | 'category' | null;
+export interface ColumnDetails extends Record<keyof Measures, number | null> {
+  kind: DriftMeasures['kind'] | null;
   /** Rows with a value. */
   n: [reference: number, current: number];
   missing: [reference: number, current: number];
-  psi: number | null;
-  kl: number | null;
-  js_distance: number | null;
-  ks: number | null;
-  ks_p: number | null;
-  wasserstein: number | null;
-  wasserstein_over_iqr: number | null;
-  chi_squared: number | null;
-  cramers_v: number | null;
-  p: number | null;
   verdict: TestedColumn['verdict'];
   tests: { of: JudgedTest['of']; effect: number; threshold: number; p: number; adjusted_p: number; verdict: string }[];
   note?: string;
@@ -46,7 +39,7 @@ export function columnDetails(tested: TestedColumn, note?: string): ColumnDetail
   };
 }
 
-const noMeasures = {
+const noMeasures: Record<keyof DriftMeasures, null> = {
   kind: null,
   n: null,
   missing: null,

@@ -67,6 +67,8 @@ export async function replayRequests(
     `create table answer (id varchar, arm integer, turn integer, score double, label varchar, ms double, failed boolean${slices.map((_, index) => `, s${index} varchar`).join('')})`,
   );
   const appender = await workspace.createAppender('answer');
+  const appendText = (text: string | null): void =>
+    text === null ? appender.appendNull() : appender.appendVarchar(text);
   let next = 0;
   let answered = 0;
   const worker = async (): Promise<void> => {
@@ -82,14 +84,10 @@ export async function replayRequests(
         appender.appendInteger(turn);
         if (score === null) appender.appendNull();
         else appender.appendDouble(score);
-        if (label === null) appender.appendNull();
-        else appender.appendVarchar(label);
+        appendText(label);
         appender.appendDouble(ms);
         appender.appendBoolean(failed);
-        for (const value of values) {
-          if (value === null) appender.appendNull();
-          else appender.appendVarchar(value);
-        }
+        values.forEach(appendText);
         appender.endRow();
       }
     }
