@@ -19,9 +19,27 @@ export function seenOf(text: string): string {
     .trim();
 }
 
-/** A share in percent, in four significant digits. */
-export function percent(share: number): string {
-  return `${(100 * share).toLocaleString('en-US', { maximumSignificantDigits: 4 })}%`;
+/** A share in percent. */
+export function percent(share: number, digits = 4): string {
+  return `${rounded(100 * share, digits)}%`;
+}
+
+/** A number in so many significant digits, with its thousands apart. */
+export function rounded(value: number, digits = 4): string {
+  return (formats[digits] ??= new Intl.NumberFormat('en-US', { maximumSignificantDigits: digits })).format(value);
+}
+
+// Each is made once: toLocaleString makes one at each call, which takes longer than all else of a look at a rollout.
+const formats: Partial<Record<number, Intl.NumberFormat>> = {};
+
+/** The same, but for whole numbers, which are never rounded. */
+export function significant(value: number, digits = 4): string {
+  return rounded(value, Number.isInteger(value) ? 21 : digits);
+}
+
+/** A whole number with its thousands apart. */
+export function count(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 }
 
 const singulars = new Map([
@@ -52,7 +70,7 @@ export function unitOf(value: number, unit: string): string {
 
 /** A whole number with its thousands apart, and its unit: `1 row`, `2,350 rows`. */
 export function counted(value: number, unit: string): string {
-  return `${value.toLocaleString('en-US', { maximumFractionDigits: 0 })} ${unitOf(value, unit)}`;
+  return `${count(value)} ${unitOf(value, unit)}`;
 }
 
 /** The minute of a time in ISO 8601 and UTC, as people read it: `2026-11-29 18:16`. */

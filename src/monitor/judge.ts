@@ -7,7 +7,7 @@ import type { ChampionBaseline, WindowRecord } from './record.ts';
 import type { Kpi } from './schema.ts';
 import { watch, type Watched } from './watch.ts';
 import { day } from './windows.ts';
-import { unitOf } from '../wording.ts';
+import { percent, rounded, unitOf } from '../wording.ts';
 
 /** What a finding is of, the worst first. */
 export const ranks = ['harm', 'estimated', 'kpi', 'latency', 'data', 'drift'] as const;
@@ -136,7 +136,7 @@ function told(
       const change = state === 'alarm' ? 'has changed' : 'as expected';
       return {
         state,
-        message: `${shown(value)} ${what}, about ${shown(shownAs(expected))} expected: ${change} (CUSUM ${sum.toFixed(1)}, limit ${limit.toFixed(1)})`,
+        message: `${rounded(value)} ${what}, about ${rounded(shownAs(expected))} expected: ${change} (CUSUM ${sum.toFixed(1)}, limit ${limit.toFixed(1)})`,
       };
     }
   }
@@ -156,7 +156,7 @@ function missing(
     const isScoreless = estimates && estimate === null && !changed && scored.has(champion?.sha256 ?? '');
     const isMissing = rows < minRows || isScoreless;
     inRow = isMissing ? inRow + 1 : 0;
-    const what = `${shown(rows)} ${unitOf(rows, 'rows')}`;
+    const what = `${rounded(rows)} ${unitOf(rows, 'rows')}`;
     const why = rows < minRows ? `${what}, fewer than ${minRows}` : `${what}, and none has a score`;
     return {
       signal: 'data/missing',
@@ -207,7 +207,12 @@ function kpiSeries(
     const { min = -Infinity, max = Infinity } = kpi;
     if (value < min || value > max) {
       const [word, limit] = value < min ? ['least', min] : ['most', max];
-      return { ...observation, state: 'alarm', message: `${name} ${shown(value)}${unit}, at ${word} ${limit}`, limit };
+      return {
+        ...observation,
+        state: 'alarm',
+        message: `${name} ${rounded(value)}${unit}, at ${word} ${limit}`,
+        limit,
+      };
     }
     const change = changes?.[index];
     const compared = change === null || change === undefined ? null : `${name} ${change.message}`;
@@ -271,7 +276,7 @@ function weekChanges(
       const p = Math.max(sampling, bad === 'both' ? 2 * pValue : pValue);
       const change = positive ? Math.exp(difference) - 1 : difference / Math.abs(average || 1);
       const beyond = (bad === 'down' ? -change : bad === 'up' ? change : Math.abs(change)) > maxChange;
-      const message = `${percent(change)} against ${name}, at most ${percent(maxChange).replace('+', '')} allowed (p = ${p < 1e-4 ? '< 0.0001' : p.toPrecision(2)}, level ${level.toPrecision(2)})`;
+      const message = `${change > 0 ? '+' : ''}${percent(change, 3)} against ${name}, at most ${percent(maxChange, 3)} allowed (p = ${p < 1e-4 ? '< 0.0001' : p.toPrecision(2)}, level ${level.toPrecision(2)})`;
       const state = beyond && p < level ? 'alarm' : 'ok';
       if (best === null || (state === 'alarm' && best.state !== 'alarm')) best = { state, message };
     }
@@ -306,7 +311,7 @@ function costSeries(records: readonly WindowRecord[], cost: NonNullable<JudgeSet
       message:
         value === null
           ? 'nothing was served, so a prediction has no cost'
-          : `${shown(value)}${unit} a prediction${cost.max === undefined ? '' : `, at most ${cost.max}`}`,
+          : `${rounded(value)}${unit} a prediction${cost.max === undefined ? '' : `, at most ${cost.max}`}`,
       value,
       limit: cost.max ?? null,
       unit: cost.unit,
@@ -350,8 +355,8 @@ function harm(
       if (performance.rows < settings.minRows || covered < (settings.labels?.minCoverage ?? 0)) {
         const why =
           covered < (settings.labels?.minCoverage ?? 0)
-            ? `${percent(covered).replace('+', '')} of the rows have a label, at least ${percent(settings.labels?.minCoverage ?? 0).replace('+', '')} needed`
-            : `${shown(performance.rows)} labels, fewer than ${settings.minRows}`;
+            ? `${percent(covered, 3)} of the rows have a label, at least ${percent(settings.labels?.minCoverage ?? 0, 3)} needed`
+            : `${rounded(performance.rows)} labels, fewer than ${settings.minRows}`;
         series[index] = { ...observation, state: 'inconclusive', message: why, value: null, limit: tolerated };
         continue;
       }
@@ -371,7 +376,7 @@ function harm(
       series[index] = {
         ...observation,
         state: open ? 'alarm' : 'ok',
-        message: `${amount(loss, settings, baseline)} on ${shown(performance.rows)} labelled rows, ${amount(baseline.loss, settings, baseline)} on the evaluation set, at most ${amount(tolerated, settings, baseline)} tolerated (evidence ${evidence.toFixed(1)}, limit ${limit.toFixed(1)})`,
+        message: `${amount(loss, settings, baseline)} on ${rounded(performance.rows)} labelled rows, ${amount(baseline.loss, settings, baseline)} on the evaluation set, at most ${amount(tolerated, settings, baseline)} tolerated (evidence ${evidence.toFixed(1)}, limit ${limit.toFixed(1)})`,
         value: loss,
         limit: tolerated,
       };
@@ -391,7 +396,7 @@ function lossName({ regression }: JudgeSettings): string {
 }
 
 function amount(loss: number, { regression }: JudgeSettings, { scale }: ChampionBaseline): string {
-  return regression ? `error ${shown(loss * scale)}` : `${percent(loss).replace('+', '')} wrong`;
+  return regression ? `error ${rounded(loss * scale)}` : `${percent(loss, 3)} wrong`;
 }
 
 /** Estimated without labels; it has no vote once labels showed that it misses. */
@@ -428,7 +433,7 @@ function estimated(
         continue;
       }
       if (rows < settings.minRows) {
-        const message = `${shown(rows)} ${unitOf(rows, 'rows')}`;
+        const message = `${rounded(rows)} ${unitOf(rows, 'rows')}`;
         series[index] = { ...observation, state: 'inconclusive', message, value: estimate.value };
         continue;
       }
@@ -491,8 +496,8 @@ function drift(record: WindowRecord, { drift: limits, minRows }: JudgeSettings, 
     const feature = record.drift[index]?.feature !== false;
     const what = {
       distribution: (effect: number) => `corrected PSI ${effect.toFixed(3)}`,
-      missing: (effect: number) => `share of missing values changed by ${percent(effect).replace('+', '')}`,
-      'new-categories': (effect: number) => `${percent(effect).replace('+', '')} of the rows in new categories`,
+      missing: (effect: number) => `share of missing values changed by ${percent(effect, 3)}`,
+      'new-categories': (effect: number) => `${percent(effect, 3)} of the rows in new categories`,
     };
     return {
       signal: `drift/${name}`,
@@ -550,7 +555,7 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
               ? 'the champion changed within this window, so that what is of the model is not judged'
               : other.length === 0
                 ? null
-                : `${shown(other.reduce((sum, [, rows]) => sum + rows, 0))} rows are of ${names(other.map(([name]) => name))}, which is not the champion: they are left out`,
+                : `${rounded(other.reduce((sum, [, rows]) => sum + rows, 0))} rows are of ${names(other.map(([name]) => name))}, which is not the champion: they are left out`,
           ),
         ]),
     ...(performance === null
@@ -561,7 +566,7 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
             'Labels agree',
             performance.contradictions === 0
               ? null
-              : `${shown(performance.contradictions)} rows have labels that contradict each other: they are left out`,
+              : `${rounded(performance.contradictions)} rows have labels that contradict each other: they are left out`,
             'advice',
           ),
         ]),
@@ -573,16 +578,4 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-// Made once: they cost more to make than all that is judged.
-const inFour = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 4 });
-const inThree = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
-
-function shown(value: number): string {
-  return inFour.format(value);
-}
-
-function percent(share: number): string {
-  return `${share > 0 ? '+' : ''}${inThree.format(100 * share)}%`;
 }

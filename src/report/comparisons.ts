@@ -1,9 +1,10 @@
 import { levelText, type Check, type Comparison } from '../evidence/index.ts';
 import { intervalLevel } from './headline.ts';
-import { count, metricName, metricValue, requiredText } from './numbers.ts';
+import { metricName, metricValue, requiredText } from './numbers.ts';
 import { differenceCells, numberCell, textCell, verdictCell } from './section.ts';
 import type { Cell, Remark, Section, ShownCheck } from './section.ts';
 import { badness, isOpen, worstFirst, type Result } from './standing.ts';
+import { count } from '../wording.ts';
 
 /** The paired comparisons on the whole evaluation set, and those on slices that did not pass: worst first. */
 export function comparisons(input: Result): Section {

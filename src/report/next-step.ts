@@ -1,7 +1,7 @@
 import type { Check, Comparison } from '../evidence/index.ts';
 import { isNotJudged } from './headline.ts';
-import { count } from './numbers.ts';
 import { isOpen, worstFirst, type ReportInput } from './standing.ts';
+import { count } from '../wording.ts';
 
 /** What to do now, in a line with the command for it; empty where there is nothing to do. All text is raw. */
 export function nextStep(input: ReportInput): string {

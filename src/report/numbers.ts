@@ -1,5 +1,5 @@
 import type { Check, Shown } from '../evidence/index.ts';
-import { unitOf } from '../wording.ts';
+import { significant, unitOf } from '../wording.ts';
 
 /** Metrics that people call otherwise than by the words of their names: the one list, which the catalogue takes its titles from. */
 const names = new Map([
@@ -64,11 +64,6 @@ export function metricValue(value: number): string {
   return value.toFixed(4);
 }
 
-/** A whole number with its thousands apart. */
-export function count(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
-}
-
 /** A number of bytes in binary units: `21 B`, `1.2 MiB`. */
 export function bytes(value: number): string {
   const power = value < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(value) / 10));
@@ -107,9 +102,4 @@ function shown(value: Shown, unit: string | undefined, digits = 6): string {
   return unit === 'share'
     ? `${significant(100 * value, digits)}%`
     : `${significant(value, digits)} ${unitOf(value, unit)}`;
-}
-
-/** At most so many significant digits; whole numbers are never rounded. */
-export function significant(value: number, digits: number): string {
-  return value.toLocaleString('en-US', { maximumSignificantDigits: Number.isInteger(value) ? 21 : digits });
 }

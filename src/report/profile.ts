@@ -1,7 +1,6 @@
 import { renderSections, type ConsoleOptions } from './console.ts';
-import { count, significant } from './numbers.ts';
 import { numberCell, textCell, type Cell } from './section.ts';
-import { counted } from '../wording.ts';
+import { count, counted, significant } from '../wording.ts';
 
 /** What a person is shown of a profile: the report knows its shape and not where it comes from. */
 export interface ShownProfile {

@@ -1,5 +1,5 @@
 import type { Evidence } from '../evidence/index.ts';
-import { count } from './numbers.ts';
+import { count } from '../wording.ts';
 
 /**
  * How many decisions were made on the evaluation set before, as the evaluation itself counted them: the one number that evidence,

@@ -2,11 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { signatureChanges, signatureChangesText, signed } from '../evidence/index.ts';
 import type { Comparison, DatasetSubject, SignatureChange } from '../evidence/index.ts';
 import { gainCells, intervalColumn } from './metrics.ts';
-import { bytes, count, metricValue, quantity, significant } from './numbers.ts';
+import { bytes, metricValue, quantity } from './numbers.ts';
 import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
 import { reuseOf, reuseText } from './reuse.ts';
 import { numberCell, table, textCell, type Cell, type Section } from './section.ts';
-import { counted } from '../wording.ts';
+import { count, counted, significant } from '../wording.ts';
 import { isObject } from '../json.ts';
 
 /** What is different between two versions of a model: the form of `contender registry diff --json`. */

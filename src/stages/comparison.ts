@@ -36,6 +36,16 @@ export function verdictOf(
   }
 }
 
+/** What is said of a quantity, and what may be said of it at most: the interval decides. */
+export function atMost(value: { lower: number; upper: number }, max: number): Exclude<Verdict, 'skipped'> {
+  return value.upper <= max ? 'pass' : value.lower > max ? 'fail' : 'inconclusive';
+}
+
+/** The same where a quantity must be at least so much. */
+export function atLeast(value: { lower: number; upper: number }, min: number): Exclude<Verdict, 'skipped'> {
+  return value.lower >= min ? 'pass' : value.upper < min ? 'fail' : 'inconclusive';
+}
+
 /** A metric's value: four decimals, or four digits where it is large. */
 export function valueText(value: number): string {
   return Math.abs(value) >= 10 ? String(Number(value.toPrecision(4))) : value.toFixed(4);
@@ -87,7 +97,7 @@ export function requirementText(requirement: Requirement, margin: string, stated
     case 'superior':
       return `better than the champion${stated ? ', by any amount' : ''}`;
     case 'non-inferior':
-      return atMost(margin);
+      return atMostWorse(margin);
     case 'not-inferior':
       return `no proven ${lossBeyond(margin)}`;
   }
@@ -106,7 +116,7 @@ export function findingText(
       return moreThan(margin);
     case 'non-inferior':
       if (worseWithinMargin === true) return `worse, by at most ${margin}`;
-      return requirement === 'superior' ? `${atMost(margin)}, not shown to be better` : atMost(margin);
+      return requirement === 'superior' ? `${atMostWorse(margin)}, not shown to be better` : atMostWorse(margin);
     case 'inconclusive':
       if (requirement === 'not-inferior') {
         return delta < 0 ? `worse, no proven ${lossBeyond(margin)}` : `no proven ${lossBeyond(margin)}`;
@@ -166,7 +176,7 @@ function roughly(count: number): string {
   return rounded.toLocaleString('en-US');
 }
 
-function atMost(margin: string): string {
+function atMostWorse(margin: string): string {
   return isNone(margin) ? 'not worse' : `at most ${margin} worse`;
 }
 

@@ -1,7 +1,7 @@
 import type { Check } from '../evidence/index.ts';
 import { harmfulMeanEvidence, meanRatioBounds, type MeanWindow } from '../statistics/anytime-ratios.ts';
 import { failureEvidence, failureRatioBounds, type FailureWindow } from '../statistics/failures-by-arm.ts';
-import { capitalised } from '../wording.ts';
+import { capitalised, count, rounded } from '../wording.ts';
 import type { Guardrail } from './traffic.ts';
 
 /* What a rollout and a switch judge alike: failures of both versions by guardrail, and whether there is anything to see. */
@@ -128,8 +128,8 @@ export function guardrailCheck(
   const bounds =
     ratio === null
       ? ''
-      : `ratio of the ${mean === undefined ? 'rates' : 'means'}${guardrail.worse === 'lower' ? ", the champion's by the candidate's," : ''} ${short(ratio.lower)} to ${ratio.upper === null ? 'any' : short(ratio.upper)}, `;
-  const evidence = `evidence ${logEvidence > Math.log(1e6) ? 'above 1,000,000' : short(Math.exp(logEvidence))} of ${short(Math.exp(limit))}`;
+      : `ratio of the ${mean === undefined ? 'rates' : 'means'}${guardrail.worse === 'lower' ? ", the champion's by the candidate's," : ''} ${rounded(ratio.lower, 3)} to ${ratio.upper === null ? 'any' : rounded(ratio.upper, 3)}, `;
+  const evidence = `evidence ${logEvidence > Math.log(1e6) ? 'above 1,000,000' : rounded(Math.exp(logEvidence), 3)} of ${rounded(Math.exp(limit), 3)}`;
   const harm = logEvidence >= limit;
   const open = proves && proof !== undefined && (ratio === null || ratio.upper === null || ratio.upper >= proof);
   const more = tolerated === 1 ? 'more' : `more than ${tolerated} times as many`;
@@ -153,7 +153,7 @@ export function guardrailCheck(
         ? `${count(failures.candidate)} / ${count(failures.champion)}`
         : mean === null
           ? 'nothing'
-          : `${short(mean.candidate.mean)} / ${short(mean.champion.mean)}`,
+          : `${rounded(mean.candidate.mean, 3)} / ${rounded(mean.champion.mean, 3)}`,
     required:
       proof === undefined
         ? mean === undefined
@@ -181,17 +181,6 @@ export function dataCheck(kind: string, { fault, blindSince, now }: Sight, reque
     required: 'seen',
   };
 }
-
-export function count(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-export function short(value: number): string {
-  return threeDigits.format(value);
-}
-
-// Made once: toLocaleString makes one at each call, which takes longer than all else of a look.
-const threeDigits = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
 
 /** A duration as people say it: `40 s`, `12 min`, `3.5 h`. */
 export function minutes(ms: number): string {

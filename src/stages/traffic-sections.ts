@@ -2,6 +2,7 @@ import type { Evidence } from '../evidence/index.ts';
 import { checksSection } from '../report/checks.ts';
 import { listOf, objectOf } from '../json.ts';
 import { numberCell, textCell, type Section } from '../report/section.ts';
+import { rounded } from '../wording.ts';
 
 /** The checks, and the steps over time. Details are plain JSON of any form. */
 export function trafficSections(title: string, stepsTitle: string, evidence: Evidence): Section[] {
@@ -14,8 +15,8 @@ function steps(title: string, { details }: Evidence): Section {
   const means = [...new Set(all.flatMap((step) => Object.keys(objectOf(step['means']))))];
   const meansAt = (step: Record<string, unknown>, name: string): string => {
     const of = objectOf(objectOf(step['means'])[name]);
-    const mean = (arm: string): string => rounded(objectOf(of[arm])['mean']);
-    return `${mean('candidate')} / ${mean('champion')}`;
+    const arms = ['candidate', 'champion'].map((arm) => objectOf(of[arm])['mean']);
+    return arms.map((mean) => (typeof mean === 'number' ? rounded(mean) : '')).join(' / ');
   };
   const counts = (value: unknown): string => {
     const { champion, candidate } = objectOf(value);
@@ -69,8 +70,4 @@ function steps(title: string, { details }: Evidence): Section {
 
 function number(value: unknown): string {
   return typeof value === 'number' ? value.toLocaleString('en-US') : '';
-}
-
-function rounded(value: unknown): string {
-  return typeof value === 'number' ? value.toLocaleString('en-US', { maximumSignificantDigits: 4 }) : '';
 }

@@ -4,7 +4,6 @@ import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
-import { defaults } from '../config/defaults.ts';
 import type { Staging } from '../config/schema.ts';
 import { milliseconds } from '../config/units.ts';
 import { entryPath } from '../entries.ts';
@@ -71,7 +70,6 @@ export async function startCommand(input: {
       url,
       service,
       staging,
-      timeoutMs: milliseconds(staging.start_timeout ?? defaults.startTimeout),
       signal,
       external: false,
       ended: () => Promise.resolve(exit ?? null),

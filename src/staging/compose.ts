@@ -1,7 +1,5 @@
 import type Docker from 'dockerode';
-import { defaults } from '../config/defaults.ts';
 import type { Staging } from '../config/schema.ts';
-import { milliseconds } from '../config/units.ts';
 import { StagingError } from '../errors.ts';
 import { connectEngine } from './engine.ts';
 import { healthy } from './health.ts';
@@ -32,7 +30,6 @@ export async function useCompose(input: {
     url,
     service,
     staging,
-    timeoutMs: milliseconds(staging.start_timeout ?? defaults.startTimeout),
     signal,
     external: true,
     ended: async () => exitOf(await container.inspect()),

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defaults } from '../config/defaults.ts';
 import type { Staging } from '../config/schema.ts';
 import { serviceSettings, type ServiceSettings } from '../config/staging.ts';
+import { milliseconds } from '../config/units.ts';
 import { ConfigError, StagingError } from '../errors.ts';
 import { datatypes, isDatatype, modelPath, readModelMetadata } from '../protocol/index.ts';
 import type { ModelMetadata, TensorMetadata } from '../protocol/index.ts';
@@ -18,8 +20,7 @@ export interface Awaited {
   /** Base URL of the server. */
   url: string;
   service: Service;
-  staging: Staging;
-  timeoutMs: number;
+  staging: Exclude<Staging, { target: string }>;
   signal: AbortSignal | undefined;
   /** Somebody else runs it: that it does not answer at all says nothing about the candidate. */
   external: boolean;
@@ -43,7 +44,8 @@ export async function healthy(awaited: Awaited): Promise<ModelMetadata | null> {
 async function untilHealthy(awaited: Awaited): Promise<void> {
   const health = healthUrl(awaited.url, awaited.service);
   const expected = awaited.service.health === null ? `an answer below 500 from ${health}` : `status 200 from ${health}`;
-  const deadline = Date.now() + awaited.timeoutMs;
+  const givenMs = milliseconds(awaited.staging.start_timeout ?? defaults.startTimeout);
+  const deadline = Date.now() + givenMs;
   let last = 'no answer';
   let mistrusted: number | null = null;
   for (let pause = 25; ; pause = Math.min(pause * 1.5, 500)) {
@@ -82,7 +84,7 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
       const setting = awaited.external ? `staging.url${tls} and staging.health` : 'staging.health and staging.port';
       throw new StagingError(
         {
-          found: `${awaited.what} was not healthy after ${awaited.timeoutMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
+          found: `${awaited.what} was not healthy after ${givenMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
           expected,
           remedy: `Check ${setting}, or raise staging.start_timeout`,
         },

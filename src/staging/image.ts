@@ -1,8 +1,7 @@
 import type Docker from 'dockerode';
 import { dirname, relative } from 'node:path';
 import { posix } from 'node:path';
-import { bytes, milliseconds } from '../config/units.ts';
-import { defaults } from '../config/defaults.ts';
+import { bytes } from '../config/units.ts';
 import type { Staging } from '../config/schema.ts';
 import { ConfigError, StagingError } from '../errors.ts';
 import type { Artifact } from '../evidence/index.ts';
@@ -58,7 +57,6 @@ export async function startImage(input: {
       url,
       service,
       staging,
-      timeoutMs: milliseconds(staging.start_timeout ?? defaults.startTimeout),
       signal,
       external: false,
       ended: async () => exitOf(await container.inspect(), staging.memory),

@@ -1,7 +1,5 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { defaults } from '../config/defaults.ts';
-import { milliseconds } from '../config/units.ts';
 import type { Staging } from '../config/schema.ts';
 import { ConfigError, UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -53,14 +51,7 @@ export async function startStaging(input: {
   const service = serviceOf(staging, modelName, token, tls);
   if ('compose' in staging) return useCompose({ staging, service, signal });
   if ('image' in staging) return startImage({ staging, candidate, service, log, signal });
-  if ('url' in staging) {
-    return useUrl({
-      staging,
-      service,
-      timeoutMs: milliseconds(staging.start_timeout ?? defaults.startTimeout),
-      signal,
-    });
-  }
+  if ('url' in staging) return useUrl({ staging, service, signal });
   const directory = await contained(resolve(input.folder, staging.directory ?? '.'), input.workspace);
   return startCommand({ staging, candidate, service, directory, signal });
 }

@@ -16,10 +16,9 @@ const confirmAfterMs = 300;
 export async function useUrl(input: {
   staging: Extract<Staging, { url: string }>;
   service: Service;
-  timeoutMs: number;
   signal?: AbortSignal | undefined;
 }): Promise<StagingTarget> {
-  const { staging, timeoutMs, signal } = input;
+  const { staging, signal } = input;
   const { origin, prefix } = parts(staging.url);
   await refuseLink(new URL(origin));
   // The paths of a protocol follow that of the URL; those of the configuration are from the top of the host.
@@ -36,7 +35,6 @@ export async function useUrl(input: {
     url: base,
     service,
     staging,
-    timeoutMs,
     signal,
     external: true,
     ended: () => Promise.resolve(null),

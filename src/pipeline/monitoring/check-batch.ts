@@ -9,12 +9,12 @@ import { categoricalValues, numericValues, presentOf } from '../../profile/colum
 import type { CategoricalValues, ColumnValues } from '../../profile/column-drift.ts';
 import { distinctNumbers } from '../../profile/same-numbers.ts';
 import { defaultDriftLimits, driftOf } from '../../profile/drift.ts';
-import { count } from '../../report/numbers.ts';
 import { wilson } from '../../statistics/proportions.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
 import type { Workspace } from '../workspace.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
 import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, timesIn, withLogs } from './logs.ts';
+import { count, percent } from '../../wording.ts';
 
 /**
  * Judge predictions that were computed before they are asked for, before they are published: are they of the rows that were to be
@@ -280,7 +280,7 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
   const fresh = changes.filter((each) => each.fresh).map(({ name }) => name);
   return [
     batchCheck(batch, 'shares', title, !worst.beyond, {
-      message: `class ${JSON.stringify(worst.name.slice(0, 80))}: ${percent(worst.a)} in the reference, ${percent(worst.b)} here`,
+      message: `class ${JSON.stringify(worst.name.slice(0, 80))}: ${percent(worst.a, 3)} in the reference, ${percent(worst.b, 3)} here`,
       observed: worst.change,
       required: most,
       limit: 'at most',
@@ -429,8 +429,4 @@ function repeated(values: readonly (string | null)[]): (string | null)[] {
 function distinctOf(values: ColumnValues): number {
   if (values.kind === 'category') return values.counts.size;
   return distinctNumbers(values.sorted);
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toLocaleString('en-US', { maximumSignificantDigits: 3 })}%`;
 }

@@ -1,6 +1,6 @@
 import type { BacktestResult } from '../../monitor/backtest.ts';
 import { numberCell, textCell, type Section } from '../section.ts';
-import { counted } from '../../wording.ts';
+import { counted, rounded } from '../../wording.ts';
 
 /** What a backtest found, as tables. */
 export function backtestSections(result: BacktestResult & { window: number; maxLoss: number }): Section[] {
@@ -8,7 +8,7 @@ export function backtestSections(result: BacktestResult & { window: number; maxL
   const length = window / 86_400_000;
   const days = (count: number): string => `${count * length} day${count * length === 1 ? '' : 's'}`;
   const names = [...new Set(windows.flatMap(({ losses }) => Object.keys(losses)))];
-  const number = (value: number): string => value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+  const number = (value: number): string => rounded(value, 3);
   const shared = { importance: 1 };
   return [
     {

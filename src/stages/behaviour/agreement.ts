@@ -2,10 +2,11 @@ import { shareOf } from '../../config/quantity.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import { changedDecisions, type Scored, type Scorer } from '../../model/scorer.ts';
-import { absentCheck, atLeast, digits, limitCheck, type Absence } from './limit.ts';
+import { absentCheck, limitCheck, type Absence } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
-import { percent, unitOf } from '../../wording.ts';
+import { percent, significant, unitOf } from '../../wording.ts';
 import type { Behaviour } from './schema.ts';
+import { atLeast } from '../comparison.ts';
 
 export interface AgreementInput {
   settings: NonNullable<Behaviour['agreement']>;
@@ -44,7 +45,7 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
     const share = alike / scorer.rows;
     const bounds = proportionBounds(alike, scorer.rows, alpha);
     details['labels'] = { alike, share, ...bounds };
-    const message = `Candidate and ${parent.name} decide alike on ${digits(alike)} of ${digits(scorer.rows)} ${unitOf(scorer.rows, 'rows')}, ${percent(share)} (bounds ${percent(bounds.lower)} to ${percent(bounds.upper)})`;
+    const message = `Candidate and ${parent.name} decide alike on ${significant(alike)} of ${significant(scorer.rows)} ${unitOf(scorer.rows, 'rows')}, ${percent(share)} (bounds ${percent(bounds.lower)} to ${percent(bounds.upper)})`;
     checks.push(
       limitCheck({
         name: 'label-agreement',
@@ -64,14 +65,14 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
     const quantile = (share: number): number => differences[Math.ceil(share * differences.length) - 1] as number;
     const greatest = quantile(1);
     details['scoreDifferences'] = { p50: quantile(0.5), p90: quantile(0.9), p99: quantile(0.99), max: greatest };
-    const message = `Scores of candidate and ${parent.name} differ by ${digits(greatest)} at most, by ${digits(quantile(0.99))} or less on 99% of the rows`;
+    const message = `Scores of candidate and ${parent.name} differ by ${significant(greatest)} at most, by ${significant(quantile(0.99))} or less on 99% of the rows`;
     checks.push(
       limitCheck({
         name: 'score-difference',
         title: 'Greatest difference of a score',
         verdict: most === undefined || greatest <= most ? 'pass' : 'fail',
         severity: most === undefined ? 'info' : severity,
-        message: most === undefined ? message : `${message}; at most ${digits(most)} allowed`,
+        message: most === undefined ? message : `${message}; at most ${significant(most)} allowed`,
         observed: greatest,
         required: most ?? null,
       }),

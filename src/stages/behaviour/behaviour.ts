@@ -11,11 +11,11 @@ import { judgeAgreement, type AgreementInput } from './agreement.ts';
 import { measureEfficiency, type MeasuredSubject } from './efficiency.ts';
 import { chooseRows, feedsOf, taking } from './fed-rows.ts';
 import { judgeImportance } from './importance.ts';
-import { absentCheck, digits, type Absence } from './limit.ts';
+import { absentCheck, type Absence } from './limit.ts';
 import { judgeRobustness } from './robustness.ts';
 import { behaviourSettings, type Behaviour } from './schema.ts';
 import { scoredUnder, type Examination, type Subject } from './subject.ts';
-import { unitOf } from '../../wording.ts';
+import { significant, unitOf } from '../../wording.ts';
 
 /** The context, and what is asked of the stage. */
 interface Input extends ContestantsContext {
@@ -249,7 +249,7 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
   };
   await examine('robustness', 'Robustness', judgeRobustness);
   await examine('importance', 'Permutation importance', judgeImportance);
-  const used = `${digits(rows.length)} of ${digits(dataset.rows)} ${unitOf(dataset.rows, 'rows')}`;
+  const used = `${significant(rows.length)} of ${significant(dataset.rows)} ${unitOf(dataset.rows, 'rows')}`;
   return [...parts, { checks: [candidateCheck(null, used)], details: {} }];
 }
 

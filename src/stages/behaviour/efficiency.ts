@@ -3,9 +3,11 @@ import { bytes as bytesOf, defaults } from '../../config/index.ts';
 import type { Artifact, Check } from '../../evidence/index.ts';
 import type { HostedModel } from '../../model/hosted-model.ts';
 import { uniformsFor } from '../../model/perturbation.ts';
-import { absentCheck, atMost, digits, limitCheck } from './limit.ts';
-import { median, ratioOf, type Ratio } from './log-ratio.ts';
+import { absentCheck, limitCheck } from './limit.ts';
+import { median, ratioOf, type Ratio } from '../../statistics/log-ratio.ts';
 import type { Examination } from './subject.ts';
+import { significant } from '../../wording.ts';
+import { atMost } from '../comparison.ts';
 
 type Settings = NonNullable<Behaviour['efficiency']>;
 
@@ -172,7 +174,7 @@ async function planTimings(input: EfficiencyInput): Promise<Timing[]> {
     const affordable = Math.floor(budgetMs / kinds.length / looks / blockMs);
     if (affordable < fewestBlocks) {
       log.warning(
-        `${quantities[name].title} is not measured: ${fewestBlocks} blocks would take ${digits((fewestBlocks * blockMs) / 1000)} s`,
+        `${quantities[name].title} is not measured: ${fewestBlocks} blocks would take ${significant((fewestBlocks * blockMs) / 1000)} s`,
       );
       continue;
     }
@@ -251,7 +253,7 @@ function sizeChecks({ settings, candidate, champion, absence }: EfficiencyInput)
         title: 'Size of the candidate',
         verdict: size <= max ? 'pass' : 'fail',
         severity: settings.size.severity,
-        message: `The candidate has ${digits(size)} bytes, at most ${digits(max)} (${settings.size.max}) allowed`,
+        message: `The candidate has ${significant(size)} bytes, at most ${significant(max)} (${settings.size.max}) allowed`,
         observed: size,
         required: max,
         unit: 'bytes',
@@ -269,7 +271,7 @@ function sizeChecks({ settings, candidate, champion, absence }: EfficiencyInput)
             title: 'Size against the champion',
             verdict: size <= max * before ? 'pass' : 'fail',
             severity,
-            message: `The candidate has ${digits(size)} bytes, ${digits(size / before)} times the ${digits(before)} of the champion, at most ${digits(max)} times allowed`,
+            message: `The candidate has ${significant(size)} bytes, ${significant(size / before)} times the ${significant(before)} of the champion, at most ${significant(max)} times allowed`,
             observed: size / before,
             required: max,
             unit: 'times',
@@ -290,7 +292,7 @@ function memoryLimit({ memory }: Settings, peaks: readonly number[]): Check[] {
       title: 'Peak resident memory of the candidate',
       verdict: atMost({ lower: least, upper: most }, max),
       severity: memory.severity,
-      message: `${peaks.length} processes of the candidate took ${digits(least)} to ${digits(most)} MiB at their peak, at most ${digits(max)} MiB allowed`,
+      message: `${peaks.length} processes of the candidate took ${significant(least)} to ${significant(most)} MiB at their peak, at most ${significant(max)} MiB allowed`,
       observed: most,
       required: max,
       unit: 'MiB',
@@ -310,7 +312,7 @@ function ratioCheck(
   const against = `${title} against the champion`;
   if (champion === null) return [absentCheck(id, against, absence, asked.severity)];
   if (measured?.ratio === undefined || measured.ratio === null) {
-    const reason = `${fewestBlocks} blocks would take more than the ${digits(budgetMs / 1000)} s there are; raise limits.time, or make the batch smaller`;
+    const reason = `${fewestBlocks} blocks would take more than the ${significant(budgetMs / 1000)} s there are; raise limits.time, or make the batch smaller`;
     return [absentCheck(id, against, { verdict: 'inconclusive', reason }, asked.severity)];
   }
   const { value, lower, upper, pairs } = measured.ratio;
@@ -321,7 +323,7 @@ function ratioCheck(
       title: against,
       verdict: atMost({ lower, upper }, asked.max),
       severity: asked.severity,
-      message: `${title} is ${digits(mine, 3)} ${unit} against the champion's ${digits(theirs, 3)} ${unit}: ${digits(value, 3)} times (bounds ${digits(lower, 3)} to ${digits(upper, 3)}, ${pairs} pairs), at most ${digits(asked.max)} times allowed`,
+      message: `${title} is ${significant(mine, 3)} ${unit} against the champion's ${significant(theirs, 3)} ${unit}: ${significant(value, 3)} times (bounds ${significant(lower, 3)} to ${significant(upper, 3)}, ${pairs} pairs), at most ${significant(asked.max)} times allowed`,
       observed: value,
       required: asked.max,
       unit: 'times',

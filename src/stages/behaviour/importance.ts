@@ -2,10 +2,11 @@ import type { Behaviour } from './schema.ts';
 import { defaults } from '../../config/index.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Check } from '../../evidence/index.ts';
-import { absentCheck, atMost, limitCheck } from './limit.ts';
-import { meanBounds } from './log-ratio.ts';
+import { absentCheck, limitCheck } from './limit.ts';
+import { meanBounds } from '../../statistics/log-ratio.ts';
 import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
 import { percent } from '../../wording.ts';
+import { atMost } from '../comparison.ts';
 
 export type ImportanceInput = Examination<NonNullable<Behaviour['importance']>>;
 

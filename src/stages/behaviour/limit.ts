@@ -1,15 +1,5 @@
 import type { Check, Severity, Verdict } from '../../evidence/index.ts';
 
-/** What is said of a quantity, and what may be said of it at most: the interval decides. */
-export function atMost(value: { lower: number; upper: number }, max: number): Verdict {
-  return value.upper <= max ? 'pass' : value.lower > max ? 'fail' : 'inconclusive';
-}
-
-/** The same where a quantity must be at least so much. */
-export function atLeast(value: { lower: number; upper: number }, min: number): Verdict {
-  return value.lower >= min ? 'pass' : value.upper < min ? 'fail' : 'inconclusive';
-}
-
 export interface LimitCheck {
   name: string;
   title: string;
@@ -52,9 +42,4 @@ export function absentCheck(name: string, title: string, { verdict, reason }: Ab
     observed: null,
     required: null,
   };
-}
-
-/** A number in four significant digits, whole numbers in all. */
-export function digits(value: number, significant = 4): string {
-  return value.toLocaleString('en-US', { maximumSignificantDigits: Number.isInteger(value) ? 21 : significant });
 }

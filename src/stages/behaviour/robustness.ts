@@ -2,11 +2,12 @@ import { quantityOf, shareOf } from '../../config/quantity.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Perturbation } from '../../model/perturbation.ts';
 import { changedDecisions, type Bounds, type Scored } from '../../model/scorer.ts';
-import { absentCheck, atMost, digits, limitCheck } from './limit.ts';
+import { absentCheck, limitCheck } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
 import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
-import { capitalised, percent } from '../../wording.ts';
+import { capitalised, percent, significant } from '../../wording.ts';
 import type { Behaviour } from './schema.ts';
+import { atMost } from '../comparison.ts';
 
 type Settings = NonNullable<Behaviour['robustness']>;
 
@@ -83,7 +84,7 @@ function changesOf({ noise, missing, unseen_categories: unseen }: Settings): Cha
       : {
           name: 'noise',
           title: 'Noise on numbers',
-          what: `with noise of ${digits(noise)} standard deviations`,
+          what: `with noise of ${significant(noise)} standard deviations`,
           needs: 'numeric features with more than two values',
           of: (columns, seed) => ({ kind: 'noise', scale: noise, columns, seed }),
         },
@@ -218,14 +219,14 @@ function checksOf(
   if (mostFlips !== undefined && mine.flips !== null) {
     const share = mine.flips / scorer.rows;
     const flips = proportionBounds(mine.flips, scorer.rows, alpha);
-    const others = theirs?.kind === 'changed' ? `; of the champion ${digits(theirs.flips ?? 0)}` : '';
+    const others = theirs?.kind === 'changed' ? `; of the champion ${significant(theirs.flips ?? 0)}` : '';
     checks.push(
       limitCheck({
         name: `flips-${change.name}`,
         title: `${change.title}: decisions that change`,
         verdict: atMost(flips, mostFlips),
         severity,
-        message: `${capitalised(change.what)} ${digits(mine.flips)} of ${digits(scorer.rows)} decisions of the candidate change, ${percent(share)} (bounds ${percent(flips.lower)} to ${percent(flips.upper)}), at most ${percent(mostFlips)} allowed${others}`,
+        message: `${capitalised(change.what)} ${significant(mine.flips)} of ${significant(scorer.rows)} decisions of the candidate change, ${percent(share)} (bounds ${percent(flips.lower)} to ${percent(flips.upper)}), at most ${percent(mostFlips)} allowed${others}`,
         observed: share,
         required: mostFlips,
         unit: 'share',

@@ -3,6 +3,7 @@ import { checksSection } from '../../report/checks.ts';
 import { listOf, objectOf } from '../../json.ts';
 import { bytes, metricValue } from '../../report/numbers.ts';
 import { numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
+import { rounded } from '../../wording.ts';
 
 /** The checks, and what was measured, as the details have it. Details are plain JSON of any form. */
 export function sections(evidence: Evidence): Section[] {
@@ -19,21 +20,23 @@ function cost({ details }: Evidence): Section {
   ].flatMap(({ title, values: { champion, candidate }, text }) => {
     if (typeof candidate !== 'number') return [];
     const before = typeof champion === 'number' ? text(champion) : '';
-    const ratio = typeof champion === 'number' && champion > 0 ? short(candidate / champion) : '';
+    const ratio = typeof champion === 'number' && champion > 0 ? rounded(candidate / champion, 3) : '';
     return [[textCell(title), numberCell(before), numberCell(text(candidate)), numberCell(ratio), numberCell('')]];
   });
   const measured = Object.values(objectOf(efficiency)).flatMap((each) => {
     const { title, unit, champion, candidate, ratio, lower, upper, rowsPerSecond } = objectOf(each);
     if (typeof title !== 'string' || typeof candidate !== 'number') return [];
-    const withUnit = (value: unknown): string => (typeof value === 'number' ? `${short(value)} ${String(unit)}` : '');
-    const rate = typeof rowsPerSecond === 'number' ? ` (${short(rowsPerSecond)} rows/s)` : '';
-    const bounds = typeof lower === 'number' && typeof upper === 'number' ? `${short(lower)} to ${short(upper)}` : '';
+    const withUnit = (value: unknown): string =>
+      typeof value === 'number' ? `${rounded(value, 3)} ${String(unit)}` : '';
+    const rate = typeof rowsPerSecond === 'number' ? ` (${rounded(rowsPerSecond, 3)} rows/s)` : '';
+    const bounds =
+      typeof lower === 'number' && typeof upper === 'number' ? `${rounded(lower, 3)} to ${rounded(upper, 3)}` : '';
     return [
       [
         textCell(title),
         numberCell(withUnit(champion)),
         numberCell(withUnit(candidate) + rate),
-        numberCell(typeof ratio === 'number' ? short(ratio) : ''),
+        numberCell(typeof ratio === 'number' ? rounded(ratio, 3) : ''),
         numberCell(bounds),
       ],
     ];
@@ -79,8 +82,4 @@ function importance({ details }: Evidence): Section {
 
 function table(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
   return { title, columns, rows, collapsed: true, importance: 2 };
-}
-
-function short(value: number): string {
-  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
 }

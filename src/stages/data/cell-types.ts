@@ -1,3 +1,4 @@
+import { listOf, objectOf } from '../../json.ts';
 import { baseWithin, referencesOf, type Place, type References } from './references.ts';
 
 /** What a column's schema speaks of, as far as text and null cells must know. */
@@ -27,8 +28,8 @@ export function cellTypes(schema: unknown, columns: readonly string[]): CellType
   const byName = new Map(columns.map((name, index) => [name, types[index] as CellTypes]));
   const references = referencesOf(schema);
   for (const { schema: row, base } of applicable({ schema, base: '' }, references)) {
-    const properties = asSchema(row['properties']);
-    const patterns = Object.entries(asSchema(row['patternProperties'])).map(
+    const properties = objectOf(row['properties']);
+    const patterns = Object.entries(objectOf(row['patternProperties'])).map(
       ([pattern, each]) => [compile(pattern), each] as const,
     );
     for (const [name, cell] of byName) {
@@ -52,9 +53,9 @@ export function cellTypes(schema: unknown, columns: readonly string[]): CellType
 export function rowKeywords(schema: unknown): { named: Set<string>; required: Set<string> } {
   const found = { named: new Set<string>(), required: new Set<string>() };
   for (const { schema: row } of applicable({ schema, base: '' }, referencesOf(schema))) {
-    for (const [name, each] of Object.entries(asSchema(row['properties']))) if (each !== false) found.named.add(name);
+    for (const [name, each] of Object.entries(objectOf(row['properties']))) if (each !== false) found.named.add(name);
     const { required } = row;
-    for (const name of Array.isArray(required) ? (required as unknown[]) : []) found.required.add(String(name));
+    for (const name of listOf(required)) found.required.add(String(name));
   }
   return found;
 }
@@ -70,10 +71,8 @@ function applicable(start: Place, references: References): { schema: Schema; bas
     if (found.has(each)) continue;
     const base = baseWithin(each, next.base);
     found.set(each, base);
-    const branches = ['allOf', 'anyOf', 'oneOf'].flatMap((keyword): unknown[] =>
-      Array.isArray(each[keyword]) ? (each[keyword] as unknown[]) : [],
-    );
-    const conditions = [each['if'], each['then'], each['else'], ...Object.values(asSchema(each['dependentSchemas']))];
+    const branches = ['allOf', 'anyOf', 'oneOf'].flatMap((keyword): unknown[] => listOf(each[keyword]));
+    const conditions = [each['if'], each['then'], each['else'], ...Object.values(objectOf(each['dependentSchemas']))];
     for (const schema of [...branches, ...conditions]) pending.push({ schema, base });
     for (const keyword of ['$ref', '$dynamicRef']) {
       const reference = each[keyword];
@@ -87,7 +86,7 @@ function applicable(start: Place, references: References): { schema: Schema; bas
 function addTypes(cell: CellTypes, schema: Schema): void {
   const named = schema['type'];
   const types = new Set(Array.isArray(named) ? (named as unknown[]) : [named]);
-  const values = [...(Array.isArray(schema['enum']) ? (schema['enum'] as unknown[]) : [])];
+  const values = [...listOf(schema['enum'])];
   if (Object.hasOwn(schema, 'const')) values.push(schema['const']);
   cell.any ||= named !== undefined || values.length > 0;
   cell.number ||=
@@ -98,10 +97,6 @@ function addTypes(cell: CellTypes, schema: Schema): void {
   cell.multiple ||= Object.hasOwn(schema, 'multipleOf');
   cell.boolean ||= types.has('boolean') || values.some((value) => typeof value === 'boolean');
   cell.null ||= types.has('null') || values.includes(null);
-}
-
-function asSchema(value: unknown): Schema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : {};
 }
 
 function compile(pattern: string): RegExp | undefined {

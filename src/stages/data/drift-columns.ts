@@ -20,7 +20,8 @@ import { mostCategories } from '../../profile/columns.ts';
 import { categoriesOfColumn, numbersOfColumn, onGrid } from '../../profile/profile-values.ts';
 import { withoutRepeats } from '../../profile/same-numbers.ts';
 import { columnOf, type ProfiledData } from '../../profile/profiled-data.ts';
-import { count, showColumn, showValue } from './show.ts';
+import { showColumn, showValue } from './show.ts';
+import { count } from '../../wording.ts';
 
 /** Data to compare: the rows, or a profile of them. */
 export type Side = Dataset | ProfiledData;

@@ -5,7 +5,8 @@ import type { Check } from '../../evidence/check.ts';
 import { domainTest, type DomainTest, type SampledColumn } from '../../profile/domain-classifier.ts';
 import type { ComparableColumn, Side } from './drift-columns.ts';
 import type { Drift } from './schema.ts';
-import { count, showColumn } from './show.ts';
+import { showColumn } from './show.ts';
+import { count } from '../../wording.ts';
 
 /** What the evidence keeps of the test of all columns together. */
 export interface MultivariateDetails extends DomainTest {

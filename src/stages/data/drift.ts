@@ -16,7 +16,8 @@ import {
 import { columnDetails, type ColumnDetails } from './drift-details.ts';
 import { multivariateDrift, type MultivariateDetails } from './drift-multivariate.ts';
 import type { Drift } from './schema.ts';
-import { count, rowsOf, showColumn, showValue } from './show.ts';
+import { rowsOf, showColumn, showValue } from './show.ts';
+import { count, percent, rounded } from '../../wording.ts';
 
 /** One comparison of the reference data with others, as the evidence keeps it. */
 export interface ComparisonDetails {
@@ -329,11 +330,11 @@ function sentence({ tested, fresh }: Told, columns: number): string {
     return `${name}: PSI ${short(test.psi ?? 0)} (corrected ${effectText(test)}), ${limit}${ending}`;
   }
   if (test.of === 'missing') {
-    const [before, now] = missing.map((rows, side) => share(rows / (rows + (values[side] ?? 0))));
-    return `${name}: ${before} of the values missing in the reference data, ${now} here, a change of at most ${points(test.threshold)}${ending}`;
+    const [before, now] = missing.map((rows, side) => percent(rows / (rows + (values[side] ?? 0)), 3));
+    return `${name}: ${before} of the values missing in the reference data, ${now} here, a change of at most ${rounded(100 * test.threshold, 3)} points${ending}`;
   }
   const such = fresh.length === 0 ? '' : ` such as ${fresh.map(showValue).join(', ')}`;
-  return `${name}: ${share(test.effect)} of the rows in new categories${such}, at most ${share(test.threshold)}${ending}`;
+  return `${name}: ${percent(test.effect, 3)} of the rows in new categories${such}, at most ${percent(test.threshold, 3)}${ending}`;
 }
 
 /** The test that says most: of the column's own verdict, the effect that is largest against its threshold. */
@@ -362,12 +363,4 @@ function effectText({ effect, threshold }: JudgedTest): string {
 
 function short(value: number, digits = 2): string {
   return value !== 0 && value < 0.01 ? value.toPrecision(1) : String(Number(value.toFixed(digits)));
-}
-
-function share(value: number): string {
-  return `${(100 * value).toLocaleString('en-US', { maximumSignificantDigits: 3 })}%`;
-}
-
-function points(value: number): string {
-  return `${(100 * value).toLocaleString('en-US', { maximumSignificantDigits: 3 })} points`;
 }

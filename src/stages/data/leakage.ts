@@ -9,7 +9,8 @@ import type { Check } from '../../evidence/check.ts';
 import type { StageContext } from '../stage.ts';
 import type { Leakage } from './schema.ts';
 import { alike, likenessOf, mayBeEqual, requestOf } from './same-cells.ts';
-import { count, rowsOf, showColumn, showValue } from './show.ts';
+import { rowsOf, showColumn, showValue } from './show.ts';
+import { count } from '../../wording.ts';
 
 /** What the evidence tells of rows that stand twice. */
 export interface LeakageDetails {

@@ -15,7 +15,8 @@ import type { Check } from '../../evidence/check.ts';
 import type { ColumnProfile, Profile } from '../../profile/profile.ts';
 import type { BrokenRow } from './rules/rule.ts';
 import type { Privacy } from './schema.ts';
-import { count, showColumn } from './show.ts';
+import { showColumn } from './show.ts';
+import { count } from '../../wording.ts';
 
 /** A column some of whose values look like personal data. */
 export interface PersonalColumn {

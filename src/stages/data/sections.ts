@@ -1,11 +1,9 @@
 import type { Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
-import { significant } from '../../report/numbers.ts';
 import { codeCell, numberCell, textCell, type Cell, type Chart, type Section } from '../../report/section.ts';
 import type { ComparisonDetails } from './drift.ts';
 import type { ColumnDetails } from './drift-details.ts';
-import { count } from './show.ts';
-import { counted, unitOf } from '../../wording.ts';
+import { count, counted, significant, unitOf } from '../../wording.ts';
 
 const shownColumns = 20;
 const shownCharts = 8;

@@ -22,10 +22,6 @@ export function showColumn(name: string): string {
   return /^[\p{L}\p{N}_.-]{1,80}$/u.test(name) ? name : showValue(name);
 }
 
-export function count(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
-}
-
 /** "1 row", "2,350 rows". */
 export function rowsOf(value: number): string {
   return counted(value, 'rows');

@@ -4,8 +4,9 @@ import { quoteIdentifier, requireColumns, type Dataset } from '../../data/datase
 import { isRowNumber, readingOfKeys } from '../../data/row-ids.ts';
 import type { Check } from '../../evidence/check.ts';
 import { checkId } from './check-id.ts';
-import { count, rowsOf, showColumn, showValue } from './show.ts';
+import { rowsOf, showColumn, showValue } from './show.ts';
 import type { Survey } from './sieve/suspects.ts';
+import { count } from '../../wording.ts';
 
 /**
  * The checks of a whole table: the row count (an empty dataset always fails), the id column (unique and without nulls,

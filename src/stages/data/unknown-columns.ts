@@ -1,7 +1,7 @@
 import { nearest } from '../../config/suggest.ts';
 import { rowKeywords } from './cell-types.ts';
 import type { Contract } from './contract.ts';
-import { count } from './show.ts';
+import { count } from '../../wording.ts';
 
 const shown = 10;
 

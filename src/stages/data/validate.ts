@@ -20,11 +20,12 @@ import { mostBrokenRows, type BrokenRow, type RuleOutcome } from './rules/rule.t
 import { dataSettings, leakageSettings, type TableRule } from './schema.ts';
 import { keyOfRules } from './sieve/row-rules.ts';
 import { suspectsOf, survey, type Survey, type Suspects } from './sieve/suspects.ts';
-import { count, rowsOf, showColumn, showValue } from './show.ts';
+import { rowsOf, showColumn, showValue } from './show.ts';
 import { suggestion, tableChecks } from './table-rules.ts';
 import { withTimeLimit } from './time-limit.ts';
 import { unknownColumns } from './unknown-columns.ts';
 import { listedRows, listedValue, violationFilesOf } from './violation-files.ts';
+import { count } from '../../wording.ts';
 
 /** What the evidence tells of one dataset. */
 interface DatasetDetails {

@@ -1,7 +1,7 @@
 import { lossInMargins, type Comparison, type Evidence } from '../../evidence/index.ts';
-import { count, metricName } from '../../report/numbers.ts';
+import { metricName } from '../../report/numbers.ts';
 import { codeCell, numberCell, textCell, type Section } from '../../report/section.ts';
-import { counted } from '../../wording.ts';
+import { count, counted } from '../../wording.ts';
 
 const shownRows = 30;
 /** Margins at which a colour is as strong as it gets. */

@@ -1,5 +1,5 @@
 import type { Task } from '../../config/schema.ts';
-import type { Check } from '../../evidence/check.ts';
+import type { Check, Verdict } from '../../evidence/check.ts';
 import { capitalised } from '../../wording.ts';
 import type { Baseline } from './baselines.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
@@ -36,26 +36,17 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
     title: 'Comparison with baselines that use no features',
     severity: 'block',
   } as const;
+  const uncompared = (verdict: Verdict, what: string, observed: number | null = null): Check => ({
+    ...common,
+    verdict,
+    message: `${capitalised(metric.title)} ${what}.`,
+    observed,
+    required: 'better',
+  });
   const problem = cannotCompute(metric, sample, { candidate });
-  if (problem !== null) {
-    return {
-      ...common,
-      verdict: problem.verdict,
-      message: `${capitalised(metric.title)} could not be computed: ${problem.reason}.`,
-      observed: null,
-      required: 'better',
-    };
-  }
+  if (problem !== null) return uncompared(problem.verdict, `could not be computed: ${problem.reason}`);
   const value = metricValue(metric, sample, candidate);
-  if (!Number.isFinite(value)) {
-    return {
-      ...common,
-      verdict: 'fail',
-      message: `${capitalised(metric.title)} of the candidate is not finite.`,
-      observed: null,
-      required: 'better',
-    };
-  }
+  if (!Number.isFinite(value)) return uncompared('fail', 'of the candidate is not finite');
   // A baseline without a value, such as the Poisson deviance of a median of 0, is none.
   const results = rivals.flatMap(({ name, outputs }) => {
     const compared = compareMetric(metric, sample, outputs, candidate, { seed: plan.seed, level: plan.alpha });
@@ -65,15 +56,7 @@ function sanityBaseline({ plan, sample, candidate }: Gate, rivals: readonly Base
     (worst, each) => (worst === null || isHarder(each, worst) ? each : worst),
     null,
   );
-  if (hardest === null) {
-    return {
-      ...common,
-      verdict: 'inconclusive',
-      message: `${capitalised(metric.title)} has no value for any baseline that uses no features.`,
-      observed: value,
-      required: 'better',
-    };
-  }
+  if (hardest === null) return uncompared('inconclusive', 'has no value for any baseline that uses no features', value);
   const { name, compared, verdict, lower, little } = hardest;
   const bound = Number.isFinite(lower) ? ` (lower bound of the gain ${deltaText(metric, lower)})` : '';
   const outcome = {

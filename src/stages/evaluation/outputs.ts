@@ -51,9 +51,7 @@ export function outputsOf(
     }
   }
   if (task === 'regression' || task === 'ranking') {
-    return scores === null
-      ? refuse('there are no predicted values')
-      : { ok: true, outputs: { scores, probabilities: false, decisions: null }, tied: 0 };
+    return scores === null ? refuse('there are no predicted values') : usable(scores, null, null, 0);
   }
   if (task === 'multilabel-classification') return labelOutputs(predictions, classes as readonly string[], rows);
   return task === 'binary-classification'
@@ -68,7 +66,7 @@ function binaryOutputs(predictions: Predictions, names: readonly string[]): Outp
     const decided = labelDecisions(predictions, names);
     if (typeof decided === 'string') return mismatch(decided);
     const tied = scores === null ? 0 : scores.reduce((sum, score) => sum + (score === limit ? 1 : 0), 0);
-    return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions: decided }, tied };
+    return usable(scores, kind, decided, tied);
   }
   const own = labelsTellTies(predictions) ? labelNumbers(predictions, names) : null;
   let tied = 0;
@@ -78,7 +76,7 @@ function binaryOutputs(predictions: Predictions, names: readonly string[]): Outp
     if (score === limit && label !== undefined && label >= 0) tied += 1;
     return isPositive(score, limit, label) ? 1 : 0;
   });
-  return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions }, tied };
+  return usable(scores, kind, decisions, tied);
 }
 
 /** The class number of each label a model gives, -1 where it is none. */
@@ -134,14 +132,14 @@ function labelOutputs(predictions: Predictions, names: readonly string[], rows: 
       decisions[place] = (decided === null ? isPositive(value, limit, own) : decided[at] === 1) ? 1 : 0;
     }
   }
-  return { ok: true, outputs: { scores: placed, probabilities: kind === 'probability', decisions }, tied };
+  return usable(placed, kind, decisions, tied);
 }
 
 function classOutputs(predictions: Predictions, names: readonly string[], rows: number): OutputsResult {
   const { scores, classes, kind } = predictions;
   const given = scores === null || predictions.labelsDecide === true ? labelDecisions(predictions, names) : null;
   if (typeof given === 'string') return mismatch(given);
-  if (scores === null) return { ok: true, outputs: { scores, probabilities: false, decisions: given }, tied: 0 };
+  if (scores === null) return usable(scores, null, given, 0);
   const own = classes ?? names;
   const numbers = own.map((name) => classPosition(name, names));
   const unknown = numbers.indexOf(-1);
@@ -173,11 +171,16 @@ function classOutputs(predictions: Predictions, names: readonly string[], rows: 
       );
     }
   }
-  return {
-    ok: true,
-    outputs: { scores: spread, probabilities: kind === 'probability', decisions: given ?? highest },
-    tied,
-  };
+  return usable(spread, kind, given ?? highest, tied);
+}
+
+function usable(
+  scores: Outputs['scores'],
+  kind: Predictions['kind'] | null,
+  decisions: Outputs['decisions'],
+  tied: number,
+): OutputsResult {
+  return { ok: true, outputs: { scores, probabilities: kind === 'probability', decisions }, tied };
 }
 
 function refuse(message: string): OutputsResult {

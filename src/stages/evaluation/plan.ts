@@ -84,19 +84,10 @@ export function planOf(
       where,
     });
   });
-  const whole = [primary, ...guardrails].filter((each) => each.comparison !== null && each.comparison.slices === null);
-  refuseTwice(
-    whole.map((each) => each.metric.name),
-    'compared on the whole evaluation set',
-  );
-  refuseTwice(
-    [primary, ...guardrails].filter((each) => each.floor !== null).map((each) => each.metric.name),
-    'given a min',
-  );
-  refuseTwice(
-    [primary, ...guardrails].filter((each) => each.ceiling !== null).map((each) => each.metric.name),
-    'given a max',
-  );
+  const planned = [primary, ...guardrails];
+  refuseTwice(planned, (each) => each.comparison?.slices === null, 'compared on the whole evaluation set');
+  refuseTwice(planned, (each) => each.floor !== null, 'given a min');
+  refuseTwice(planned, (each) => each.ceiling !== null, 'given a max');
   for (const [index, gate] of (policy.fairness?.gates ?? []).entries())
     boundsOfGap(gate, `policy.fairness.gates[${index}]`);
   const named = (policy.report ?? []).map((name, index) => find(name, `policy.report[${index}]`));
@@ -219,7 +210,8 @@ function marginOf(
   });
 }
 
-function refuseTwice(names: readonly string[], what: string): void {
+function refuseTwice(planned: readonly PlannedMetric[], applies: (each: PlannedMetric) => boolean, what: string): void {
+  const names = planned.filter(applies).map((each) => each.metric.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice === undefined) return;
   throw new ConfigError({ found: `${twice} is ${what} more than once`, expected: 'each metric once', where: 'policy' });

@@ -11,7 +11,8 @@ import type { ProfileOf } from './profile.ts';
 import { poissonOf, schedule } from './schedule.ts';
 import type { Slo } from './schema.ts';
 import { seed, type Bench } from './session.ts';
-import { median, trendOf } from './trend.ts';
+import { median } from '../../statistics/log-ratio.ts';
+import { trendOf } from './trend.ts';
 import { partOf } from './window.ts';
 
 /** Users of the closed loop that places the search, and what they were answered. */

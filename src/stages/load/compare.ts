@@ -2,8 +2,10 @@ import { milliseconds as durationMs } from '../../config/index.ts';
 import type { Check } from '../../evidence/index.ts';
 import type { Staging } from '../../config/schema.ts';
 import { ConfigError } from '../../errors.ts';
-import { normalQuantile, tQuantile } from '../../statistics/distributions.ts';
+import { normalQuantile } from '../../statistics/distributions.ts';
+import { meanBounds } from '../../statistics/log-ratio.ts';
 import { percent } from '../../wording.ts';
+import { atMost } from '../comparison.ts';
 import { loadCheck, mostTimes } from './check.ts';
 import { outcomes, type Samples, type WindowResult } from './driver.ts';
 import type { Loader } from './loader.ts';
@@ -92,7 +94,7 @@ export async function compareLive(input: {
       }
       input.progress(look + 1, looks);
       const bounds = comparedPercentiles(pairs, gating);
-      if (bounds.every(({ gates, ...each }) => !gates || verdictOf(each, settings.max_ratio) !== 'inconclusive')) break;
+      if (bounds.every(({ gates, ...each }) => !gates || atMost(each, settings.max_ratio) !== 'inconclusive')) break;
     }
   } finally {
     await Promise.all([input.candidate.close(), input.champion.close()]).catch(() => {}); // it was ended
@@ -122,7 +124,7 @@ export function comparisonChecks(
 ): Check[] {
   return percentiles.map(({ gates, ...each }) => {
     const { name, ratio, lower, upper, slices } = each;
-    const found = verdictOf(each, most);
+    const found = atMost(each, most);
     const verdict = found === 'fail' && generator.overloaded ? 'inconclusive' : found;
     const how = `${design === 'live' ? 'both live' : 'in turns'}, ${number(rate)}/s each for ${number(seconds)} s`;
     const message =
@@ -136,14 +138,6 @@ export function comparisonChecks(
 
 function number(value: number): string {
   return String(Number(value.toPrecision(3)));
-}
-
-function verdictOf(
-  { ratio, lower, upper }: Pick<ComparedPercentile, 'ratio' | 'lower' | 'upper'>,
-  most: number,
-): 'pass' | 'fail' | 'inconclusive' {
-  if (ratio === null) return 'inconclusive';
-  return upper <= most ? 'pass' : lower > most ? 'fail' : 'inconclusive';
 }
 
 /** What both arms answered in one slice of time. */
@@ -180,11 +174,10 @@ function ratioOf(
       logs.push(Math.log(percentile(candidate, p) / percentile(champion, p)));
     }
     if (logs.length < slices.length) continue;
-    const n = logs.length;
-    const mean = logs.reduce((sum, log) => sum + log, 0) / n;
-    const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (n - 1);
-    const reach = Math.hypot(tQuantile(1 - level, n - 1) * Math.sqrt(variance / n), leastReach());
-    return { ratio: Math.exp(mean), lower: Math.exp(mean - reach), upper: Math.exp(mean + reach), slices: n };
+    const { value, upper } = meanBounds(logs, level);
+    const reach = Math.hypot(upper - value, leastReach());
+    const [lower, most] = [Math.exp(value - reach), Math.exp(value + reach)];
+    return { ratio: Math.exp(value), lower, upper: most, slices: logs.length };
   }
   return null;
 }

@@ -1,6 +1,7 @@
 import type { Check } from '../../evidence/index.ts';
 import { bytes } from '../../config/index.ts';
 import { percent } from '../../wording.ts';
+import { atMost } from '../comparison.ts';
 import { loadCheck, mostShare, type Limit } from './check.ts';
 import { outcomes, type WindowResult } from './driver.ts';
 import type { Slo } from './schema.ts';
@@ -84,7 +85,7 @@ function growthCheck(
     const verdict = asked ? 'inconclusive' : 'skipped';
     return loadCheck(id, title, limit, { verdict, observed: null, required, message: unseen });
   }
-  const verdict = trend.lower > required ? 'fail' : trend.upper <= required ? 'pass' : 'inconclusive';
+  const verdict = atMost(trend, required);
   const severity = asked || verdict === 'fail' ? 'block' : 'info';
   const message = seen(trend, verdict);
   return loadCheck(id, title, limit, { verdict, severity, observed: trend.slope, required, message });

@@ -3,6 +3,7 @@ import { DataError } from '../../errors.ts';
 import type { Check } from '../../evidence/index.ts';
 import { parseJson } from '../../protocol/index.ts';
 import { percent } from '../../wording.ts';
+import { atMost } from '../comparison.ts';
 import { leastShare, loadCheck, mostMilliseconds, mostShare } from './check.ts';
 import { defaultErrorRate, milliseconds } from './judge.ts';
 import { judgeShare, sampleFloor } from './latency.ts';
@@ -208,7 +209,7 @@ function latencyCheck({ tool, requests, percentiles, counts }: LoadSummary, { na
   const rounding = tool === 'Locust' && p < 1 ? `, and Locust rounds times of this size to ${2 * halfStep(ms)} ms` : '';
   if (counts === null || percentiles.has(p)) {
     const half = rounding === '' ? 0 : halfStep(observed);
-    const verdict = observed + half <= ms ? 'pass' : observed - half > ms ? 'fail' : 'inconclusive';
+    const verdict = atMost({ lower: observed - half, upper: observed + half }, ms);
     return finding(verdict, observed, verdict === 'inconclusive' ? numbers + rounding : numbers);
   }
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);

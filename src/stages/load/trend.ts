@@ -1,4 +1,5 @@
 import { tQuantile } from '../../statistics/distributions.ts';
+import { median } from '../../statistics/log-ratio.ts';
 
 /** Change per unit of x of values over time, with one-sided 95% bounds. */
 export interface Trend {
@@ -45,11 +46,4 @@ export function trendOf(x: ArrayLike<number>, y: ArrayLike<number>): Trend | nul
   const error = Math.sqrt(residual / (n - 2) / sxx);
   const reach = tQuantile(1 - level, n - 2) * error;
   return { slope, lower: slope - reach, upper: slope + reach, start: meanY + slope * (first - meanX), blocks: n };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] as number;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }

@@ -1,7 +1,7 @@
 import type { Check } from '../../evidence/index.ts';
 import { sampleRatio } from '../../statistics/sample-ratio.ts';
-import { capitalised, percent } from '../../wording.ts';
-import { count, dataCheck, guardrailCheck, judging, minutes, short, standingOf } from '../guardrails.ts';
+import { capitalised, count, percent, rounded } from '../../wording.ts';
+import { dataCheck, guardrailCheck, judging, minutes, standingOf } from '../guardrails.ts';
 import type { GuardrailStanding, Judgement, Sight, StepObservation } from '../guardrails.ts';
 import type { Guardrail } from '../traffic.ts';
 import type { Rollout } from './schema.ts';
@@ -68,7 +68,7 @@ function seenAt({ failures, means, users, weight }: StepObservation, { name, fai
   const unit = users === null ? 'requests' : 'users';
   const mean = means?.[name];
   if (mean !== undefined)
-    return `${short(mean.candidate.mean)} over ${count(mean.candidate.n)} ${unit} of the candidate and ${short(mean.champion.mean)} over ${count(mean.champion.n)} of the champion at ${weight}% of the traffic`;
+    return `${rounded(mean.candidate.mean, 3)} over ${count(mean.candidate.n)} ${unit} of the candidate and ${rounded(mean.champion.mean, 3)} over ${count(mean.champion.n)} of the champion at ${weight}% of the traffic`;
   if (failure === 'mean') return `no values at ${weight}% of the traffic`;
   return `${count(candidate)} of ${count(champion + candidate)} ${unit} with ${name.replaceAll('_', ' ')} were the candidate's at ${weight}% of the traffic`;
 }

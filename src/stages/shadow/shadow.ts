@@ -9,6 +9,7 @@ import type { Check, Verdict } from '../../evidence/index.ts';
 import { normalQuantile } from '../../statistics/distributions.ts';
 import { wilson } from '../../statistics/proportions.ts';
 import { percent } from '../../wording.ts';
+import { atMost } from '../comparison.ts';
 import { asking, copyLog, type Ask } from '../log-table.ts';
 import type { LogsContext, StageResult } from '../stage.ts';
 import { replayRequests } from './replay.ts';
@@ -325,7 +326,7 @@ function boundedCheck(
   const verdict = ((): Verdict => {
     if (limit === undefined) return value === null ? 'skipped' : 'pass';
     if (value === null || !enough) return 'inconclusive';
-    return value.upper <= limit ? 'pass' : value.lower > limit ? 'fail' : 'inconclusive';
+    return atMost(value, limit);
   })();
   return {
     id: `shadow/${name}`,

@@ -1,6 +1,6 @@
 import type { Check } from '../../evidence/index.ts';
-import { capitalised, percent } from '../../wording.ts';
-import { count, dataCheck, guardrailCheck, judging, minutes, standingOf } from '../guardrails.ts';
+import { capitalised, count, percent } from '../../wording.ts';
+import { dataCheck, guardrailCheck, judging, minutes, standingOf } from '../guardrails.ts';
 import type { ByArm, GuardrailStanding, Judgement, Sight, StepObservation } from '../guardrails.ts';
 import type { Guardrail } from '../traffic.ts';
 

@@ -5,8 +5,9 @@ import { requireColumns, type Dataset, type DatasetColumn } from '../../../data/
 import { readingOfTimes, timeText } from '../../../data/times.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
-import { count, rowsOf, showValue } from '../show.ts';
+import { rowsOf, showValue } from '../show.ts';
 import { all, rangeOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
+import { count } from '../../../wording.ts';
 
 export async function distinctCount(dataset: Dataset, rule: RuleOf<'distinct_count'>): Promise<RuleOutcome> {
   const { column, min, max } = rule.distinct_count;

@@ -2,8 +2,9 @@ import type { Columns } from '../../../config/schema.ts';
 import { reading, type Dataset } from '../../../data/dataset.ts';
 import type { Check } from '../../../evidence/check.ts';
 import { checkId } from '../check-id.ts';
-import { count, rowsOf, showColumn, showValue } from '../show.ts';
+import { rowsOf, showColumn, showValue } from '../show.ts';
 import { allowedRows } from '../table-rules.ts';
+import { count } from '../../../wording.ts';
 
 /** What a rule is judged with. */
 export interface RuleContext {

@@ -1,4 +1,4 @@
-import tQuantile from '@stdlib/stats-base-dists-t-quantile';
+import { tQuantile } from './distributions.ts';
 
 /** How many times the champion's value the candidate's is, with one-sided bounds. */
 export interface Ratio {
