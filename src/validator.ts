@@ -1,6 +1,5 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { TSchema } from 'typebox';
-import { isObject } from './json.ts';
 
 /**
  * Code that judges values by one of our own schemas, compiled at the first value: most commands read few of the kinds there are.
@@ -74,14 +73,14 @@ export function relevantTo(schema: TSchema, values: readonly unknown[]): TSchema
 }
 
 function relevant(schema: Schema, values: readonly unknown[]): Schema {
-  const objects = values.filter(isObject);
+  const objects = values.filter((value) => typeof value === 'object' && value !== null && !Array.isArray(value));
   const { properties, additionalProperties, patternProperties, required } = schema as {
     properties?: Record<string, Schema>;
     additionalProperties?: unknown;
     patternProperties?: Record<string, Schema>;
     required?: readonly string[];
   };
-  const all = objects.map((object) => new Map(Object.entries(object)));
+  const all = objects.map((object) => new Map(Object.entries(object as object)));
   const narrowed: Schema = { ...schema };
   if (properties !== undefined) {
     narrowed['properties'] = mapped(properties, (each, name) => {
@@ -94,7 +93,7 @@ function relevant(schema: Schema, values: readonly unknown[]): Schema {
     all.flatMap((object) =>
       [...object].filter(([name]) => !Object.hasOwn(properties ?? {}, name)).map(([, value]) => value),
     );
-  if (isObject(additionalProperties)) narrowed['additionalProperties'] = relevant(additionalProperties, others());
+  if (isSchema(additionalProperties)) narrowed['additionalProperties'] = relevant(additionalProperties, others());
   if (patternProperties !== undefined) {
     narrowed['patternProperties'] = mapped(patternProperties, (each) => relevant(each, others()));
   }
@@ -103,7 +102,7 @@ function relevant(schema: Schema, values: readonly unknown[]): Schema {
     if (Array.isArray(parts)) narrowed[keyword] = (parts as Schema[]).map((each) => relevant(each, values));
   }
   const items = schema['items'];
-  if (isObject(items)) {
+  if (isSchema(items)) {
     narrowed['items'] = relevant(items, values.filter((value) => Array.isArray(value)).flat(1) as unknown[]);
   }
   return narrowed;
@@ -111,4 +110,8 @@ function relevant(schema: Schema, values: readonly unknown[]): Schema {
 
 function mapped(schemas: Record<string, Schema>, narrow: (schema: Schema, name: string) => Schema): Schema {
   return Object.fromEntries(Object.entries(schemas).map(([name, each]) => [name, narrow(each, name)]));
+}
+
+function isSchema(value: unknown): value is Schema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { nearest } from '../config/suggest.ts';
 import { DataError } from '../errors.ts';
 import type { DatasetSubject } from '../evidence/evidence.ts';
@@ -223,6 +223,11 @@ export async function reading<T>(dataset: Dataset, work: () => Promise<T>): Prom
       cause,
     });
   }
+}
+
+/** The rows that a query gives, of what `reading` guards. */
+export async function rowsFrom(dataset: Dataset, query: string): Promise<DuckDBValue[][]> {
+  return (await reading(dataset, () => dataset.connection.runAndReadAll(query))).getRows();
 }
 
 /** A message of the engine with the files named as the user names them. */

@@ -19,15 +19,6 @@ export interface GitHubInput {
   patience?: Partial<Patience>;
 }
 
-export interface CallOptions {
-  /**
-   * Carrying the request out twice is as good as once, so it may be repeated when nobody knows whether it was carried out.
-   * Default: all but POST, and GraphQL queries.
-   */
-  repeatable?: boolean;
-  timeoutMs?: number;
-}
-
 type Parameters<R extends keyof Endpoints> = Omit<Endpoints[R]['parameters'], 'owner' | 'repo'> & {
   owner?: string;
   repo?: string;
@@ -48,13 +39,17 @@ export interface GitHub {
   repository: string;
   apiUrl: string;
   /** A REST call, such as `request('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref })`. @throws GitHubError */
-  request<R extends keyof Endpoints>(route: R, parameters: Parameters<R>, options?: CallOptions): Promise<Data<R>>;
+  request<R extends keyof Endpoints>(
+    route: R,
+    parameters: Parameters<R>,
+    options?: Partial<Pick<Call, 'repeatable'>>,
+  ): Promise<Data<R>>;
   /** The same, or null when what was asked for is not there. */
   find<R extends keyof Endpoints>(route: R, parameters: Parameters<R>): Promise<Data<R> | null>;
   /** Every item of a listing, page by page, at most `limit`. @throws GitHubError */
   list<R extends keyof Endpoints>(route: R, parameters: Parameters<R>, limit?: number): Promise<Item<Data<R>>[]>;
   /** The bytes of an answer that is not JSON. @throws GitHubError */
-  bytes<R extends keyof Endpoints>(route: R, parameters: Parameters<R>, options?: CallOptions): Promise<Buffer>;
+  bytes<R extends keyof Endpoints>(route: R, parameters: Parameters<R>): Promise<Buffer>;
   /**
    * Upload a file to a release.
    *
@@ -65,10 +60,9 @@ export interface GitHub {
   upload(
     uploadUrl: string,
     file: { name: string; label?: string; type: string; bytes: Uint8Array<ArrayBuffer> | Blob },
-    options?: CallOptions,
   ): Promise<Data<'GET /repos/{owner}/{repo}/releases/assets/{asset_id}'>>;
   /** A GraphQL query or mutation. @throws GitHubError */
-  graphql<T>(query: string, variables: Record<string, unknown>, options?: CallOptions): Promise<T>;
+  graphql<T>(query: string, variables: Record<string, unknown>): Promise<T>;
 }
 
 const defaultTimeoutMs = 30_000;
@@ -101,12 +95,11 @@ export function openGitHub(input: GitHubInput): GitHub {
 
   /** Send and read until there is an answer that is final. */
   async function send<T>(
-    { name, route, parameters, repeatable }: Call,
-    options: CallOptions | undefined,
+    { name, route, parameters, repeatable, timeoutMs = input.timeoutMs ?? defaultTimeoutMs }: Call,
     read: (answer: OctokitAnswer) => Promise<Outcome<T>>,
   ): Promise<T> {
     const attempt = async (): Promise<Outcome<T>> => {
-      const timeout = AbortSignal.timeout(options?.timeoutMs ?? input.timeoutMs ?? defaultTimeoutMs);
+      const timeout = AbortSignal.timeout(timeoutMs);
       const signal = input.signal === undefined ? timeout : AbortSignal.any([input.signal, timeout]);
       try {
         const answer = await sendOnce(route, { owner, repo, ...parameters, request: { signal } });
@@ -117,22 +110,15 @@ export function openGitHub(input: GitHubInput): GitHub {
       }
     };
     return patiently(attempt, {
-      repeatable: options?.repeatable ?? repeatable,
+      repeatable,
       patience: input.patience ?? {},
       onPause: (error, ms) => input.log.debug(`${name}: ${error.fault.found}; again in ${Math.round(ms)} ms`),
       signal: input.signal,
     });
   }
 
-  async function request<R extends keyof Endpoints>(
-    route: R,
-    parameters: Parameters<R>,
-    options?: CallOptions,
-  ): Promise<Data<R>> {
-    return send(callOf(route, parameters), options, async (answer) => ({
-      done: await readJson<Data<R>>(answer, route),
-    }));
-  }
+  const request: GitHub['request'] = (route, parameters, options) =>
+    send({ ...callOf(route, parameters), ...options }, async (answer) => ({ done: await readJson(answer, route) }));
 
   return {
     owner,
@@ -140,8 +126,8 @@ export function openGitHub(input: GitHubInput): GitHub {
     repository: input.repository,
     apiUrl,
     request,
-    bytes: (route, parameters, options) =>
-      send(callOf(route, parameters), options, async ({ data }) => ({ done: await readBytes(data, route) })),
+    bytes: (route, parameters) =>
+      send(callOf(route, parameters), async ({ data }) => ({ done: await readBytes(data, route) })),
     async find(route, parameters) {
       try {
         return await request(route, parameters);
@@ -154,7 +140,7 @@ export function openGitHub(input: GitHubInput): GitHub {
       const items: Item<Data<R>>[] = [];
       let next: Call | null = callOf(route, { per_page: 100, ...parameters });
       while (next !== null && items.length < limit) {
-        const page: { answer: unknown; url: string | null } = await send(next, undefined, async (answer) => ({
+        const page: { answer: unknown; url: string | null } = await send(next, async (answer) => ({
           done: { answer: await readJson(answer, route), url: nextPage(answer.headers.link, apiUrl) },
         }));
         items.push(...itemsOf<Item<Data<R>>>(page.answer));
@@ -162,7 +148,7 @@ export function openGitHub(input: GitHubInput): GitHub {
       }
       return items.slice(0, limit);
     },
-    async upload(uploadUrl, { name, label, type, bytes }, options) {
+    async upload(uploadUrl, { name, label, type, bytes }) {
       const url = new URL(uploadUrl.replace(/\{.*$/u, ''));
       const home = new URL(apiUrl);
       if (url.origin !== home.origin && url.host !== home.host.replace(/^api\./u, 'uploads.')) {
@@ -175,12 +161,11 @@ export function openGitHub(input: GitHubInput): GitHub {
         // All other parameters would be the body.
         parameters: { ...parameters, data: bytes },
         repeatable: false,
+        timeoutMs: uploadTimeoutMs,
       };
-      return send(call, { timeoutMs: uploadTimeoutMs, ...options }, async (answer) => ({
-        done: await readJson(answer, call.name),
-      }));
+      return send(call, async (answer) => ({ done: await readJson(answer, call.name) }));
     },
-    async graphql<T>(query: string, variables: Record<string, unknown>, options?: CallOptions) {
+    async graphql<T>(query: string, variables: Record<string, unknown>) {
       const name = /(?:query|mutation)\s+\w+/u.exec(query)?.[0] ?? 'query';
       const call: Call = {
         name,
@@ -189,7 +174,7 @@ export function openGitHub(input: GitHubInput): GitHub {
         repeatable: !name.startsWith('mutation'),
       };
       // A rate limit or a passing fault may come as an error in an answer of status 200.
-      return send<T>(call, options, async (whole) => {
+      return send<T>(call, async (whole) => {
         const { status, headers } = whole;
         const answer = await readJson<{ data?: T; errors?: { type?: string; message?: string }[] }>(whole, name);
         const [error] = answer.errors ?? [];
@@ -206,7 +191,12 @@ interface Call {
   name: string;
   route: string;
   parameters: object;
+  /**
+   * Carrying the request out twice is as good as once, so it may be repeated when nobody knows whether it was carried out.
+   * Default: all but POST, and GraphQL queries.
+   */
   repeatable: boolean;
+  timeoutMs?: number;
 }
 
 function callOf(route: keyof Endpoints, parameters: object): Call {

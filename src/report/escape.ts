@@ -34,8 +34,8 @@ export function markdownText(text: string, limit?: number): string {
  * An identifier as code in a cell, a heading or a sentence of GitHub-flavoured Markdown. Who copies it has what was written:
  * GitHub looks for nothing in code, so nothing has to be put in between but, against addresses of mail, an empty comment.
  */
-export function markdownCode(text: string, limit?: number): string {
-  return `<code>${inertMarkdown(oneLine(text, limit)).replace(/@(?=[\w-]*\.)/gu, '@<!-- -->')}</code>`;
+export function markdownCode(text: string): string {
+  return `<code>${inertMarkdown(oneLine(text)).replace(/@(?=[\w-]*\.)/gu, '@<!-- -->')}</code>`;
 }
 
 /** What a person or an address of mail may follow: not the sign in NDCG@10. */
@@ -60,8 +60,8 @@ export function htmlText(text: string, limit?: number): string {
 }
 
 /** Text for XML 1.0 content and attribute values. */
-export function xmlText(text: string, limit?: number): string {
-  return htmlText(text.replace(/[\ufffe\uffff]/gu, '\ufffd'), limit);
+export function xmlText(text: string): string {
+  return htmlText(text.replace(/[\ufffe\uffff]/gu, '\ufffd'));
 }
 
 /** A value as JSON that a terminal shows as it is: what is invisible is written as an escape, which parses to the same value. */

@@ -39,10 +39,7 @@ export type Node = Record<string, unknown>;
 export async function parseExpression(connection: DuckDBConnection, sql: string): Promise<Parsed> {
   // Between parentheses on lines of their own, as it will be run: neither a comment nor a bracket reaches beyond them.
   const text = `select (\n${sql}\n)`;
-  const [[json]] = (await connection.runAndReadAll(`select json_serialize_sql(${quoteLiteral(text)})`)).getRows() as [
-    [string],
-  ];
-  const tree = JSON.parse(json) as { error: boolean; error_message?: string; statements?: { node: Node }[] };
+  const tree = await parsed(connection, text);
   const node = tree.statements?.[0]?.node;
   const expressions = node?.['select_list'] as unknown[] | undefined;
   const plain =
@@ -62,22 +59,36 @@ export async function parseExpression(connection: DuckDBConnection, sql: string)
   };
 }
 
-function judge(tree: unknown): Parsed {
-  const columns = new Set<string>();
-  const sorted = new Set<unknown>();
+/** What the engine's own parser says of a text. */
+export async function parsed(
+  connection: DuckDBConnection,
+  text: string,
+): Promise<{ error: boolean; error_message?: string; statements?: { node: Node }[] }> {
+  const [[json] = []] = (await connection.runAndReadAll(`select json_serialize_sql(${quoteLiteral(text)})`)).getRows();
+  return JSON.parse(json as string);
+}
+
+/** All nodes of a tree in their order, so that of several mistakes the first is told. */
+export function* nodesOf(tree: unknown): Generator<Node> {
   const stack: unknown[] = [tree];
   while (stack.length > 0) {
     const part = stack.pop();
     if (typeof part !== 'object' || part === null) continue;
-    const node = part as Node;
+    yield part as Node;
+    stack.push(...Object.values(part).toReversed());
+  }
+}
+
+function judge(tree: unknown): Parsed {
+  const columns = new Set<string>();
+  const sorted = new Set<unknown>();
+  for (const node of nodesOf(tree)) {
     // The parser makes list_sort(list(x)) of list(x order by x).
     if (sorting.has(String(node['function_name']).toLowerCase())) sorted.add(parametersOf(node)[0]);
     const refusal = refusalOf(node, sorted.has(node));
     if (refusal !== null) return { ok: false, ...refusal };
     const names = node['column_names'];
     if (Array.isArray(names)) columns.add(String(names[0]));
-    // The last is looked at first, so that of several mistakes the first is told.
-    stack.push(...Object.values(node).toReversed());
   }
   return { ok: true, columns: [...columns] };
 }

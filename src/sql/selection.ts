@@ -1,6 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { quoteLiteral } from '../data/relation.ts';
-import { allowedParts, refusalOfCall, type Node, type Refusal } from './expression.ts';
+import { allowedParts, nodesOf, parsed, refusalOfCall, type Node, type Refusal } from './expression.ts';
 
 /** Parts of a query beside those of an expression. */
 const allowedInQuery: ReadonlySet<string> = new Set([...allowedParts, 'LAMBDA', 'STAR', 'SUBQUERY', 'WINDOW']);
@@ -30,10 +29,7 @@ const windows: ReadonlySet<string> = new Set([
 export async function refusalOfSelection(connection: DuckDBConnection, sql: string): Promise<Refusal | null> {
   // As it will be run, so that neither a comment nor a bracket reaches beyond it.
   const text = `select * from (\n${sql}\n)`;
-  const [[json]] = (await connection.runAndReadAll(`select json_serialize_sql(${quoteLiteral(text)})`)).getRows() as [
-    [string],
-  ];
-  const tree = JSON.parse(json) as { error: boolean; error_message?: string; statements?: { node: Node }[] };
+  const tree = await parsed(connection, text);
   if (tree.error || tree.statements?.length !== 1) {
     const message = tree.error_message ?? '';
     return {
@@ -44,16 +40,10 @@ export async function refusalOfSelection(connection: DuckDBConnection, sql: stri
     };
   }
   const named = new Set(['data']);
-  const stack: unknown[] = [tree.statements[0]?.node];
-  const found: Node[] = [];
-  while (stack.length > 0) {
-    const part = stack.pop();
-    if (typeof part !== 'object' || part === null) continue;
-    const node = part as Node;
-    found.push(node);
+  const found = [...nodesOf(tree.statements[0]?.node)];
+  for (const node of found) {
     const map = (node['cte_map'] as { map?: { key: string }[] } | undefined)?.map ?? [];
     for (const { key } of map) named.add(key.toLowerCase());
-    stack.push(...Object.values(node).toReversed());
   }
   for (const node of found) {
     const refusal = refusalOf(node, named);

@@ -1,5 +1,5 @@
 import { rowNumber } from '../../config/columns.ts';
-import { quoteIdentifier, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { quoteIdentifier, rowsFrom, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { isNested, isNumeric, isWhole } from '../../data/types.ts';
 import { nearest } from '../../config/suggest.ts';
 import { UsageError } from '../../errors.ts';
@@ -147,20 +147,16 @@ export async function labelColumn(
 }
 
 /** Values of the label, sorted, as far as it takes to tell classes from numbers. */
-export async function labelValues({ connection, relation }: Dataset, name: string): Promise<Cell[]> {
+export async function labelValues(dataset: Dataset, name: string): Promise<Cell[]> {
   const quoted = quoteIdentifier(name);
-  const reader = await connection.runAndReadAll(
-    `select distinct ${quoted} from ${relation} where ${quoted} is not null order by 1 limit 1001`,
+  const rows = await rowsFrom(
+    dataset,
+    `select distinct ${quoted} from ${dataset.relation} where ${quoted} is not null order by 1 limit 1001`,
   );
-  return reader
-    .getRows()
-    .map(([value]) =>
-      typeof value === 'bigint'
-        ? Number(value)
-        : typeof value === 'number' || typeof value === 'boolean'
-          ? value
-          : String(value),
-    );
+  return rows.map(([value]) => {
+    if (typeof value === 'bigint') return Number(value);
+    return typeof value === 'number' || typeof value === 'boolean' ? value : String(value);
+  });
 }
 
 /** What kind of thing is predicted: by the values of the label, and where whole numbers may be either, by what the model gives. */
@@ -192,10 +188,11 @@ export async function sliceColumns(
   );
   for (const { name } of texts.slice(0, 50)) {
     const [column, truth] = [quoteIdentifier(name), quoteIdentifier(label)];
-    const reader = await dataset.connection.runAndReadAll(
+    const [row = []] = await rowsFrom(
+      dataset,
       `select count(*), min(n), max(labels) from (select count(*) as n, count(distinct ${truth}) as labels from ${dataset.relation} group by ${column})`,
     );
-    const [groups, least, labels] = (reader.getRows()[0] ?? []).map(Number);
+    const [groups, least, labels] = row.map(Number);
     if (groups === undefined || least === undefined || labels === undefined) continue;
     // Of several kinds of one class each group has one label: that is where a candidate may lose one of them whole.
     const isLabel = labels === 1 && groups <= classes;
@@ -214,18 +211,17 @@ export async function clusterColumn(dataset: Dataset, taken: readonly string[]):
     /^(?:person|user|patient|customer|client|account|device|subject|session|household|member)(?:_?id)?$|_id$/iu;
   for (const { name } of dataset.columns.filter((each) => things.test(each.name) && !taken.includes(each.name))) {
     const quoted = quoteIdentifier(name);
-    const reader = await dataset.connection.runAndReadAll(
-      `select count(distinct ${quoted}), count(${quoted}) from ${dataset.relation}`,
-    );
-    const [distinct = 0, rows = 0] = (reader.getRows()[0] ?? []).map(Number);
-    if (rows === dataset.rows && distinct >= 30 && distinct < rows) return name;
+    const counts = `select count(distinct ${quoted}), count(${quoted}) from ${dataset.relation}`;
+    const [[distinct, rows] = []] = await rowsFrom(dataset, counts);
+    if (Number(rows) === dataset.rows && Number(distinct) >= 30 && Number(distinct) < dataset.rows) return name;
   }
   return undefined;
 }
 
-async function isUnique({ connection, relation, rows }: Dataset, name: string): Promise<boolean> {
-  const reader = await connection.runAndReadAll(`select count(distinct ${quoteIdentifier(name)}) from ${relation}`);
-  return rows > 0 && Number(reader.getRows()[0]?.[0]) === rows;
+async function isUnique(dataset: Dataset, name: string): Promise<boolean> {
+  const counted = `select count(distinct ${quoteIdentifier(name)}) from ${dataset.relation}`;
+  const [[distinct] = []] = await rowsFrom(dataset, counted);
+  return dataset.rows > 0 && Number(distinct) === dataset.rows;
 }
 
 function named({ columns, uri }: Dataset, name: string, option: string): Guess<string> {

@@ -1,4 +1,4 @@
-import { quoteIdentifier, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { quoteIdentifier, rowsFrom, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { isBinary, isNumeric } from '../../data/types.ts';
 import { roleWords } from './find-files.ts';
 import type { InitTask } from './tasks.ts';
@@ -59,10 +59,10 @@ async function one(file: Dataset, numbers: readonly DatasetColumn[], role: strin
 }
 
 /** Whether there is nothing but 0 and 1: a decision, which is read as one by its usual name. */
-async function isDecision({ connection, relation }: Dataset, name: string): Promise<boolean> {
-  const quoted = quoteIdentifier(name);
-  const reader = await connection.runAndReadAll(`select bool_and(${quoted} in (0, 1)) from ${relation}`);
-  return reader.getRows()[0]?.[0] === true;
+async function isDecision(dataset: Dataset, name: string): Promise<boolean> {
+  const asked = `select bool_and(${quoteIdentifier(name)} in (0, 1)) from ${dataset.relation}`;
+  const [[binary] = []] = await rowsFrom(dataset, asked);
+  return binary === true;
 }
 
 function many(numbers: readonly DatasetColumn[], role: string, classes: number): string[] | undefined {

@@ -3,7 +3,14 @@ import { readingOfColumn } from '../../data/cells.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { readColumns } from '../../data/columns.ts';
 import { linesOfRows } from '../../data/csv.ts';
-import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import {
+  quoteIdentifier,
+  reading,
+  requireColumns,
+  rowsFrom,
+  type Dataset,
+  type DatasetColumn,
+} from '../../data/dataset.ts';
 import { isNotANumber, numberPattern } from '../../data/grammar.ts';
 import { numbersSpelled, type SpelledNumbers } from '../../data/numbers.ts';
 import { isTimeText } from '../../data/times.ts';
@@ -272,13 +279,11 @@ async function categoriesOf(side: Side, { name, as }: ComparableColumn): Promise
   }
   const dataset = side;
   const { from, expression } = readingOfColumn(dataset, name, 'text');
-  const counted = await reading(dataset, () =>
-    dataset.connection.runAndReadAll(
-      `select cast(value as varchar), count(*)::double from (select ${expression} as value from ${from}) as ${quoteIdentifier('cells')}
-       group by value limit ${mostTexts + 2}`,
-    ),
+  const rows = await rowsFrom(
+    dataset,
+    `select cast(value as varchar), count(*)::double from (select ${expression} as value from ${from}) as ${quoteIdentifier('cells')}
+     group by value limit ${mostTexts + 2}`,
   );
-  const rows = counted.getRows();
   if (rows.length > mostTexts + 1)
     return { values: null, times: areTimes(rows.flatMap(([text]) => text ?? []) as string[]) };
   const found = { kind: 'category' as const, counts: new Map<string, number>(), missing: 0 };

@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
-import { quoteIdentifier, reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { quoteIdentifier, reading, rowsFrom, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { readingOf } from '../../data/cells.ts';
 import { personalIn } from '../../data/personal.ts';
 import { isNested, isWhole } from '../../data/types.ts';
@@ -148,12 +148,11 @@ function short(value: number): string {
 
 async function someTexts(dataset: Dataset, column: DatasetColumn): Promise<string[]> {
   const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
-  const read = await reading(dataset, () =>
-    dataset.connection.runAndReadAll(
-      `select value from (select cast(${expressions[0]} as varchar) as value from ${from}) as ${quoteIdentifier('cells')} where value is not null limit ${sampled}`,
-    ),
+  const rows = await rowsFrom(
+    dataset,
+    `select value from (select cast(${expressions[0]} as varchar) as value from ${from}) as ${quoteIdentifier('cells')} where value is not null limit ${sampled}`,
   );
-  return read.getRows().map(([value]) => (typeof value === 'string' ? value : ''));
+  return rows.map(([value]) => (typeof value === 'string' ? value : ''));
 }
 
 /** Formats that say something of a text, the narrowest first. Of `uri` all of `http:` are meant. */

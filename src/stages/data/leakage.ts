@@ -1,7 +1,7 @@
 import { isSavedIndex, labelColumns, roleOf, type Columns } from '../../config/index.ts';
 import { readingOf, readingOfColumn, type CellRequest } from '../../data/cells.ts';
 import { predictorsOf, type Predictor } from './predictors.ts';
-import { reading, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { reading, rowsFrom, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { idsOfRows } from '../../data/row-ids.ts';
 import { readingOfTimes, timeText } from '../../data/times.ts';
 import { copyRows, inWorkspace } from '../../data/workspace.ts';
@@ -145,7 +145,8 @@ async function timeCheck(
   const rowOf = async (dataset: Dataset, select: string): Promise<readonly unknown[]> => {
     const times = await readingOfTimes(dataset, column);
     const { from, expression } = readingOfColumn(dataset, column, times.use);
-    return firstRow(dataset, `select ${select} from (select ${times.of(expression)} as time from ${from})`);
+    const query = `select ${select} from (select ${times.of(expression)} as time from ${from})`;
+    return (await rowsFrom(dataset, query))[0] ?? [];
   };
   const [newest] = await rowOf(reference, 'max(time)');
   const limit = typeof newest === 'number' ? `${newest}::double` : 'null';
@@ -203,7 +204,7 @@ async function duplicatesOf(dataset: Dataset, columns: Columns): Promise<Duplica
   const query = `with alike as (select features, label, count(*) as n from (${digests}) group by all),
     groups as (select sum(n) as n, count(*) as different, count(label) as labels from alike group by features)
     select coalesce(sum(n - different), 0)::double, coalesce(sum(n) filter (labels > 1), 0)::double from groups`;
-  const [repeated, conflicting] = await firstRow(dataset, query);
+  const [[repeated, conflicting] = []] = await rowsFrom(dataset, query);
   return {
     rows: dataset.rows,
     repeated: Number(repeated),
@@ -408,8 +409,4 @@ function duplicateChecks(dataset: Dataset, found: Duplicates, settings: Leakage)
           ),
         ]),
   ];
-}
-
-async function firstRow(dataset: Dataset, select: string): Promise<readonly unknown[]> {
-  return (await reading(dataset, () => dataset.connection.runAndReadAll(select))).getRows()[0] ?? [];
 }

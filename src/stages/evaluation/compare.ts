@@ -204,7 +204,7 @@ function areasInterval(
   smaller: number,
 ): PairedInterval {
   if (sameOrder) return pointInterval(0, 'delong');
-  if (!(standardError > 0)) return agreedInterval(delta, smaller, 1);
+  if (!(standardError > 0)) return agreedInterval(delta, smaller);
   // Nothing is drawn anew here that could miss the rows that matter: fewer are enough.
   return fewInterval(delta, effects, { enough: 10 }) ?? normalInterval(delta, standardError, 'delong');
 }
@@ -437,7 +437,7 @@ function meanInterval(metric: Metric, pair: Pair, champion: Float64Array, candid
   const interval = pairedMeanInterval(ratio, seed, resamples);
   const unseen =
     metric.scale === 'share' && interval.unknown === undefined && ratio.differences.every((each) => each === 0);
-  return clustered(unseen ? agreedInterval(0, kish(ratio), 1) : interval, sample);
+  return clustered(unseen ? agreedInterval(0, kish(ratio)) : interval, sample);
 }
 
 /** Differences and weights by row or cluster; rows of value -1 in an Int8Array do not count. */

@@ -1,4 +1,4 @@
-import { reading, type ColumnVectors, type Dataset } from '../../data/dataset.ts';
+import { reading, rowsFrom, type ColumnVectors, type Dataset } from '../../data/dataset.ts';
 import { readingOfIds } from '../../data/row-ids.ts';
 import type { OutputsResult } from './outputs.ts';
 import { columnsAt } from './read-sample.ts';
@@ -20,9 +20,7 @@ export async function orderOfIds(
   // Most files are in order, which is seen in a fraction of the time that sorting takes.
   const inFileOrder = `select bool_and(before is null or size > before_size or (size = before_size and id > before)) from
     (select id, strlen(id) as size, lag(id) over () as before, strlen(lag(id) over ()) as before_size from (select ${text} as id from ${from}))`;
-  const [[already] = []] = await reading(dataset, async () =>
-    (await dataset.connection.runAndReadAll(inFileOrder)).getRows(),
-  );
+  const [[already] = []] = await rowsFrom(dataset, inFileOrder);
   if (already === true) return null;
   const sorted = new Uint32Array(dataset.rows);
   let read = 0;

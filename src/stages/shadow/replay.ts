@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { readingOf } from '../../data/cells.ts';
-import { reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/relation.ts';
+import { requireColumns, rowsFrom, type Dataset, type DatasetColumn } from '../../data/relation.ts';
 import { readingOfIds } from '../../data/row-ids.ts';
 import { DataError, StagingError } from '../../errors.ts';
 import { readInferResponse, type Tensor } from '../../protocol/index.ts';
@@ -40,12 +40,9 @@ export async function replayRequests(
     dataset,
     columns.map((column: DatasetColumn) => ({ column, use: 'text' as const })),
   );
-  const rows = await reading(dataset, async () =>
-    (
-      await dataset.connection.runAndReadAll(
-        `select ${[ids.of(expressions[0] as string), ...expressions.slice(1)].join(', ')} from ${from} limit ${limit}`,
-      )
-    ).getRows(),
+  const rows = await rowsFrom(
+    dataset,
+    `select ${[ids.of(expressions[0] as string), ...expressions.slice(1)].join(', ')} from ${from} limit ${limit}`,
   );
   const requests = rows.map(([id, text, ...values], index) => {
     if (id === null || typeof text !== 'string' || jsonIn(text) === undefined) {

@@ -1,18 +1,18 @@
 import { labelColumns } from '../../../config/index.ts';
 import { holdsNumbers, readingOfColumn } from '../../../data/cells.ts';
 import { classReader, classText, type ClassValue } from '../../../data/class-text.ts';
-import { requireColumns, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
+import { requireColumns, rowsFrom, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
 import { readingOfTimes, timeText } from '../../../data/times.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
 import { rowsOf, showValue } from '../show.ts';
-import { all, rangeOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
+import { rangeOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
 import { count } from '../../../wording.ts';
 
 export async function distinctCount(dataset: Dataset, rule: RuleOf<'distinct_count'>): Promise<RuleOutcome> {
   const { column, min, max } = rule.distinct_count;
   const { from, expression } = readingOfColumn(dataset, column, 'text');
-  const [[found] = []] = await all(dataset, `select count(distinct ${expression})::double from ${from}`);
+  const [[found] = []] = await rowsFrom(dataset, `select count(distinct ${expression})::double from ${from}`);
   const observed = Number(found);
   return rangeOutcome(
     dataset,
@@ -41,7 +41,7 @@ export async function freshness(
   const { column, max_age } = rule.freshness;
   const times = await readingOfTimes(dataset, column);
   const { from, expression } = readingOfColumn(dataset, column, times.use);
-  const [[newest] = []] = await all(dataset, `select max(${times.of(expression)}) from ${from}`);
+  const [[newest] = []] = await rowsFrom(dataset, `select max(${times.of(expression)}) from ${from}`);
   const [, size = '0', unit = 'm'] = /^([0-9]+)(.)$/u.exec(max_age) ?? [];
   const limit = Number(size) * minutes[unit as keyof typeof minutes];
   const id = { rule: 'freshness', column, title: titleOf([column], 'age of the newest row', dataset), unit: 'minutes' };
@@ -147,7 +147,7 @@ interface ColumnValue {
 
 async function valuesOf(dataset: Dataset, column: string): Promise<ColumnValue[]> {
   const { from, expression } = readingOfColumn(dataset, column, 'text');
-  const rows = await all(
+  const rows = await rowsFrom(
     dataset,
     `select text, count(*)::double from (select cast(${expression} as varchar) as text from ${from})
      where text is not null group by text order by text`,

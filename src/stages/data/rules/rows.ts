@@ -1,11 +1,11 @@
 import { holdsNumbers, readingOf } from '../../../data/cells.ts';
-import { reading, requireColumns, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
+import { reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
 import { readingOfKeys } from '../../../data/row-ids.ts';
 import { millisecondsOf, momentOf } from '../../../data/times.ts';
 import { copyRows, inWorkspace } from '../../../data/workspace.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
-import { all, brokenOf, mostBrokenRows, rowOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
+import { brokenOf, listedOf, mostBrokenRows, rowOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
 
 export async function monotonic(dataset: Dataset, rule: RuleOf<'monotonic'>): Promise<RuleOutcome> {
   const { column, order = 'increasing', strict = false } = rule.monotonic;
@@ -42,7 +42,7 @@ export async function monotonic(dataset: Dataset, rule: RuleOf<'monotonic'>): Pr
 
 /** Whether every text that there is, is a time. */
 async function allTimes(dataset: Dataset, text: string, from: string): Promise<boolean> {
-  const [[present, times] = []] = await all(
+  const [[present, times] = []] = await rowsFrom(
     dataset,
     `select count(${text})::double, count(${millisecondsOf(text)})::double from ${from}`,
   );
@@ -119,9 +119,7 @@ export async function foreignKey(
     );
     return {
       broken: Number(counted.getRows()[0]?.[0]),
-      listed: rows
-        .getRows()
-        .map(([row, value]) => ({ row: Number(row), value: typeof value === 'string' ? value : null })),
+      listed: listedOf(rows.getRows()),
     };
   });
   return rowOutcome(
@@ -146,7 +144,7 @@ export async function repeatedRows(
   const { texts, from } = readingOfKeys(dataset, columns);
   const keys = texts.map((text, index) => `cast(${text} as varchar) as key${index}`).join(', ');
   const names = columns.map((_, index) => `key${index}`);
-  const rows = await all(
+  const rows = await rowsFrom(
     dataset,
     `select row::double, concat_ws(', ', ${names.join(', ')}) from (
       select row, ${names.join(', ')}, count(*) over (partition by ${names.join(', ')}) as times from (select row_number() over () as row, ${keys} from ${from})

@@ -1,5 +1,5 @@
 import type { Columns } from '../../../config/schema.ts';
-import { reading, type Dataset } from '../../../data/dataset.ts';
+import { rowsFrom, type Dataset } from '../../../data/dataset.ts';
 import type { Check } from '../../../evidence/check.ts';
 import { checkId } from '../check-id.ts';
 import { rowsOf, showColumn, showValue } from '../show.ts';
@@ -142,19 +142,16 @@ export async function brokenOf(
   dataset: Dataset,
   query: string,
 ): Promise<{ broken: number; listed: { row: number; value: string | null }[] }> {
-  const counted = await all(dataset, `select count(*)::double from (${query})`);
+  const counted = await rowsFrom(dataset, `select count(*)::double from (${query})`);
   const broken = Number(counted[0]?.[0]);
   if (broken === 0) return { broken, listed: [] };
-  const rows = await all(
+  const rows = await rowsFrom(
     dataset,
     `select row::double, value::varchar from (${query}) order by row limit ${mostBrokenRows}`,
   );
-  return {
-    broken,
-    listed: rows.map(([row, value]) => ({ row: Number(row), value: typeof value === 'string' ? value : null })),
-  };
+  return { broken, listed: listedOf(rows) };
 }
 
-export async function all(dataset: Dataset, query: string): Promise<readonly (readonly unknown[])[]> {
-  return (await reading(dataset, () => dataset.connection.runAndReadAll(query))).getRows();
+export function listedOf(rows: readonly unknown[][]): { row: number; value: string | null }[] {
+  return rows.map(([row, value]) => ({ row: Number(row), value: typeof value === 'string' ? value : null }));
 }

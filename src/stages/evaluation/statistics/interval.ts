@@ -63,11 +63,11 @@ export function pointInterval(delta: number, method: string): PairedInterval {
 }
 
 /**
- * Every unit says the same, and none can differ by more than `reach`: as many units as a score interval allows for may do so that were
+ * Every unit says the same, and none can differ by more than 1: as many units as a score interval allows for may do so that were
  * not seen, z^2 / (units + z^2) of them (Tango, Stat. Med. 17, 1998, without discordant pairs).
  */
-export function agreedInterval(delta: number, units: number, reach: number): PairedInterval {
-  const farthest = reach + Math.abs(delta);
+export function agreedInterval(delta: number, units: number): PairedInterval {
+  const farthest = 1 + Math.abs(delta);
   const width = (alpha: number): number => {
     const square = normalQuantile(1 - alpha) ** 2;
     return (farthest * square) / (units + square);
