@@ -1,4 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { quoteLiteral } from '../data/relation.ts';
 import { allowedParts, nodesOf, parsed, refusalOfCall, type Node, type Refusal } from './expression.ts';
 
 /** Parts of a query beside those of an expression. */
