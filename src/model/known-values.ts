@@ -33,6 +33,8 @@ type Ref = EncodedColumn & { isText: boolean; encoded: boolean; other: boolean }
 /** Operators that hand on the columns of their first input. */
 const keeps = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
 const encoders = new Set(['OneHotEncoder', 'LabelEncoder', 'CategoryMapper']);
+/** Larger embeddings are of words and the like. */
+const mostCodes = 100_000;
 const stringType = 8;
 /** Types of TensorProto.DataType that cut off fractions. */
 const wholeTypes = new Set([2, 3, 4, 5, 6, 7, 12, 13]);
@@ -56,8 +58,9 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
   for (const node of allNodes(model)) {
     const given = node.input.flatMap((name) => held.get(name) ?? []);
     if (given.length === 0) continue;
-    const keys = top.has(node) && encoders.has(node.opType) && node.domain === 'ai.onnx.ml' ? encoderKeys(node) : null;
-    const after = top.has(node) ? handedOn(node) : null;
+    const isTop = top.has(node);
+    const keys = isTop ? (embeddedCodes(node) ?? encoderKeys(node)) : null;
+    const after = isTop ? handedOn(node) : null;
     if (keys !== null) {
       for (const each of given) {
         each.encoded = true;
@@ -69,6 +72,13 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
   }
   for (const { name } of model.graph?.output ?? []) for (const each of held.get(name) ?? []) each.other = true;
   return columns.filter(({ encoded, other }) => encoded && !other);
+
+  /** An embedding takes the numbers of its rows; of a number below 0 it takes the row from the end. */
+  function embeddedCodes({ opType, domain, input: [table = ''], ...node }: NodeProto): ClassValue[] | null {
+    const axis = node.attribute.find(({ name }) => name === 'axis')?.i ?? 0;
+    const [size = 0] = (opType === 'Gather' && domain === '' && axis === 0 && constants.get(table)?.dims) || [];
+    return size > 0 && size <= mostCodes ? [...Array.from({ length: size }).keys()] : null;
+  }
 
   /** The columns of each output of a node that only moves them; null for any other. */
   function handedOn(node: NodeProto): [output: string, columns: Ref[]][] | null {
@@ -94,6 +104,7 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
 }
 
 function encoderKeys(node: NodeProto): ClassValue[] | null {
+  if (!encoders.has(node.opType) || node.domain !== 'ai.onnx.ml') return null;
   const [texts, numbers] = [attribute(node, 'cats_strings')?.strings, attribute(node, 'cats_int64s')?.ints];
   const categories = [...(texts ?? []).map(text), ...(numbers ?? [])];
   return listed(node, 'keys') ?? (categories.length === 0 ? null : categories);
@@ -139,7 +150,8 @@ export class UnknownValueCount {
   /** A model may refuse a row with a value that it does not know. */
   explain(error: ModelError): ModelError {
     const [first] = this.found.toSorted((one, other) => one.row - other.row);
-    if (first === undefined || !/unknown category/iu.test(error.message)) return error;
+    if (first === undefined || !/unknown category|indices element out of data bounds/iu.test(error.message))
+      return error;
     this.fails = true;
     return new ModelError({
       found: `the model refuses a value that it does not know: ${unknownText(first)}`,

@@ -9,6 +9,7 @@ import { predictModels } from '../../src/model/predict.ts';
 import type { PredictionResult } from '../../src/model/predictions.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 import {
+  floats,
   floatsAttribute,
   graph,
   int64s,
@@ -109,6 +110,28 @@ describe('values that a model has no code for', () => {
     const other = node('Shape', ['c'], ['size']);
     assert.deepEqual(unknownOf((await predict(rows, [encoders(1, undefined, [other])]))[0]), []);
     assert.deepEqual(unknownOf((await predict(rows, [encoders(1, ['rome'])]))[0]), []);
+  });
+
+  it('are codes below 0 or beyond an embedding, as pandas writes those of no category', async () => {
+    const bytes = model(
+      graph({
+        nodes: [
+          node('Cast', ['codes'], ['whole'], [intAttribute('to', 7)]),
+          node('Gather', ['whole', 'at0'], ['c'], [intAttribute('axis', 1)]),
+          node('Gather', ['table', 'c'], ['z']),
+          node('Sigmoid', ['z'], ['score']),
+        ],
+        inputs: [valueInfo('codes', 'float', ['N', 3])],
+        outputs: [valueInfo('score', 'float', ['N', 1])],
+        initializers: [tensor('at0', 'int64', [1], int64s(0)), tensor('table', 'float', [3], floats(1, 2, 3))],
+      }),
+    );
+    const [result] = await predict(['0,1,1', '-1,2,2', '2,9,9'], [bytes]);
+    assert.deepEqual(unknownOf(result), [['city', 1, 1, '-1']]);
+    await assert.rejects(
+      predict(['0,1,1', '3,2,2'], [bytes]),
+      /column "city", row 2 has "3", and the model knows "0", "1", "2": no model has a code for "3"/u,
+    );
   });
 
   it('are a mistake in the data where no model knows any value of a column', async () => {
