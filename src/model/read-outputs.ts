@@ -272,6 +272,8 @@ async function readClasses(
   const labelOrigin = originOf(model, chosen.labels);
   const own = labelOrigin !== undefined && labelOrigin.source === origin?.source ? labelOrigin : undefined;
   if (settled === null && width === 1 && task === 'binary-classification') refuseOtherClass(classes, origin, columns);
+  // Who states the order of the classes and names the scores has said what counts, whatever the labels are keys of.
+  const isSettled = columns.classes !== undefined && reading.output !== undefined;
   const written = labels === null ? null : (settled?.labelValues ?? labelsWritten());
   let indexes = labels === null || written === null ? null : labelIndexes(labels, seen, written);
   const common = {
@@ -374,7 +376,7 @@ async function readClasses(
   /** Beside scores that the configuration names, what holds no class is no output of labels. */
   function labelsWritten(): readonly ClassValue[] | null {
     try {
-      return likeliest(labelReadings(classes, own, seen, width > 1));
+      return likeliest(labelReadings(classes, own, seen, { fromOne: width > 1, settled: isSettled }));
     } catch (error) {
       if (scores === null || reading.output === undefined || !(error instanceof ConfigError)) throw error;
       return null;

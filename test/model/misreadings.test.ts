@@ -375,6 +375,18 @@ describe('labels that count the classes from 1, as keys of ML.NET do', () => {
     assert.deepEqual([...((await read(bytes, multiclass, { labels: three })).labels ?? [])], [0, 1, 0, 1, 0]);
   });
 
+  it('give way to a stated order of the classes 1, 2, 3 where the scores are named', async () => {
+    const columns = { classes: ['3', '1', '2'] };
+    const bytes = keyed([highest]);
+    await assert.rejects(
+      read(bytes, multiclass, { columns }),
+      /or, if PredictedLabel counts the classes of columns\.classes from 1 \(ML\.NET\), name .*\{uri, output: p\}/u,
+    );
+    const { classes, labels } = await read(bytes, multiclass, { columns, reading: { output: 'p' } });
+    assert.deepEqual(classes, ['3', '1', '2']);
+    assert.deepEqual([...(labels ?? [])], [0, 1, 2, 2, 0]);
+  });
+
   it('contradict scores of which they are not the highest', async () => {
     const lowest = node('ArgMin', ['p'], ['best'], [intAttribute('axis', 1), intAttribute('keepdims', 0)]);
     await assert.rejects(read(keyed([lowest]), multiclass, { labels: three }), /contradicts the scores of output p/u);

@@ -112,6 +112,7 @@ export function contradictionError(
       ? `; or, if ${labelName} is no label, name the output of the scores: {uri, output: ${scoreName}}`
       : '';
   const read = classes.map(name).join(', ');
+  const areKeys = stated && classes.every((_, index) => classes.map(classText).includes(String(index + 1)));
   if (width === 1 && input.positions === true) {
     const turned = classes.toReversed().map(name).join(', ');
     return new ConfigError({
@@ -130,6 +131,6 @@ export function contradictionError(
   return new ConfigError({
     found,
     expected: `the order of the classes that agrees with the labels: ${agrees} (it was read as ${read}${stated ? ', from columns.classes' : ''})`,
-    remedy: `Set columns.classes: [${agrees}]${settled}`,
+    remedy: `Set columns.classes: [${agrees}]${settled}${areKeys ? `; or, if ${labelName} counts the classes of columns.classes from 1 (ML.NET), name the output of the scores too: {uri, output: ${scoreName}}` : ''}`,
   });
 }

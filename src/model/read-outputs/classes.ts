@@ -137,7 +137,7 @@ export function labelReadings(
   classes: readonly ClassValue[],
   origin: OutputOrigin | undefined,
   seen: readonly ClassValue[],
-  fromOne: boolean,
+  { fromOne, settled }: { fromOne: boolean; settled: boolean },
 ): (readonly ClassValue[])[] {
   const positions = classes.map((_, index) => index);
   const keys = positions.map((position) => position + 1);
@@ -155,7 +155,7 @@ export function labelReadings(
     return seen.every((label) => classPosition(label, texts) >= 0);
   });
   const [first] = fitting;
-  if (first !== undefined) return first === positions && fitting.includes(keys) ? [first, keys] : [first];
+  if (first !== undefined) return (first === positions || settled) && fitting.includes(keys) ? [first, keys] : [first];
   const other = seen.find((label) => classPosition(label, names) < 0) as ClassValue;
   throw new ConfigError({
     found: `The model predicts the label ${JSON.stringify(other)}`,

@@ -17,13 +17,19 @@ const clearly = 0.1;
  */
 export function refuseAssumedOrder(
   { truth, names, classes, weights }: Pick<Sample, 'truth' | 'names' | 'classes' | 'weights'>,
-  { classesFrom, labels, labelValues }: Pick<Predictions, 'classesFrom' | 'labels' | 'labelValues'>,
+  {
+    classesFrom,
+    labels,
+    labelValues,
+    labelsDecide,
+  }: Pick<Predictions, 'classesFrom' | 'labels' | 'labelValues' | 'labelsDecide'>,
   { scores }: Pick<Outputs, 'scores'>,
   where: string,
 ): void {
   if ((classesFrom !== 'sorted' && classesFrom !== 'counted') || scores === null || names === null) return;
-  // Labels of its own, that the scores agree with, say which classes these are.
-  if (labels !== null && labelValues === undefined) return;
+  // Labels of its own, that the scores agree with, say which classes these are, unless they may be keys that count them.
+  const isCounted = names.every((name, index) => name === String(index + 1));
+  if (labels !== null && labelValues === undefined && (labelsDecide === true || !isCounted)) return;
   if (classes === 2) {
     if (areInOrder(scores, truth, weights)) return;
     const positives = truth.reduce((sum, value) => sum + value, 0);

@@ -8,7 +8,7 @@ function judge(
   names: string[],
   said: (row: number) => number,
   classesFrom: NonNullable<Predictions['classesFrom']> | null = 'sorted',
-  own: Partial<Pick<Predictions, 'labels' | 'labelValues'>> = {},
+  own: Partial<Pick<Predictions, 'labels' | 'labelValues' | 'labelsDecide'>> = {},
   rows = 6000,
 ): void {
   const truth = Float64Array.from({ length: rows }, (_, row) => row % names.length);
@@ -52,6 +52,9 @@ test('a model whose own labels say the classes is as bad as it is, unless they a
   const labels = Int32Array.from({ length: 6000 }, (_, row) => turned(row));
   judge(['0', '1'], turned, 'counted', { labels });
   assert.throws(() => judge(['ham', 'spam'], turned, 'sorted', { labels, labelValues: [0, 1] }), /worse than chance/u);
+  // ML.NET counts the classes from 1, in the order in which it met them.
+  assert.throws(() => judge(['1', '2'], turned, 'sorted', { labels }), /worse than chance/u);
+  judge(['1', '2'], turned, 'sorted', { labels, labelsDecide: true });
 });
 
 test('three classes whose highest scores are those of another order are asked for, and a bad model is not', () => {
