@@ -303,21 +303,23 @@ function areTimes(texts: Iterable<string>): boolean {
   return all.length > 0 && all.every((text) => isTimeText(text));
 }
 
-/** Where both sides have nothing but true, false, 1 and 0, these are two classes under two names each. */
 function withOneNameEach(sides: readonly (CategoricalValues | null)[]): (CategoricalValues | null)[] {
-  const classes = ['0', '1'];
-  const names = new Set(sides.flatMap((side) => [...(side?.counts.keys() ?? [])]));
-  const places = new Set([...names].map((name) => classPosition(name, classes)));
-  if (places.has(-1) || places.size === names.size) return [...sides];
+  const nameOf = oneNameEach(sides.flatMap((side) => [...(side?.counts.keys() ?? [])]));
   return sides.map((side) => {
     if (side === null) return null;
     const counts = new Map<string, number>();
-    for (const [name, times] of side.counts) {
-      const number = classes[classPosition(name, classes)] as string;
-      counts.set(number, (counts.get(number) ?? 0) + times);
-    }
+    for (const [name, times] of side.counts) counts.set(nameOf(name), (counts.get(nameOf(name)) ?? 0) + times);
     return { ...side, counts };
   });
+}
+
+/** How each class of both sides is called: where there is nothing but true, false, 1 and 0, these are two under two names each. */
+export function oneNameEach(names: readonly string[]): (name: string) => string {
+  const classes = ['0', '1'];
+  const different = new Set(names);
+  const places = new Set([...different].map((name) => classPosition(name, classes)));
+  if (places.has(-1) || places.size === different.size) return (name) => name;
+  return (name) => classes[classPosition(name, classes)] as string;
 }
 
 /**

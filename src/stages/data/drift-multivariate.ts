@@ -1,9 +1,10 @@
 import { labelColumns, type Columns } from '../../config/index.ts';
+import { classText } from '../../data/class-text.ts';
 import { readingOf, type CellRequest } from '../../data/cells.ts';
 import { reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import type { Check } from '../../evidence/check.ts';
 import { domainTest, type DomainTest, type SampledColumn } from '../../profile/domain-classifier.ts';
-import type { ComparableColumn, Side } from './drift-columns.ts';
+import { oneNameEach, type ComparableColumn, type Side } from './drift-columns.ts';
 import type { Drift } from './schema.ts';
 import { showColumn } from './show.ts';
 import { count } from '../../wording.ts';
@@ -38,13 +39,15 @@ export async function multivariateDrift(
   const sides = [await sampleOf(reference, asked), await sampleOf(current, asked)] as const;
   const together = asked.map(({ name, as }, index): SampledColumn => {
     const values = [...(sides[0][index] ?? []), ...(sides[1][index] ?? [])];
-    return as === 'numbers'
-      ? {
-          name,
-          kind: 'number',
-          values: Float64Array.from(values, (value) => (value === null ? Number.NaN : Number(value))),
-        }
-      : { name, kind: 'category', values: values.map((value) => (value === null ? null : String(value))) };
+    if (as === 'numbers') {
+      const numbers = Float64Array.from(values, (value) => (value === null ? Number.NaN : Number(value)));
+      return { name, kind: 'number', values: numbers };
+    }
+    const texts = values.map((value) =>
+      value === null ? null : as === 'texts' ? String(value) : classText(`${value}`),
+    );
+    const nameOf = as === 'texts' ? String : oneNameEach(texts.filter((text) => text !== null));
+    return { name, kind: 'category', values: texts.map((text) => (text === null ? null : nameOf(text))) };
   });
   const found = domainTest(together, sides[0][0]?.length ?? 0, seed);
   if (found === null) return null;

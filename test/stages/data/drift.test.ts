@@ -236,6 +236,15 @@ describe('a column', () => {
     assert.deepEqual([comparison.columns['x']?.psi, comparison.columns['x']?.verdict], [0, 'pass']);
   });
 
+  test('of true and false in two spellings does not tell rows of the two apart, with other columns beside it', async () => {
+    const rows = (spelled: (value: boolean) => string | number): string =>
+      table('id,b,k', 400, (row) => `${row},${spelled(row % 3 === 0)},${row % 7}`);
+    for (const spelled of [(value: boolean) => (value ? 'True' : 'False'), Number]) {
+      const { verdicts } = await drift(rows(String), rows(spelled));
+      assert.equal(verdicts['data/drift-together/current'], 'pass');
+    }
+  });
+
   test('of true and false keeps these names where both files write them the same', async () => {
     const { comparison } = await drift(
       table('id,x', 200, (row) => `${row},${row % 2 === 1}`),
