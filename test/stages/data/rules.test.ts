@@ -13,9 +13,9 @@ import { writeParquet } from '../../support/parquet.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 import { validate } from './support.ts';
 
-/** Rules on CSV texts, which stand for the datasets of these names. */
+/** Rules on CSV texts, or what a query gives as Parquet, which stand for the datasets of these names. */
 async function judged(
-  texts: { evaluation: string; reference?: string },
+  texts: { evaluation: string; reference?: string | { select: string } },
   rules: TableRule[],
   contract?: object,
 ): Promise<StageResult> {
@@ -23,8 +23,9 @@ async function judged(
     const datasets: Record<string, Dataset> = {};
     try {
       for (const [name, text] of Object.entries(texts)) {
-        const path = join(folder, `${name}.csv`);
-        await writeFile(path, text);
+        const path = join(folder, typeof text === 'string' ? `${name}.csv` : `${name}.parquet`);
+        if (typeof text === 'string') await writeFile(path, text);
+        else await writeParquet(path, text.select);
         datasets[name] = await openDataset({ name, path, uri: `${name}.csv` });
       }
       if (contract !== undefined) await writeFile(join(folder, 'contract.json'), JSON.stringify(contract));
@@ -245,6 +246,29 @@ describe('SQL of a rule is refused where it', () => {
       }),
     );
   }
+});
+
+test('keys of another dataset are found whatever format wrote them', async () => {
+  const { checks } = await judged(
+    {
+      evaluation:
+        'id,b,d,t,k,label\n1,True,1.50,2024-01-01,7,1\n2,False,2,2024-01-02T05:00:00+03:00,8,0\n3,True,9.25,2024-02-02,9,0\n',
+      reference: {
+        select: `select * from (values (true, 1.5::double, timestamp '2024-01-01', 7::double), (false, 2.0, timestamp '2024-01-02 02:00:00', 8.0)) as t(b, d, t, k)`,
+      },
+    },
+    ['b', 'd', 't', 'k'].map((column) => ({ foreign_key: { columns: [column], dataset: 'reference' } })),
+  );
+  const own = checks.filter(({ id }) => id.includes('foreign-key'));
+  assert.deepEqual(
+    own.map(({ verdict, message }) => [verdict, /such as (.*) \(row/u.exec(message)?.[1]]),
+    [
+      ['pass', undefined],
+      ['fail', '"9.25"'],
+      ['fail', '"2024-02-02"'],
+      ['fail', '"9"'],
+    ],
+  );
 });
 
 test('SQL of a rule may be an aggregate with a condition, by group, in a window or in a subquery', async () => {

@@ -2,6 +2,7 @@ import { holdsNumbers, readingOf } from '../../../data/cells.ts';
 import { reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
 import { readingOfKeys } from '../../../data/row-ids.ts';
 import { millisecondsOf, momentOf } from '../../../data/times.ts';
+import { isNumeric, isWhole } from '../../../data/types.ts';
 import { copyRows, inWorkspace } from '../../../data/workspace.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
@@ -99,6 +100,8 @@ export async function foreignKey(
       where: 'data.rules',
     });
   }
+  const own = requireColumns(dataset, columns);
+  const alike = requireColumns(other, to).map((column, index) => inOneText(own[index] as DatasetColumn, column));
   const fields = columns.map((_, index) => `key${index} varchar`).join(', ');
   const names = columns.map((_, index) => `key${index}`).join(', ');
   const present = columns.map((_, index) => `key${index} is not null`).join(' and ');
@@ -108,14 +111,16 @@ export async function foreignKey(
       ['other', other, to],
     ] as const) {
       const { texts, from } = readingOfKeys(side, keys);
-      await workspace.run(`create table ${table} (row bigint, ${fields})`);
-      const selected = ['row_number() over ()', ...texts.map((text) => `cast(${text} as varchar)`)];
+      await workspace.run(`create table ${table} (row bigint, written varchar, ${fields})`);
+      const written = texts.map((text) => `cast(${text} as varchar)`);
+      const selected = ['row_number() over ()', `concat_ws(', ', ${written.join(', ')})`];
+      selected.push(...written.map((text, index) => (alike[index] as (text: string) => string)(text)));
       await reading(side, () => copyRows(side, selected, workspace, table, from));
     }
     const alone = `from own anti join other using (${names}) where ${present}`;
     const counted = await workspace.runAndReadAll(`select count(*)::double ${alone}`);
     const rows = await workspace.runAndReadAll(
-      `select row::double, concat_ws(', ', ${names}) ${alone} order by row limit ${mostBrokenRows}`,
+      `select row::double, own.written ${alone} order by row limit ${mostBrokenRows}`,
     );
     return {
       broken: Number(counted.getRows()[0]?.[0]),
@@ -134,6 +139,19 @@ export async function foreignKey(
     },
     rule,
   );
+}
+
+/** How texts of two columns are written so that equal values of one kind are, whatever formats they are from: True, 1.50, 2026-03-01. */
+function inOneText(...columns: readonly [DatasetColumn, DatasetColumn]): (text: string) => string {
+  const types = columns.map(({ type }) => type);
+  if (types.every((type) => type === 'BOOLEAN')) return (text) => `lower(${text})`;
+  if (types.every((type) => isNumeric(type)) && !types.every((type) => isWhole(type))) {
+    return (text) => `cast(cast(${text} as double) as varchar)`;
+  }
+  if (types.some((type) => /^(?:DATE|TIMESTAMP)/u.test(type))) {
+    return (text) => `coalesce(cast(${momentOf(text)} as varchar), ${text})`;
+  }
+  return (text) => text;
 }
 
 /** The rows that stand more than once, for the list of those that break a rule. */
