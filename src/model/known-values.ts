@@ -23,7 +23,7 @@ interface EncodedColumn {
   input: string;
   place: number;
   column: string;
-  values: Set<ClassValue>;
+  values: ReadonlySet<ClassValue>[];
   /** The model cuts off fractions before it looks a value up. */
   whole: boolean;
 }
@@ -47,7 +47,7 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
   const columns = inputs.flatMap(({ input, columns: names }) =>
     names.map((column, place): Ref => {
       const of = { input: input.name, isText: input.type === 'string', place, column };
-      return { ...of, values: new Set(), whole: false, encoded: false, other: false };
+      return { ...of, values: [], whole: false, encoded: false, other: false };
     }),
   );
   const held = new Map<string, Ref[]>(
@@ -62,9 +62,11 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
     const keys = isTop ? (embeddedCodes(node) ?? encoderKeys(node)) : null;
     const after = isTop ? handedOn(node) : null;
     if (keys !== null) {
+      // One set for all columns: a text may be hundreds of codes of one vocabulary.
+      const values = new Set(keys);
       for (const each of given) {
         each.encoded = true;
-        if (keys.length > 1) for (const key of keys) each.values.add(key);
+        if (values.size > 1) each.values.push(values);
         else each.other = true;
       }
     } else if (after !== null) for (const [name, refs] of after) held.set(name, refs);
@@ -131,7 +133,7 @@ export class UnknownValueCount {
         const given = data[row * width + each.place] as string | number | bigint;
         const value = typeof given === 'string' ? given : each.whole ? Math.trunc(Number(given)) : Number(given);
         // What is missing is no value.
-        if (each.values.has(value) || Number.isNaN(value)) continue;
+        if (each.values.some((known) => known.has(value)) || Number.isNaN(value)) continue;
         const found = this.#found.get(each);
         if (found !== undefined) found.rows += 1;
         else {
@@ -140,7 +142,7 @@ export class UnknownValueCount {
             rows: 1,
             row: before + row,
             example: String(given),
-            known: [...each.values].slice(0, 5).map(String),
+            known: each.values.flatMap((known) => [...known].slice(0, 5).map(String)).slice(0, 5),
           });
         }
       }
