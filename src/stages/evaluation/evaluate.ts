@@ -28,7 +28,7 @@ import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
 import { refuseAssumedOrder } from './assumed-order.ts';
-import { readingChecks, unknownValueChecks, type ReadSide } from './reading-checks.ts';
+import { labelScoreChecks, readingChecks, unknownValueChecks, type ReadSide } from './reading-checks.ts';
 import { columnsAt, countingRows, sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
 import { outputRows, type Outputs, type Sample } from './sample.ts';
@@ -263,6 +263,7 @@ async function judge(
     checks: [
       ...labelChecks(sample, labels),
       ...readingChecks(sample, labels, sides),
+      ...labelScoreChecks(plan.primary.metric, sides),
       ...featureOrderChecks(sample, outputs.outputs, candidate.result),
       ...scaleChecks(sample, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
       ...unknownValueChecks(dataset.rows, {

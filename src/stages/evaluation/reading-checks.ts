@@ -3,6 +3,7 @@ import type { Check } from '../../evidence/check.ts';
 import { unknownText } from '../../model/known-values.ts';
 import type { PredictionResult, Predictions } from '../../model/predictions.ts';
 import { listed, type Labels } from './labels.ts';
+import type { Metric } from './metrics/metric.ts';
 import type { Sample } from './sample.ts';
 
 /** A model's predictions as they were read. */
@@ -19,6 +20,31 @@ export function readingChecks(
   sides: { readonly [role in 'candidate' | 'champion']: ReadSide | undefined },
 ): Check[] {
   return [...unknownClasses(sample, labels, sides), ...ties(sample, sides)];
+}
+
+/** Scores that are all 0 or 1, under a metric of scores: labels in the place of probabilities lose what the metric measures. */
+export function labelScoreChecks(
+  { needs, title }: Pick<Metric, 'needs' | 'title'>,
+  sides: { readonly [role in 'candidate' | 'champion']: ReadSide | undefined },
+): Check[] {
+  if (needs === 'decisions') return [];
+  const found = Object.entries(sides).flatMap(([role, side]) => {
+    const { kind, scores } = side?.predictions ?? {};
+    const areLabels = kind === 'probability' && scores?.every((score) => score === 0 || score === 1);
+    return areLabels === true ? [role] : [];
+  });
+  if (found.length === 0) return [];
+  return [
+    {
+      id: 'evaluation/label-scores',
+      title: 'Scores that are all 0 or 1',
+      verdict: 'fail',
+      severity: 'warn',
+      message: `All scores of the ${found.join(' and of the ')} are 0 or 1. These look like labels, of which ${title} says little: give probabilities (scikit-learn: predict_proba, not predict).`,
+      observed: 'only 0 and 1',
+      required: 'probabilities',
+    },
+  ];
 }
 
 /** Columns with values that a model has no code for: to it they are all the same, or like those it knows. */

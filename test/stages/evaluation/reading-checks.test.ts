@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Predictions } from '../../../src/model/predictions.ts';
 import { thresholdIn } from '../../../src/model/read-outputs/threshold.ts';
 import { outputsOf } from '../../../src/stages/evaluation/outputs.ts';
-import { readingChecks } from '../../../src/stages/evaluation/reading-checks.ts';
+import { labelScoreChecks, readingChecks } from '../../../src/stages/evaluation/reading-checks.ts';
 
 const scored = (scores: number[], more: Partial<Predictions> = {}): Predictions => ({
   rows: scores.length,
@@ -53,4 +53,19 @@ test('a class that the candidate does not know is named with its rows, and ties 
   assert.match(unknown?.message ?? '', /does not know the class "c": 3 of 5 rows are of it/u);
   assert.match(ties?.message ?? '', /2 of 5 decisions of the candidate are tied for the highest score/u);
   assert.deepEqual(readingChecks(sample, labels, { candidate: side(['a', 'b', 'c'], 0), champion: undefined }), []);
+});
+
+test('labels in the place of probabilities are told under a metric of scores', () => {
+  const side = (...scores: number[]) => ({ predictions: scored(scores), tied: 0 });
+  const told = (needs: 'scores' | 'decisions', candidate: number[], champion: number[]): string[] =>
+    labelScoreChecks({ needs, title: 'ROC AUC' }, { candidate: side(...candidate), champion: side(...champion) }).map(
+      ({ severity, message }) => `${severity}: ${message}`,
+    );
+  assert.match(
+    told('scores', [0, 1], [0.5, 1])[0] ?? '',
+    /^warn: All scores of the candidate are 0 or 1\. .*predict_proba/u,
+  );
+  assert.match(told('scores', [1, 0], [0, 1])[0] ?? '', /of the candidate and of the champion are/u);
+  assert.deepEqual(told('scores', [0, 0.9], [0.5, 1]), []);
+  assert.deepEqual(told('decisions', [0, 1], [0, 1]), []);
 });
