@@ -20,8 +20,8 @@ import { stageFacts } from '../../src/pipeline/configuration.ts';
 import { viewOf } from '../../src/registry/manifest.ts';
 import type { ModelState } from '../../src/registry/model-state.ts';
 import { planRecord } from '../../src/registry/plan-record.ts';
-import { act, config, passingCheck, subject } from '../registry/acts-in-memory.ts';
-import { artifact, evidence } from '../registry/sample-decision.ts';
+import { passingCheck, subject } from '../registry/acts-in-memory.ts';
+import { act, artifact, config, evidence } from '../registry/sample-decision.ts';
 
 /** A registry in memory, written to as every store does it. */
 function registry() {

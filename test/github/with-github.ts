@@ -2,8 +2,9 @@ import { silentLog } from '../../src/log.ts';
 import { openGitHub, type GitHub, type GitHubInput } from '../../src/github/client.ts';
 import { startGitHub, type GitHubStandIn, type TokenInput } from '../support/github-api/server.ts';
 import { inTemporaryFolder } from '../support/project.ts';
+import { repositoryName } from './repository-name.ts';
 
-export const repositoryName = 'acme/models';
+export { repositoryName };
 
 /** Pauses short enough for a test. */
 export const hasty = { baseMs: 2, capMs: 20, limitedMs: 5 };

@@ -19,19 +19,9 @@ import { ContenderError } from '../../src/errors.ts';
 import { appendDecision, type DecisionFile } from '../../src/registry/chain.ts';
 import { decisionPath } from '../../src/registry/layout.ts';
 import { viewOf, type ChainLink, type Manifest } from '../../src/registry/manifest.ts';
-import type { ConfiguredModel } from '../support/configured-model.ts';
-import { artifact, evidence, judged } from './sample-decision.ts';
+import { act, artifact, config, evidence, judged } from './sample-decision.ts';
 
-export const config: ConfiguredModel = {
-  task: 'binary-classification',
-  candidate: 'models/candidate.onnx',
-  columns: { id: 'id', label: 'label' },
-  data: { evaluation: 'eval.parquet' },
-  policy: { primary: { metric: 'roc_auc', margin: 0.005 }, max_evidence_age: '7d' },
-};
 export const subject = { model: 'm', config };
-export const now = new Date('2026-03-01T12:00:00Z');
-export const act: Act = { now, source: {}, actor: 'ada', by: 'ada', reason: 'the reason' };
 export const policy = { sha256: digest(policySubject(config)), text: canonicalJson(policySubject(config)) };
 
 /** A chain in memory, to which acts are appended as a store does it. */

@@ -12,11 +12,8 @@ import { UsageError } from '../../src/errors.ts';
 import { digest, sha256, type Decision, type Evidence, type RegistryHistory } from '../../src/evidence/index.ts';
 import { canonicalBytes, readChain } from '../../src/registry/chain.ts';
 import {
-  act,
   anyStep,
   chain,
-  config,
-  now,
   overriding,
   passingCheck,
   performing,
@@ -25,7 +22,7 @@ import {
   recordable,
   subject,
 } from './acts-in-memory.ts';
-import { artifact, judged } from './sample-decision.ts';
+import { act, artifact, config, judged, now } from './sample-decision.ts';
 
 describe('an override', () => {
   test('promotes a held candidate on the word of a person, and keeps the hold, its reasons and its evidence', async () => {

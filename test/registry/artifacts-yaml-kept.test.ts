@@ -11,10 +11,10 @@ import { checkMerged } from '../../src/registry/github/merged-promotions.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
 import type { GitHubStandIn } from '../support/github-api/server.ts';
-import { act, config, overriding, proof, policy } from './acts-in-memory.ts';
+import { overriding, proof, policy } from './acts-in-memory.ts';
+import { act, artifact, config, evidence, judged } from './sample-decision.ts';
 import { registryOn, throughPullRequests } from './github-store.ts';
 import { branch, commit, headOf, merge, model, protectedHub, waiting } from './promotion-hub.ts';
-import { artifact, evidence, judged } from './sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from './temporary-repository.ts';
 
 type Git = (...args: string[]) => Promise<string>;

@@ -1,8 +1,7 @@
 import { rollback } from '../../src/decide/rollback.ts';
 import { digest } from '../../src/evidence/index.ts';
 import type { RecordInput } from '../../src/registry/registry.ts';
-import { act, config } from './acts-in-memory.ts';
-import { evidence, judged } from './sample-decision.ts';
+import { act, config, evidence, judged } from './sample-decision.ts';
 
 export const model = 'spam-filter';
 

@@ -6,7 +6,7 @@
 import { openGitHub } from '../../src/github/client.ts';
 import { silentLog } from '../../src/log.ts';
 import { openGitHubRegistry } from '../../src/registry/github-registry.ts';
-import { repositoryName } from '../github/with-github.ts';
+import { repositoryName } from '../github/repository-name.ts';
 import { requested, type ActKind } from './github-acts.ts';
 
 const [apiUrl = '', token = '', kind = '', name = '', tags = ''] = process.argv.slice(2);

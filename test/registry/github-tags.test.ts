@@ -5,11 +5,10 @@ import { RegistryError } from '../../src/errors.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { repositoryName, withGitHub } from '../github/with-github.ts';
 import { faults, type Fault, type GitHubStandIn } from '../support/github-api/server.ts';
-import { act, config } from './acts-in-memory.ts';
+import { act, config, evidence, judged } from './sample-decision.ts';
 import { registryOn, throughPullRequests } from './github-store.ts';
 import { gtoShow } from './gto-reader.ts';
 import { merge } from './promotion-hub.ts';
-import { evidence, judged } from './sample-decision.ts';
 
 const firstTags = ['m@v1.0.0', 'm#champion#1'];
 const secondTags = ['m@v1.0.1', 'm#champion!#2', 'm#champion#3'];

@@ -5,7 +5,7 @@
 import { openGitHub } from '../../src/github/client.ts';
 import { silentLog } from '../../src/log.ts';
 import { openGitHubRegistry } from '../../src/registry/github-registry.ts';
-import { repositoryName } from '../github/with-github.ts';
+import { repositoryName } from '../github/repository-name.ts';
 import { throughPullRequests } from './github-store.ts';
 import { evidence, judged } from './sample-decision.ts';
 

@@ -5,8 +5,7 @@
 import { silentLog } from '../../src/log.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import { rollback } from '../../src/decide/rollback.ts';
-import { act, config } from './acts-in-memory.ts';
-import { evidence, judged } from './sample-decision.ts';
+import { act, config, evidence, judged } from './sample-decision.ts';
 
 const [repository = '', path = '', branch = '', model = '', candidate = '', outcome = 'promote', tags = ''] =
   process.argv.slice(2);

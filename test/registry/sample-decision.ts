@@ -1,3 +1,4 @@
+import type { Act } from '../../src/decide/act.ts';
 import {
   buildEvidence,
   decisionSchemaId,
@@ -9,6 +10,17 @@ import {
   type Outcome,
   type RegistryView,
 } from '../../src/evidence/index.ts';
+import type { ConfiguredModel } from '../support/configured-model.ts';
+
+export const config: ConfiguredModel = {
+  task: 'binary-classification',
+  candidate: 'models/candidate.onnx',
+  columns: { id: 'id', label: 'label' },
+  data: { evaluation: 'eval.parquet' },
+  policy: { primary: { metric: 'roc_auc', margin: 0.005 }, max_evidence_age: '7d' },
+};
+export const now = new Date('2026-03-01T12:00:00Z');
+export const act: Act = { now, source: {}, actor: 'ada', by: 'ada', reason: 'the reason' };
 
 /** An artifact known by a name: the same name is the same bytes. */
 export function artifact(name: string): Artifact {

@@ -16,9 +16,9 @@ import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { gtoTags, tagFindings } from '../../src/registry/tags.ts';
 import { inTemporaryFolder } from '../support/project.ts';
-import { act, anyStep, chain, config, performing, recordable } from './acts-in-memory.ts';
+import { anyStep, chain, performing, recordable } from './acts-in-memory.ts';
+import { act, config, evidence, judged } from './sample-decision.ts';
 import { counterOf, gtoShow, readAsGto } from './gto-reader.ts';
-import { evidence, judged } from './sample-decision.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
 
 const run = promisify(execFile);
