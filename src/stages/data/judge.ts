@@ -49,11 +49,16 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
   const ajv = compiler(contract, log, unknown);
   let validate: ValidateFunction;
   try {
-    validate = withTimeLimit(limit, () => ajv.compile(resolvedAnchors(contract.schema)));
+    const schemas = judgeOfSchemas();
+    validate = withTimeLimit(limit, () => {
+      const schema = resolvedAnchors(contract.schema);
+      void schemas.validateSchema(schema, true);
+      return ajv.compile(schema);
+    });
   } catch (cause) {
     if (cause instanceof RangeError) throw endless(contract, cause);
-    if (said(cause).startsWith('schema is invalid') && ajv.errors?.[0] !== undefined)
-      throw noSchema(contract, ajv.errors[0], cause);
+    const fault = judgeOfSchemas().errors?.[0];
+    if (said(cause).startsWith('schema is invalid') && fault !== undefined) throw noSchema(contract, fault, cause);
     throw new DataError({
       found: timedOut(cause) ? 'the contract takes too long to compile' : `not a usable JSON Schema: ${said(cause)}`,
       expected: 'a JSON Schema 2020-12 that refers to nothing outside itself',
@@ -202,6 +207,8 @@ function compiler(contract: Contract, log: Log, unknown: Set<string>): Ajv2020 {
     strictTypes: false,
     strictTuples: false,
     strictRequired: false,
+    // Of contracts, by another: see judgeOfSchemas.
+    validateSchema: false,
     // A column named "constructor" is there only if the row has it.
     ownProperties: true,
     logger: {
@@ -221,4 +228,15 @@ function compiler(contract: Contract, log: Log, unknown: Set<string>): Ajv2020 {
   // It resolves anchors, and warns of the keyword all the same.
   ajv.addKeyword('$anchor');
   return ajv;
+}
+
+let ofSchemas: Ajv2020 | undefined;
+
+/** Says whether a schema is one. Its own takes longer to compile than most contracts, and no contract can make it longer. */
+function judgeOfSchemas(): Ajv2020 {
+  if (ofSchemas === undefined) {
+    ofSchemas = addFormats(new Ajv2020({ strict: false, ownProperties: true }));
+    ofSchemas.getSchema('https://json-schema.org/draft/2020-12/schema');
+  }
+  return ofSchemas;
 }
