@@ -12,6 +12,8 @@ export interface Plan {
 const unmeasured = 5;
 /** Quick tests are those of src, but for what takes long. */
 const quickLimit = 1;
+/** What files that share a process may take together. */
+const processLimit = 10;
 /** What measures times: another file at work would be measured with them. */
 const measuring = /^(?:stages\/load|serve|rollout\/switch|workflows\/(?:sharded-)?load|cli\/load)/u;
 const slowFolders = /^(?:actions|cli|faults|harness|workflows|support)\//u;
@@ -23,7 +25,7 @@ const slowFolders = /^(?:actions|cli|faults|harness|workflows|support)\//u;
  * @param costs seconds by name, without extension
  */
 export function planned(files: readonly string[], costs: Readonly<Record<string, number>>, plan: Plan): string[] {
-  const cost = (file: string): number => costs[file.replace(/\.test\.js$/u, '')] ?? unmeasured;
+  const cost = costsOf(costs);
   const isMeasured = (file: string): boolean => Object.hasOwn(costs, file.replace(/\.test\.js$/u, ''));
   const { wanted, quick, shard } = plan;
   const ordered = files
@@ -31,6 +33,28 @@ export function planned(files: readonly string[], costs: Readonly<Record<string,
     .filter((file) => !quick || (!slowFolders.test(file) && (!isMeasured(file) || cost(file) <= quickLimit)))
     .toSorted((a, b) => cost(b) - cost(a) || (a < b ? -1 : 1));
   return shard === null ? ordered : (partsOf(ordered, cost, shard.of)[shard.index - 1] ?? []);
+}
+
+/**
+ * The files of each process, the most costly first. To start one and to load the sources takes longer than most tests: files that
+ * answer soon share one, by folder.
+ */
+export function processesOf(files: readonly string[], costs: Readonly<Record<string, number>>): string[][] {
+  const cost = costsOf(costs);
+  const share = (file: string): boolean => !slowFolders.test(file) && !measuring.test(file) && cost(file) < unmeasured;
+  const sum = (process: readonly string[]): number => process.reduce((seconds, file) => seconds + cost(file), 0);
+  const shared: string[][] = [];
+  for (const file of files.filter(share).toSorted()) {
+    const last = shared.at(-1);
+    if (last !== undefined && sum(last) + cost(file) <= processLimit) last.push(file);
+    else shared.push([file]);
+  }
+  const alone = files.filter((file) => !share(file)).map((file) => [file]);
+  return [...alone, ...shared].toSorted((a, b) => sum(b) - sum(a));
+}
+
+function costsOf(costs: Readonly<Record<string, number>>): (file: string) => number {
+  return (file) => costs[file.replace(/\.test\.js$/u, '')] ?? unmeasured;
 }
 
 /** Those that may run beside any other, and those that measure times. */

@@ -1,5 +1,5 @@
 /*
- * The test runner: every compiled test file under build/test, through node's own runner, three files at a time, the slowest first, and
+ * The test runner: every compiled test file under build/test, through node's own runner, three processes at a time, the slowest first, and
  * beside them, one at a time and at real-time priority, those that measure times. Where that priority is not to be had, these run last.
  * Ends with what was skipped and why, so that a machine without Docker says so where people look.
  * Usage: node build/scripts/test.js [PART ...] [--quick] [--shard 1/2] [--costs]
@@ -15,9 +15,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec as SpecReporter } from 'node:test/reporters';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { divided, planned, shardFrom } from './test-plan.ts';
+import { divided, planned, processesOf, shardFrom } from './test-plan.ts';
 
 const testFolder = join(dirname(fileURLToPath(import.meta.url)), '..', 'test');
 const costsFile = join(testFolder, '..', '..', 'test', 'costs.json');
@@ -117,7 +117,15 @@ async function runAtPriority(): Promise<void> {
 
 async function runFiles(files: readonly string[], concurrency: number): Promise<void> {
   if (files.length === 0) return;
-  const paths = files.map((name) => join(testFolder, name));
+  const folder = mkdtempSync(join(tmpdir(), 'contender-test-run-'));
+  const paths = processesOf(files, costs).map((names, index) => {
+    const paths = names.map((name) => join(testFolder, name));
+    const [path = ''] = paths;
+    if (paths.length === 1) return path;
+    const shared = join(folder, `${index}.mjs`);
+    writeFileSync(shared, paths.map((each) => `import ${JSON.stringify(pathToFileURL(each))};\n`).join(''));
+    return shared;
+  });
   const stream = run({ files: paths, concurrency, timeout: 15 * 60_000 });
   stream.on('test:pass', (event) => {
     measure(event);
@@ -131,6 +139,7 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
     found.failed.push(`${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`);
   });
   for await (const text of stream.compose(new SpecReporter())) process.stdout.write(text as string);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** As many command servers as test files run at once, always running. */

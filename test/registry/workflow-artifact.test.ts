@@ -293,6 +293,7 @@ function withArtifacts(work: (given: Given) => Promise<void>): Promise<void> {
       const place = (): string => join(folder, String(++count));
       const get: Given['get'] = (artifact, options) =>
         fetchArtifact(temporary, artifact, place(), { ...standing, ...options });
+      const before = process.env['CONTENDER_CACHE'];
       process.env['CONTENDER_CACHE'] = join(temporary, 'cache');
       try {
         await work({
@@ -321,7 +322,8 @@ function withArtifacts(work: (given: Given) => Promise<void>): Promise<void> {
             get(Buffer.isBuffer(of) ? { role: 'model', uri, sha256: sha256(of), size: of.length } : of, options),
         });
       } finally {
-        delete process.env['CONTENDER_CACHE'];
+        if (before === undefined) delete process.env['CONTENDER_CACHE'];
+        else process.env['CONTENDER_CACHE'] = before;
       }
     }),
   );

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { divided, planned, shardFrom } from '../../scripts/test-plan.ts';
+import { divided, planned, processesOf, shardFrom } from '../../scripts/test-plan.ts';
 
 const everything = { wanted: [], quick: false, shard: null };
 
@@ -36,6 +36,26 @@ test('every file runs in exactly one shard, and no shard has more than its share
       },
     ),
     { seed: 12, numRuns: 200 },
+  );
+});
+
+test('files that answer soon share a process with their neighbours, and no other does', () => {
+  const files = ['stages/load/a', 'data/slow', 'data/b', 'registry/a', 'cli/a', 'data/new', 'data/a', 'data/c'];
+  const costs = {
+    'stages/load/a': 1,
+    'data/slow': 20,
+    'data/b': 4,
+    'registry/a': 1,
+    'cli/a': 1,
+    'data/a': 4,
+    'data/c': 3,
+  };
+  const named = (names: readonly string[]): string[] => names.map((name) => `${name}.test.js`);
+  assert.deepEqual(
+    processesOf(named(files), costs),
+    [['data/slow'], ['data/a', 'data/b'], ['data/new'], ['data/c', 'registry/a'], ['stages/load/a'], ['cli/a']].map(
+      named,
+    ),
   );
 });
 

@@ -15,7 +15,7 @@ export function withVariables<T>(
     try {
       return await work(folder);
     } finally {
-      for (const name of Object.keys(process.env).filter((each) => names.test(each))) delete process.env[name];
+      for (const name of Object.keys(process.env).filter((each) => !(each in before))) delete process.env[name];
       Object.assign(process.env, before);
     }
   });
