@@ -88,7 +88,15 @@ export class RegistryError extends withCode('registry') {}
  * - `refused`: any other refusal
  */
 export type GitHubErrorKind =
-  'conflict' | 'exists' | 'rules' | 'permission' | 'credentials' | 'absent' | 'limited' | 'unavailable' | 'refused';
+  | 'conflict'
+  | 'exists'
+  | 'rules'
+  | 'permission'
+  | 'credentials'
+  | 'absent'
+  | 'limited'
+  | 'unavailable'
+  | 'refused';
 
 /** GitHub's API refuses a request or cannot be reached. */
 export class GitHubError extends ContenderError {

@@ -191,7 +191,11 @@ export const Task = Type.Enum([
   'ranking',
 ]);
 export type Task =
-  'binary-classification' | 'multiclass-classification' | 'multilabel-classification' | 'regression' | 'ranking';
+  | 'binary-classification'
+  | 'multiclass-classification'
+  | 'multilabel-classification'
+  | 'regression'
+  | 'ranking';
 
 /** One model of the configuration without what its stages are asked. */
 export const Model = Closed({

@@ -15,7 +15,8 @@ export interface Piece {
 
 /** What is looked at in a thread of its own (`scan-worker`). */
 export type ScanQuestion =
-  ({ format: 'csv'; piece: Piece } & CsvForm) | { format: 'jsonl'; piece: Piece; rules: LineRules | null };
+  | ({ format: 'csv'; piece: Piece } & CsvForm)
+  | { format: 'jsonl'; piece: Piece; rules: LineRules | null };
 
 /** Of smaller pieces a thread takes longer to start than it spares. */
 const leastPiece = 32 * 1024 * 1024;

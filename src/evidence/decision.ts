@@ -11,7 +11,14 @@ export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
 
 /** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
 export type DecisionAction =
-  'register' | 'gate' | 'override' | 'rollback' | 'deprecate' | 'assign' | 'unassign' | 'waive';
+  | 'register'
+  | 'gate'
+  | 'override'
+  | 'rollback'
+  | 'deprecate'
+  | 'assign'
+  | 'unassign'
+  | 'waive';
 export const DecisionAction = Type.Enum([
   'register',
   'gate',

@@ -36,7 +36,9 @@ export interface Answers {
 }
 
 export type Reply = { id: number } & (
-  { ok: true; value: Answers[keyof Answers] } | { ok: false; fault: ProcessFault } | { ok: false; bug: string }
+  | { ok: true; value: Answers[keyof Answers] }
+  | { ok: false; fault: ProcessFault }
+  | { ok: false; bug: string }
 );
 
 export interface HostedModelInput {

@@ -63,7 +63,8 @@ export type SentResult =
     });
 
 type Outcome =
-  { kind: 'results'; results: PredictionResult[] } | { kind: 'died'; fault: { code: string; message: string } };
+  | { kind: 'results'; results: PredictionResult[] }
+  | { kind: 'died'; fault: { code: string; message: string } };
 
 /**
  * Predict every row of a dataset, or a range of them, with each model, in one pass over the data, in a process of its own under a memory and a

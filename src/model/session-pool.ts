@@ -8,7 +8,9 @@ import type { TensorValues } from './tensor.ts';
 
 /** What a model made of a batch; null where it was not asked. */
 export type BatchOutcome =
-  { ok: true; outputs: Record<string, TensorValues> } | { ok: false; error: ModelError } | null;
+  | { ok: true; outputs: Record<string, TensorValues> }
+  | { ok: false; error: ModelError }
+  | null;
 
 /** What a thread is told: first the models, by place, then batches. */
 export type PoolQuestion = { plans: (SessionPlan | null)[] } | { id: number; feeds: (Feeds | null)[] };

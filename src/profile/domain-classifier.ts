@@ -3,7 +3,8 @@ import { splitmix32 } from '../statistics/splitmix.ts';
 
 /** Columns of rows of two samples: numbers with NaN where there is none, or categories with null. */
 export type SampledColumn = { name: string } & (
-  { kind: 'number'; values: Float64Array } | { kind: 'category'; values: readonly (string | null)[] }
+  | { kind: 'number'; values: Float64Array }
+  | { kind: 'category'; values: readonly (string | null)[] }
 );
 
 /** How well a row can be told to be of one sample or the other. */

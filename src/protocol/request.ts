@@ -17,7 +17,8 @@ export class RequestError extends ContenderError {
 export type FeatureColumn = { name: string } &
   /** Of booleans 1 and 0; `isBoolean` where JSON is to say true and false. */
   (
-    { kind: 'number'; values: Float64Array; isBoolean?: boolean } | { kind: 'text'; values: readonly (string | null)[] }
+    | { kind: 'number'; values: Float64Array; isBoolean?: boolean }
+    | { kind: 'text'; values: readonly (string | null)[] }
   );
 
 /** Some rows of a table: `columns` in the order of the features, `rows` the indexes to send. */

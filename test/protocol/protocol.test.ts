@@ -108,7 +108,7 @@ test('what a server answers is what a client reads', () => {
 test('nested data reads as flat data does', () => {
   const input = { name: 'features', shape: [2, 2], datatype: 'FP32' };
   const flat = readInferRequest({ inputs: [{ ...input, data: [1, 2, 3, 4] }] }, matrix);
-  assert.deepEqual(readInferRequest({ inputs: [{ ...input, data: [[1, 2], [3, 4]] }] }, matrix), flat); // prettier-ignore
+  assert.deepEqual(readInferRequest({ inputs: [{ ...input, data: [[1, 2], [3, 4]] }] }, matrix), flat); // oxfmt-ignore
 });
 
 const good = { name: 'features', shape: [1, 2], datatype: 'FP32', data: [1, 2] };

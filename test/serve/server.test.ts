@@ -71,7 +71,7 @@ describe('served answers equal the reference values of each exporter', () => {
         // A ZipMap's row is an object by class, in the order of the columns.
         const expected = (golden.outputs[name] ?? []).flat(9).flatMap((value) =>
           typeof value === 'object' && value !== null ? Object.values(value) : [value],
-        ); // prettier-ignore
+        ); // oxfmt-ignore
         assert.equal(data.length, expected.length, name);
         for (const [index, value] of data.entries()) {
           if (typeof value === 'string') assert.equal(value, expected[index]);

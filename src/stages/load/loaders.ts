@@ -51,8 +51,7 @@ export function startLoaders(): Loaders {
       const { fault } = news;
       const error =
         typeof fault === 'string' ? new Error(`the load generator failed: ${fault}`) : new StagingError(fault);
-      if (awaited === undefined)
-        gone ??= error; // of an order that nobody waits for: the next one tells
+      if (awaited === undefined) gone ??= error; // of an order that nobody waits for: the next one tells
       else awaited.reject(error);
     }
   });

@@ -694,7 +694,8 @@ function commentAnswer(call: Call, { id, issue, user, body, created: at, updated
 /** Limits of the Checks API: 50 annotations a call, which are added to those there; 65,535 characters of summary and of text. */
 function changeCheck(run: CheckRun, body: Record<string, unknown>): void {
   const output = body['output'] as
-    { title?: string; summary?: string; text?: string; annotations?: Annotation[] } | undefined;
+    | { title?: string; summary?: string; text?: string; annotations?: Annotation[] }
+    | undefined;
   if (output !== undefined) {
     if (typeof output.title !== 'string' || typeof output.summary !== 'string') {
       throw invalid('Invalid request.\n\n"title", "summary" weren\'t supplied.');
