@@ -70,6 +70,11 @@ else if (timed.length > 0 && spawnSync('chrt', [...priority, 'true']).status ===
   await runFiles(timed, 1);
 }
 endServers();
+if (!values.timed) {
+  const reported = new Set(Object.keys(found.took).map(nameOf));
+  // Of files that share a process, one that ends it would silence the others.
+  for (const file of files) if (!reported.has(nameOf(`/test/${file}`))) found.failed.push(`${file} told of no test`);
+}
 process.exitCode = found.failed.length > 0 ? 1 : 0;
 if (values.timed) process.send?.(found, () => process.disconnect());
 else summarise();
@@ -185,12 +190,15 @@ function measure(event: { nesting: number; file?: string | undefined; details: {
 
 function writeCosts(): void {
   const measured = Object.entries(found.took).map(([file, seconds]) => {
-    // A stack's file may be the source.
-    const name = file.replace(/^.*?\/test\//u, '').replace(/\.test\.[jt]s$/u, '');
-    return [name, Math.max(0.1, Number(seconds.toFixed(1)))] as const;
+    return [nameOf(file), Math.max(0.1, Number(seconds.toFixed(1)))] as const;
   });
   const known = new Set(names.map((name) => name.replace(/\.test\.js$/u, '')));
   const all = Object.entries({ ...costs, ...Object.fromEntries(measured) }).filter(([name]) => known.has(name));
   const sorted = Object.fromEntries(all.toSorted(([a], [b]) => (a < b ? -1 : 1)));
   writeFileSync(costsFile, `${JSON.stringify(sorted, null, 2)}\n`);
+}
+
+/** A test file as test/costs.json names it. A stack's file may be the source. */
+function nameOf(file: string): string {
+  return file.replace(/^.*\/test\//u, '').replace(/\.test\.[jt]s$/u, '');
 }
