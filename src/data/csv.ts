@@ -341,7 +341,8 @@ function refuseOtherDelimiter(names: readonly string[], delimiter: string, uri: 
   });
 }
 
-function splitRecord(text: string, dialect: CsvDialect): string[] {
+/** The cells of a row, without the quotes around them. */
+export function splitRecord(text: string, dialect: CsvDialect): string[] {
   const bytes = Buffer.from(text);
   const { between, quote } = bytesOf(dialect);
   const { quote: mark = '"' } = dialect;

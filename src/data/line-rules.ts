@@ -73,6 +73,10 @@ export interface JudgedLines {
   by: string;
   /** Numbers of the rows, from 1, that are not certainly valid, in order. */
   unclear: readonly number[];
+  /** Of CSV these rows as they are written, without line ends; not where a cell has one. */
+  texts?: readonly string[];
+  /** Of each file how many rows it has. */
+  files?: readonly number[];
   /** Whether each id that there is is a whole number, and greater than those before it. */
   idsGrow: boolean;
 }
@@ -80,6 +84,7 @@ export interface JudgedLines {
 /** The same of some rows that follow one another. */
 export interface JudgedPart {
   unclear: readonly number[];
+  texts?: readonly string[];
   /** Where they grow. */
   ids: { first: number; last: number } | null;
 }
@@ -90,6 +95,7 @@ export function judgedTogether(
   parts: readonly { rows: number; judged?: JudgedPart }[],
 ): { judged?: JudgedLines } {
   const unclear: number[][] = [];
+  const texts = parts.flatMap(({ judged }) => (judged?.texts === undefined ? [] : [judged.texts]));
   let rows = 0;
   let last: number | null = -Infinity;
   for (const { rows: inPart, judged } of parts) {
@@ -101,22 +107,39 @@ export function judgedTogether(
     rows += inPart;
   }
   if (rules === null) return {};
-  return { judged: { by: rules.key, unclear: unclear.flat(), idsGrow: last !== null } };
+  return {
+    judged: {
+      by: rules.key,
+      unclear: unclear.flat(),
+      ...(texts.length === parts.length ? { texts: texts.flat() } : {}),
+      idsGrow: last !== null,
+    },
+  };
 }
 
-/** Of more rows that are not clear the engine has the better look. */
+/** Of more rows that are not clear, or longer ones, the engine has the better look. */
 const mostUnclear = 200_000;
+const mostText = 32 * 1024 * 1024;
 
 /** Collects what is said of rows, one after the other. */
 export class RowsToJudge {
   readonly #unclear: number[] = [];
+  /** Those that are kept; null where one may not be. */
+  #texts: string[] | null = [];
+  #length = 0;
   #first = Infinity;
   #last = -Infinity;
   #grow = true;
 
-  /** False: there are too many. */
-  addUnclear(row: number): boolean {
-    return this.#unclear.push(row) <= mostUnclear;
+  /**
+   * False: there are too many.
+   * @param text null where the row cannot be read without the engine
+   */
+  addUnclear(row: number, text: string | null = null): boolean {
+    if (text === null) this.#texts = null;
+    this.#texts?.push(text ?? '');
+    this.#length += text?.length ?? 0;
+    return this.#unclear.push(row) <= mostUnclear && this.#length <= mostText;
   }
 
   /** A whole one. Above 1e15 it may be rounded. */
@@ -129,7 +152,7 @@ export class RowsToJudge {
   /** @param whole whether each id was one */
   found(whole: boolean): JudgedPart {
     const ids = this.#grow && whole ? { first: this.#first, last: this.#last } : null;
-    return { unclear: this.#unclear, ids };
+    return { unclear: this.#unclear, ...(this.#texts === null ? {} : { texts: this.#texts }), ids };
   }
 }
 

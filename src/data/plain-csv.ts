@@ -65,18 +65,21 @@ export async function plainCsv(
     rules: rules === null ? null : cellRules(rules, names),
   }));
   const parts: CsvPart[] = [];
+  const files: number[] = [];
   const sha256s: string[] = [];
   for (const path of paths) {
     const found = (await inPieces(path, form, least)) ?? (await inOne(path));
     if (found === null) return null;
     parts.push(...found.parts);
+    files.push(found.parts.reduce((sum, { rows }) => sum + rows, 0));
     if (found.sha256 !== undefined) sha256s.push(found.sha256);
   }
   const together = joined(parts, width);
   if (together === null) return null;
   const rules = await asking;
   const digests = sha256s.length === paths.length ? { sha256s } : {};
-  return { ...together, ...digests, ...judgedTogether(rules, parts) };
+  const { judged } = judgedTogether(rules, parts);
+  return { ...together, ...digests, ...(judged === undefined ? {} : { judged: { ...judged, files } }) };
 
   async function inOne(path: string): Promise<ScannedFile | null> {
     const hash = isPacked(path) ? null : createHash('sha256');
@@ -432,6 +435,7 @@ class PlainRows {
           at += 1;
         }
       }
+      const end = at;
       const crlf = bytes[at] === carriageReturn;
       if (crlf) at += 1;
       // A line without anything may be no row.
@@ -445,10 +449,17 @@ class PlainRows {
         this.#missing[column] = (this.#missing[column] as number) + 1;
       }
       if (id !== null) this.#told.addId(id);
-      if (!clear && this.#rules !== null && !this.#told.addUnclear(this.#rows)) this.#rules = null;
+      if (!clear) this.#keep(bytes, start, end);
       start = at + 1;
     }
     return start;
+  }
+
+  /** A row that is not clear. */
+  #keep(bytes: Buffer, start: number, end: number): void {
+    if (this.#rules === null) return;
+    const text = hasControl(bytes, start, end) ? null : bytes.toString('utf8', start, end);
+    if (!this.#told.addUnclear(this.#rows, text)) this.#rules = null;
   }
 
   /** The quote that ends a cell; -1 where nobody knows yet whether another one follows, or there is none. */
@@ -547,6 +558,12 @@ class PlainRows {
     this.broken = true;
     return start;
   }
+}
+
+/** Of line ends in cells the engine may take another view. */
+function hasControl(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at] as number) < 0x20 && bytes[at] !== tab) return true;
+  return false;
 }
 
 /** A number of the grammar, however it is written. */

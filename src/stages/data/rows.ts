@@ -1,9 +1,11 @@
 import { TextDecoder } from 'node:util';
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { readingOf } from '../../data/cells.ts';
-import type { Dataset } from '../../data/dataset.ts';
+import { splitRecord } from '../../data/csv.ts';
+import type { Dataset, DatasetColumn } from '../../data/dataset.ts';
+import { wholePattern } from '../../data/grammar.ts';
 import { jsonRow, lineBatches, readJson, type JsonRow, type Line } from '../../data/lines.ts';
-import { hasManyDigits, isNested } from '../../data/types.ts';
+import { hasManyDigits, isNested, isNumeric } from '../../data/types.ts';
 import { isExact } from '../../data/written-decimals.ts';
 import { DataError } from '../../errors.ts';
 import type { CellTypes } from './cell-types.ts';
@@ -34,10 +36,12 @@ export function rowBatches(
   types: readonly CellTypes[],
   suspects: Suspects | null,
   numbers: ContractNumbers = noNumbers,
+  /** The column that tells rows apart. */
+  id?: string,
 ): AsyncGenerator<Row[]> {
   switch (dataset.format) {
     case 'csv':
-      return csvRows(dataset, types, suspects, numbers);
+      return csvRows(dataset, types, suspects, numbers, id);
     case 'parquet':
       return parquetRows(dataset, types, suspects, numbers);
     case 'jsonl':
@@ -52,6 +56,7 @@ async function* csvRows(
   types: readonly CellTypes[],
   suspects: Suspects | null,
   numbers: ContractNumbers,
+  id: string | undefined,
 ): AsyncGenerator<Row[]> {
   const readers = dataset.columns.map((column, index) => {
     const textCell = textCellReader(types[index] as CellTypes, column, dataset.csv);
@@ -61,8 +66,38 @@ async function* csvRows(
       return cell;
     };
   });
-  yield* tableRows(dataset, types, readers, suspects, numbers);
+  const put = putter(dataset, types, readers, numbers);
+  yield* suspects?.rows === undefined ? tableRows(dataset, put, suspects) : keptRows(dataset, suspects.rows, put, id);
 }
+
+/** Rows that were kept when they were read, which are plain, each on a line of its own. */
+async function* keptRows(
+  { judged, columns, csv, parts }: Dataset,
+  rows: readonly number[],
+  put: Put,
+  id: string | undefined,
+): AsyncGenerator<Row[]> {
+  const { texts = [], files = [] } = judged ?? {};
+  const header = csv?.header === undefined ? 1 : 0;
+  const idColumn = columns.findIndex(({ name }) => name === id);
+  const numeric = isNumeric(columns[idColumn]?.type ?? '');
+  // Of others the engine says what they are.
+  const isId = (cell: string): boolean => wholeNumber.test(cell) || (!numeric && /^(?!.*[.]0)./u.test(cell));
+  let [file, before] = [0, 0];
+  for (let start = 0; start < rows.length; start += batchRows) {
+    yield rows.slice(start, start + batchRows).map((number, at) => {
+      for (; number > before + (files[file] ?? Infinity); file += 1) before += files[file] as number;
+      const cells = splitRecord(texts[start + at] as string, csv ?? {});
+      const known = isId(cells[idColumn] ?? '') ? { id: cells[idColumn] as string } : {};
+      const inFile = parts.length > 1 ? { file: parts[file]?.uri ?? '' } : {};
+      const row: Row = { number, value: {}, ...known, line: number - before + header, ...inFile };
+      for (const [index, cell] of cells.entries()) put(row, index, cell === '' ? null : cell);
+      return row;
+    });
+  }
+}
+
+const wholeNumber = new RegExp(`^${wholePattern}$`, 'u');
 
 async function* parquetRows(
   dataset: Dataset,
@@ -84,7 +119,7 @@ async function* parquetRows(
       return Number(cell);
     };
   });
-  yield* tableRows(dataset, types, readers, suspects, numbers);
+  yield* tableRows(dataset, putter(dataset, types, readers, numbers), suspects);
 }
 
 /** What a reader of cells tells of the numbers that it finds, as they are written. */
@@ -97,14 +132,39 @@ interface Told {
 
 type ReadCell = (cell: unknown, told: Told) => unknown;
 
-async function* tableRows(
-  dataset: Dataset,
+/** Puts the value of a cell into its row. */
+type Put = (row: Row, column: number, cell: unknown) => void;
+
+/** @throws DataError for a number that the contract cannot judge, where it is put */
+function putter(
+  { columns, uri }: Dataset,
   types: readonly CellTypes[],
   readers: readonly ReadCell[],
-  suspects: Suspects | null,
   numbers: ContractNumbers,
-): AsyncGenerator<Row[]> {
-  const names = dataset.columns.map((column) => column.name);
+): Put {
+  return (target, index, cell) => {
+    const { name } = columns[index] as DatasetColumn;
+    const { number: judged, multiple } = types[index] as CellTypes;
+    const place = { uri, row: target.number, column: name };
+    const value = (readers[index] as ReadCell)(cell, {
+      written: (token) => {
+        const exact = isExact(token);
+        if (exact && numbers.inexact.size === 0) return;
+        if (judged) requireJudgeable(token, numbers, { ...place, multiple });
+        if (!exact) (target.written ??= new Map()).set(name, token);
+      },
+      within: (json) => {
+        for (const { token } of doubtfulNumbers(json, numbers))
+          requireJudgeable(token, numbers, { ...place, multiple: numbers.multiples });
+      },
+    });
+    if (value === absent) return;
+    if (name === '__proto__') Object.defineProperty(target.value, name, { value, enumerable: true });
+    else (target.value as Record<string, unknown>)[name] = value;
+  };
+}
+
+async function* tableRows(dataset: Dataset, put: Put, suspects: Suspects | null): AsyncGenerator<Row[]> {
   const whole = readingOf(
     dataset,
     dataset.columns.map((column) => ({
@@ -117,8 +177,9 @@ async function* tableRows(
   );
   let before = 0;
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    const places = suspects === null ? [...Array(chunk.rowCount).keys()] : placesOfTrue(chunk, names.length);
-    const ids = suspects?.id === undefined || places.length === 0 ? null : chunk.getColumnVector(names.length + 1);
+    const places = suspects === null ? [...Array(chunk.rowCount).keys()] : placesOfTrue(chunk, dataset.columns.length);
+    const ids =
+      suspects?.id === undefined || places.length === 0 ? null : chunk.getColumnVector(dataset.columns.length + 1);
     const rows = places.map((at): Row => ({
       number: before + at + 1,
       value: {},
@@ -126,28 +187,9 @@ async function* tableRows(
     }));
     before += chunk.rowCount;
     if (rows.length === 0) continue;
-    for (const [index, name] of names.entries()) {
+    for (const index of dataset.columns.keys()) {
       const vector = chunk.getColumnVector(index);
-      const read = readers[index] as ReadCell;
-      const { number: judged, multiple } = types[index] as CellTypes;
-      for (const [at, target] of rows.entries()) {
-        const place = { uri: dataset.uri, row: target.number, column: name };
-        const value = read(vector.getItem(places[at] as number), {
-          written: (token) => {
-            const exact = isExact(token);
-            if (exact && numbers.inexact.size === 0) return;
-            if (judged) requireJudgeable(token, numbers, { ...place, multiple });
-            if (!exact) (target.written ??= new Map()).set(name, token);
-          },
-          within: (json) => {
-            for (const { token } of doubtfulNumbers(json, numbers))
-              requireJudgeable(token, numbers, { ...place, multiple: numbers.multiples });
-          },
-        });
-        if (value === absent) continue;
-        if (name === '__proto__') Object.defineProperty(target.value, name, { value, enumerable: true });
-        else (target.value as Record<string, unknown>)[name] = value;
-      }
+      for (const [at, target] of rows.entries()) put(target, index, vector.getItem(places[at] as number));
     }
     yield rows;
   }

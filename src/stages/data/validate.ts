@@ -217,11 +217,11 @@ function askedOf(dataset: Dataset, contract: Contract, id: string): Asked {
 
 /**
  * The rows that are not certainly valid, where those who read them were asked by this contract. Of CSV the engine reads all rows again
- * for ajv if there are any, and where none is known to be invalid it is asked first whether that is needed.
+ * where they were not kept.
  */
 function rowsJudged({ judged, format }: Dataset, contract: Contract, id: string): Pick<Suspects, 'rows'> {
   if (judged === undefined || judged.by !== keyOfRules(contract, id)) return {};
-  return format === 'csv' && judged.unclear.length > 0 ? {} : { rows: judged.unclear };
+  return format === 'csv' && judged.texts === undefined ? {} : { rows: judged.unclear };
 }
 
 /** How many rows there are for ajv, or more, and what a look at all rows tells of ids. */
@@ -246,7 +246,7 @@ async function judgeRows(
   judge: Judge,
   { types, suspects }: Asked,
   found: DatasetDetails,
-  { log, signal }: ValidateInput,
+  { config, log, signal }: ValidateInput,
   mask: Masker,
 ): Promise<BrokenRow[]> {
   const names = dataset.columns.map((column) => column.name);
@@ -255,7 +255,7 @@ async function judgeRows(
   const first: Violation[] = [];
   const broken: BrokenRow[] = [];
   let invalid = 0;
-  for await (const batch of rowBatches(dataset, types, suspects, contract.numbers)) {
+  for await (const batch of rowBatches(dataset, types, suspects, contract.numbers, config.columns.id)) {
     signal?.throwIfAborted();
     for (const violation of judge.judge(batch)) {
       invalid += 1;
@@ -269,7 +269,9 @@ async function judgeRows(
   }
   found.violations = [...kinds.values()].sort((a, b) => b.rows - a.rows).slice(0, 100);
   const shown = [...first, ...found.violations.flatMap((kind) => kind.examples)];
-  const numbers = [...new Set(shown.map(({ row }) => row))].sort((a, b) => a - b);
+  const numbers = [...new Set(shown.flatMap(({ row, line }) => (line === undefined ? [row] : [])))].sort(
+    (a, b) => a - b,
+  );
   const lines = await linesOfRows(dataset, numbers);
   const placeOf = (row: number, line?: number, file?: string): Partial<LineOfFile> =>
     line === undefined ? (lines.get(row) ?? {}) : { line, ...(file === undefined ? {} : { file }) };

@@ -32,7 +32,11 @@ export async function listedRows(
   shownId: (id: string) => string,
 ): Promise<Listed[]> {
   const numbers = [...new Set(rows.flatMap(({ row }) => row ?? []))].sort((a, b) => a - b);
-  const lines = await linesOfRows(dataset, numbers);
+  const placed = new Set(rows.flatMap(({ row, line }) => (line === undefined ? [] : [row])));
+  const lines = await linesOfRows(
+    dataset,
+    numbers.filter((row) => !placed.has(row)),
+  );
   const hasId = dataset.columns.some(({ name }) => name === idColumn);
   const known = new Map(rows.flatMap(({ row, id }) => (row === null || id === undefined ? [] : [[row, id]])));
   const unknown = hasId ? numbers.filter((number) => !known.has(number)).map((number) => number - 1) : [];

@@ -102,7 +102,13 @@ test('rows that are told valid when the file is opened are not read again', asyn
     const all = ['row-count', 'unique(id)', 'contract'].map((each) => `data/evaluation/${each} pass`);
     assert.deepEqual(await verdicts(text, false), all);
     assert.deepEqual(await verdicts(text, true), all);
-    await assert.rejects(verdicts(text.replace('41', '-41'), true), /ENOENT|cannot be read/u);
+    const broken = verdicts(text.replace('41', '-41'), true);
+    // Of CSV rows that are not certainly valid are kept, but for those that have line ends in cells.
+    if (name === 'rows.jsonl') await assert.rejects(broken, /ENOENT/u);
+    else {
+      assert.deepEqual(await broken, [...all.slice(0, 2), 'data/evaluation/contract fail']);
+      await assert.rejects(verdicts(text.replace('41', '"-41\n"'), true), /cannot be read/u);
+    }
     // Ids that do not grow are compared.
     await assert.rejects(verdicts(text.replace('7', '1'), true), /cannot be read/u);
   }
