@@ -35,8 +35,15 @@ export interface NumberRules {
   exclusiveMinimum: number;
   exclusiveMaximum: number;
   whole: boolean;
-  multiplesOf: readonly number[];
+  multiplesOf: readonly Decimal[];
   among: readonly number[] | null;
+}
+
+/** As a number is written. */
+export interface Decimal {
+  digits: number;
+  /** How many of them come after the point, less the exponent. */
+  places: number;
 }
 
 export interface TextRules {
@@ -117,8 +124,10 @@ export function judgedTogether(
   };
 }
 
-/** Of more rows that are not clear, or longer ones, the engine has the better look. */
+/** Of more rows that are not clear, of more of all, or of longer ones, the engine has the better look. */
 const mostUnclear = 200_000;
+const fewUnclear = 10_000;
+const mostShare = 0.25;
 const mostText = 32 * 1024 * 1024;
 
 /** Collects what is said of rows, one after the other. */
@@ -139,7 +148,8 @@ export class RowsToJudge {
     if (text === null) this.#texts = null;
     this.#texts?.push(text ?? '');
     this.#length += text?.length ?? 0;
-    return this.#unclear.push(row) <= mostUnclear && this.#length <= mostText;
+    const count = this.#unclear.push(row);
+    return (count <= fewUnclear || count <= mostShare * row) && count <= mostUnclear && this.#length <= mostText;
   }
 
   /** A whole one. Above 1e15 it may be rounded. */
@@ -180,7 +190,7 @@ export function allowsNumber(
   if (digits < mostExact && digits > -mostExact) {
     if (rules.whole && value !== Math.trunc(value)) return false;
     if (rules.among !== null && !rules.among.includes(value)) return false;
-    for (const each of rules.multiplesOf) if (value % each !== 0 || Math.abs(value) >= mostExact) return false;
+    for (const each of rules.multiplesOf) if (!isMultiple(digits, places, each)) return false;
   } else {
     if ((rules.whole && !whole) || rules.among !== null || rules.multiplesOf.length > 0) return false;
     // Rounding after each digit adds up to less than a quarter of this.
@@ -195,4 +205,12 @@ export function allowsNumber(
     value - error > rules.exclusiveMinimum &&
     value + error < rules.exclusiveMaximum
   );
+}
+
+/** Whether a number is certainly a multiple of another, as both are written: in whole numbers of the same power of ten. */
+function isMultiple(digits: number, places: number, of: Decimal): boolean {
+  const more = of.places - places;
+  const dividend = more > 0 ? digits * (powers[more] as number) : digits;
+  const divisor = more < 0 ? of.digits * (powers[-more] as number) : of.digits;
+  return dividend % divisor === 0 && Math.abs(dividend) < mostExact && divisor < mostExact;
 }

@@ -2,8 +2,8 @@ import { fullFormats } from 'ajv-formats/dist/formats.js';
 import { exactly, sufficient, unknown, all, type Verdict } from './verdicts.ts';
 import { matches } from './texts.ts';
 
-const clock = '(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?';
-const zone = '(?:[zZ]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)';
+export const clock = '(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?';
+export const zone = '(?:[zZ]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)';
 const day = '[0-9]{4}-[0-9]{2}-[0-9]{2}';
 
 /** What SQL can say of a text in a format, as ajv-formats has it. */

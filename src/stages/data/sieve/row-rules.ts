@@ -1,5 +1,6 @@
 import { fullFormats } from 'ajv-formats/dist/formats.js';
-import type { ColumnRules, LineRules, NumberRules, TextRules, ValueRules } from '../../../data/line-rules.ts';
+import type { ColumnRules, Decimal, LineRules, NumberRules, TextRules, ValueRules } from '../../../data/line-rules.ts';
+import { normal } from '../../../data/written-decimals.ts';
 import type { StageContext } from '../../stage.ts';
 import { cellTypes } from '../cell-types.ts';
 import { readContract, type Contract } from '../contract.ts';
@@ -8,6 +9,7 @@ import { dataSettings } from '../schema.ts';
 import { withTimeLimit } from '../time-limit.ts';
 import { automatonOf } from './automaton.ts';
 import { annotations } from './compile.ts';
+import { clock, zone } from './formats.ts';
 
 /**
  * What a contract asks of each column of flat rows, so that whoever reads the lines, of JSONL or of CSV, can tell which are certainly
@@ -114,7 +116,7 @@ function valuesOf(schema: unknown, within: Within): ValueRules {
   const own = schema as Schema;
   const before = within.known.get(own);
   // A reference to itself has no end.
-  if (before === null) throw new NotKnown();
+  if (before === null) return nothing;
   if (before !== undefined) return before;
   within.known.set(own, null);
   const place = { ...within, base: baseWithin(own, within.base) };
@@ -130,7 +132,7 @@ function keywordOf(keyword: string, given: unknown, within: Within): ValueRules 
   switch (keyword) {
     case '$ref': {
       const target: Place | undefined = within.references(given as string, within.base);
-      if (target === undefined) throw new NotKnown();
+      if (target === undefined) return nothing;
       return valuesOf(target.schema, { ...within, base: target.base });
     }
     case 'type':
@@ -148,8 +150,7 @@ function keywordOf(keyword: string, given: unknown, within: Within): ValueRules 
     case 'exclusiveMaximum':
       return ofNumbers({ [keyword]: given as number });
     case 'multipleOf':
-      if (!Number.isSafeInteger(given)) throw new NotKnown();
-      return ofNumbers({ multiplesOf: [given as number] });
+      return ofNumbers({ multiplesOf: [decimalOf(given as number)] });
     case 'minLength':
     case 'maxLength':
       return ofTexts({ [keyword]: given as number });
@@ -161,8 +162,10 @@ function keywordOf(keyword: string, given: unknown, within: Within): ValueRules 
       return (given as unknown[]).map((each) => valuesOf(each, within)).reduce(both, anything);
     case 'anyOf':
       return (given as unknown[]).map((each) => valuesOf(each, within)).reduce(either, nothing);
+    case 'oneOf':
+      return onlyOne(given as unknown[], within);
     default:
-      throw new NotKnown();
+      return nothing;
   }
 }
 
@@ -176,8 +179,50 @@ function ofTexts(rules: Partial<TextRules>): ValueRules {
 
 function matching(expression: RegExp): ValueRules {
   const automaton = automatonOf(expression);
-  if (automaton === null) throw new NotKnown();
-  return ofTexts({ automaton });
+  return automaton === null ? { ...anything, text: null } : ofTexts({ automaton });
+}
+
+function decimalOf(value: number): Decimal {
+  const [digits, power] = normal(String(value)).split('e').map(Number) as [number, number];
+  return { digits, places: -power };
+}
+
+/** Values of kinds that one of the schemas alone may allow. */
+function onlyOne(schemas: readonly unknown[], within: Within): ValueRules {
+  return schemas
+    .map((each, at) => {
+      const isAlone = (kind: keyof ValueRules): boolean =>
+        schemas.every((other, index) => index === at || !mayAllow(other, kind));
+      const rules = valuesOf(each, within);
+      return {
+        null: rules.null && isAlone('null'),
+        true: rules.true && isAlone('true'),
+        false: rules.false && isAlone('false'),
+        number: isAlone('number') ? rules.number : null,
+        text: isAlone('text') ? rules.text : null,
+      };
+    })
+    .reduce(either, nothing);
+}
+
+/** By kind the types that values of it have. */
+const typesOf = {
+  null: ['null'],
+  true: ['boolean'],
+  false: ['boolean'],
+  number: ['number', 'integer'],
+  text: ['string'],
+} as const;
+
+function mayAllow(schema: unknown, kind: keyof ValueRules): boolean {
+  if (typeof schema === 'boolean') return schema;
+  const own = schema as { type?: unknown; enum?: unknown[]; const?: unknown };
+  const { type, enum: values = Object.hasOwn(own, 'const') ? [own.const] : undefined } = own;
+  const types: readonly unknown[] = typesOf[kind];
+  if (type !== undefined && ![type].flat().some((each) => types.includes(each))) return false;
+  const kindOf = (value: unknown): unknown =>
+    typeof value === 'string' ? 'text' : typeof value === 'number' ? 'number' : String(value);
+  return values === undefined || values.some((each) => kindOf(each) === kind);
 }
 
 function ofType(type: string): ValueRules {
@@ -215,14 +260,23 @@ function oneOf(values: readonly unknown[]): ValueRules {
 
 function inFormat(name: string): ValueRules {
   if (name === 'password' || name === 'binary') return anything;
-  const own = name === 'date' ? day : (fullFormats as Record<string, unknown>)[name];
-  if (!(own instanceof RegExp)) throw new NotKnown();
-  return matching(own);
+  const own = times[name] ?? (fullFormats as Record<string, unknown>)[name];
+  if (own instanceof RegExp) return matching(own);
+  if (typeof own === 'function') return { ...anything, text: null };
+  return nothing;
 }
 
 /** Days that there are, with those of leap years. */
-const day =
-  /^(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)$/u;
+const day = String.raw`(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)`;
+
+/** Leap seconds are left to ajv. */
+const times: Readonly<Record<string, RegExp>> = {
+  date: new RegExp(`^${day}$`, 'u'),
+  'date-time': new RegExp(`^${day}[tT ]${clock}${zone}$`, 'u'),
+  'iso-date-time': new RegExp(`^${day}[tT ]${clock}${zone}?$`, 'u'),
+  time: new RegExp(`^${clock}${zone}$`, 'u'),
+  'iso-time': new RegExp(`^${clock}${zone}?$`, 'u'),
+};
 
 /** Values that both allow. */
 function both(one: ValueRules, other: ValueRules): ValueRules {
@@ -235,8 +289,8 @@ function both(one: ValueRules, other: ValueRules): ValueRules {
   };
 }
 
-function bothTexts(one: TextRules, other: TextRules): TextRules {
-  if (one.automaton !== null && other.automaton !== null) throw new NotKnown();
+function bothTexts(one: TextRules, other: TextRules): TextRules | null {
+  if (one.automaton !== null && other.automaton !== null) return null;
   return {
     minLength: Math.max(one.minLength, other.minLength),
     maxLength: Math.min(one.maxLength, other.maxLength),
@@ -257,10 +311,8 @@ function bothNumbers(one: NumberRules, other: NumberRules): NumberRules {
   };
 }
 
-/** Values that one of two allows, where they are not two ways to say something of numbers, or of texts. */
+/** Values that one of two allows; of two ways to say something of numbers, or of texts, only the first counts. */
 function either(one: ValueRules, other: ValueRules): ValueRules {
-  if ((one.number !== null && other.number !== null) || (one.text !== null && other.text !== null))
-    throw new NotKnown();
   return {
     null: one.null || other.null,
     true: one.true || other.true,
