@@ -50,7 +50,8 @@ function readCsv(
   const quote = quoteLiteral(dialect.quote ?? '"');
   const format = `header = ${dialect.header === undefined}, delim = ${quoteLiteral(dialect.delimiter ?? ',')}, quote = ${quote}, escape = ${quote}, comment = '', skip = 0`;
   const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, buffer_size = ${2 * longestLine}, hive_partitioning = false${compressionOf(paths)}${more}`;
-  return `read_csv(${filesFor(paths)}, ${format}, ${strict}, auto_detect = false, columns = {${typed}})`;
+  const end = dialect.end === undefined ? '' : `, new_line = '${dialect.end === '\n' ? '\\n' : '\\r\\n'}'`;
+  return `read_csv(${filesFor(paths)}, ${format}, ${strict}${end}, auto_detect = false, columns = {${typed}})`;
 }
 
 /** A cell of CSV, all of whose types come from `csvColumns`. */

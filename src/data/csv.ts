@@ -283,6 +283,28 @@ async function* withoutMark(path: string): AsyncGenerator<Buffer> {
 
 const byteOrderMark = Buffer.from('\uFEFF');
 
+/** What ends the rows of a file whose first line end stands within quotes, which the engine would take for that of all. */
+export async function endOfRows(path: string, dialect: CsvDialect = {}): Promise<CsvDialect['end']> {
+  const { between, quote } = bytesOf(dialect);
+  let place: Place = 'start';
+  let [size, isQuoted, returned] = [0, false, false];
+  for await (const bytes of withoutMark(path)) {
+    for (const byte of bytes) {
+      if (returned) return byte === lineFeed ? '\r\n' : undefined;
+      const before: Place = place;
+      place = placeAfter(byte, before, between, quote);
+      if (!isLineEnd(byte)) continue;
+      if (before === 'quoted') isQuoted = true;
+      else if (!isQuoted) return undefined;
+      else if (byte === lineFeed) return '\n';
+      else returned = true;
+    }
+    size += bytes.length;
+    if (size > longestHeader) return undefined;
+  }
+  return undefined;
+}
+
 async function firstRecord(path: string, uri: string, dialect: CsvDialect, configurable: boolean): Promise<string> {
   const { between, quote } = bytesOf(dialect);
   const pieces: Buffer[] = [];

@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { fileDigest } from '../file-digest.ts';
 import { fromOf, readingOf } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvFault, csvHeader, refuseNameless, refuseTwin, type CsvFault } from './csv.ts';
+import { csvFault, csvHeader, endOfRows, refuseNameless, refuseTwin, type CsvFault } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
 import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
 import { engine } from './engine.ts';
@@ -51,7 +51,8 @@ export interface OpenOptions {
  * CSV is RFC 4180: comma, double quotes, UTF-8, a first line with the names of the columns.
  * @throws DataError when the file is missing, empty, of another format, or cannot be parsed to its end
  */
-export async function openDataset(source: DatasetSource, options: OpenOptions = {}): Promise<Dataset> {
+export async function openDataset(named: DatasetSource, options: OpenOptions = {}): Promise<Dataset> {
+  let source = named;
   const parts = source.parts ?? (await partsOf(source.path, source.uri));
   const format = formatOf(parts);
   for (const part of parts) await refuseImpostor(source.name, part, format);
@@ -60,6 +61,9 @@ export async function openDataset(source: DatasetSource, options: OpenOptions = 
   const files: DatasetPart[] = [];
   try {
     files.push(...(await inUtf8(parts, format, source.csv, temporary)));
+    // What cannot be read is told by who reads it next.
+    const end = format === 'csv' ? await endOfRows(files[0]?.path ?? '', source.csv).catch(() => undefined) : undefined;
+    if (end !== undefined) source = { ...source, csv: { ...source.csv, end } };
     let begun: Promise<string[]> | undefined;
     const whole = (): Promise<string[]> => (begun ??= wholeOf(source, parts, files, options));
     // While the engine starts and looks at the files. Of CSV the look may tell all of it.

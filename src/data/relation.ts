@@ -49,6 +49,8 @@ export interface CsvDialect {
   header?: readonly string[];
   /** The character encoding, by a name that the web knows (utf-8 by default). */
   encoding?: string;
+  /** What ends the rows, where the file tells another end first, within quotes: see `endOfRows`. */
+  end?: '\n' | '\r\n' | undefined;
 }
 
 export interface DatasetColumn {

@@ -503,6 +503,33 @@ test('the line of a CSV row is found behind quoted line breaks, and blank lines 
   });
 });
 
+test('rows end as the first of them does, whatever line ends stand within its quotes', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    for (const [text, header, rows] of [
+      [
+        '"\n",2\r\n3,4\r\n',
+        ['a', 'b'],
+        [
+          ['\n', '2'],
+          ['3', '4'],
+        ],
+      ],
+      ['"a\n",b\r\n3,"4\n5"\r\n', undefined, [['3', '4\n5']]],
+      ['"a\r\n",b\n1,"x\r\ny"\n', undefined, [['1', 'x\r\ny']]],
+      ['"a\r",b\n1,2\n', undefined, [['1', '2']]],
+      ['"a\n",b\n1,2', undefined, [['1', '2']]],
+    ] as const) {
+      await writeFile(path, text);
+      const csv = header === undefined ? {} : { header };
+      const dataset = await openDataset({ name: 'evaluation', path, uri: 'rows.csv', csv });
+      const read = await dataset.connection.runAndReadAll('select columns(*)::varchar from data');
+      assert.deepEqual(read.getRows(), rows, JSON.stringify(text));
+      dataset.close();
+    }
+  });
+});
+
 test('of a CSV only true and false are booleans: yes and no, t and f, 1 and 0 stay what they are', () =>
   withFile('a.csv', 'yes,t,one,ok,gap\nyes,t,1,true,\nno,f,0,False,TRUE\n', async (dataset) => {
     assert.deepEqual(
