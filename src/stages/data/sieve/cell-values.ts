@@ -245,7 +245,7 @@ function csvCell(
 
 function parquetCell(name: string, expression: string, column: DatasetColumn, types: CellTypes): Cell {
   const missing = `${name} is null`;
-  const present = `${name} is not null`;
+  const present = negated(missing);
   if (isNested(column.type)) {
     const raw = quoteIdentifier(column.name);
     // What has no plain JSON form is of no kind that the sieve knows: it clears and refuses nothing.

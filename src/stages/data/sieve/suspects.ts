@@ -104,7 +104,10 @@ function doubtful(
   const inDoubt = known
     ? 'false'
     : whole
-      ? and([`abs(${number}) >= 1e15`, multiple ? 'true' : among(all.keys())])
+      ? and([
+          `abs(${number}) >= 1e15`,
+          multiple ? 'true' : among([...all.keys()].filter((each) => Math.abs(each) >= 1e15)),
+        ])
       : // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
         and([
           text === null ? 'true' : `strlen(${text}) > 15`,

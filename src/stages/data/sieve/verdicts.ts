@@ -68,6 +68,7 @@ export function one(verdicts: readonly Verdict[]): Verdict {
 
 /** What is asked only of values of one kind. `condition` is never null, nor is its opposite. */
 export function where(condition: string, verdict: Verdict, otherwise = negated(condition)): Verdict {
+  if (condition === 'true') return verdict;
   return { ...any([exactly(otherwise), verdict]), guarded: { condition, verdict } };
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openDataset } from '../../../../src/data/dataset.ts';
 import { cellTypes } from '../../../../src/stages/data/cell-types.ts';
+import { contractNumbers } from '../../../../src/stages/data/exact-numbers.ts';
 import { suspectsOf, survey } from '../../../../src/stages/data/sieve/suspects.ts';
 import { invalidRows } from '../support.ts';
 import { writeParquet } from '../../../support/parquet.ts';
@@ -26,6 +27,24 @@ test('ids that stand more than once are counted alike at once and in shares that
         dataset.close();
       }
     }
+  }));
+
+test('of a column that is required it is not asked first whether it has a value, nor what no number can be', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'a.parquet');
+    await writeParquet(path, 'select range as id from range(10)');
+    const dataset = await openDataset({ name: 'evaluation', path, uri: 'a.parquet' });
+    const conditionOf = (maximum: number): string | undefined => {
+      const schema = { type: 'object', properties: { id: { type: 'integer', maximum } }, required: ['id'] };
+      const numbers = contractNumbers(JSON.stringify(schema));
+      return suspectsOf(dataset, schema, cellTypes(schema, ['id']), numbers)?.condition;
+    };
+    const asked = "(((not (cell_0 is null) and cell_0 <= cast('9' as double)) and not (cell_0 is null))) is not true";
+    assert.equal(conditionOf(9), asked);
+    // A longer number may be taken for this one.
+    const long = "(abs(cell_0) >= 1e15 and cell_0 in (cast('1000000000000000' as double)))";
+    assert.equal(conditionOf(1e15), `(${asked.replace("'9'", "'1000000000000000'")} or ${long})`);
+    dataset.close();
   }));
 
 test('rows are counted in the order of the file, also where a list of values is long', () =>
