@@ -212,5 +212,5 @@ function isMultiple(digits: number, places: number, of: Decimal): boolean {
   const more = of.places - places;
   const dividend = more > 0 ? digits * (powers[more] as number) : digits;
   const divisor = more < 0 ? of.digits * (powers[-more] as number) : of.digits;
-  return dividend % divisor === 0 && Math.abs(dividend) < mostExact && divisor < mostExact;
+  return Math.abs(dividend) < mostExact && dividend % divisor === 0;
 }

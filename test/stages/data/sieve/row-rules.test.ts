@@ -378,6 +378,25 @@ test('rows of CSV are told by their columns, and of those that are not plain not
   });
 });
 
+test('where many rows are not clear, or a quarter of many, nothing is told', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const contract = await contractOf(folder, { properties: { x: { minimum: 1 } } });
+    const path = join(folder, 'rows.csv');
+    for (const [rows, each, told] of [
+      [10_000, 1, true],
+      [10_001, 1, false],
+      [60_000, 5, true],
+      [60_000, 3, false],
+    ] as const) {
+      const cells = Array.from({ length: rows }, (_, row) => `${row % each === 0 ? 0 : 1},${'y'.repeat(9)}\n`);
+      await writeFile(path, `x,y\n${cells.join('')}`);
+      const found = await plainCsv([path], ['x', 'y'], {}, async () => rowRules(contract, 'id'));
+      assert.equal(found?.rows, rows);
+      assert.equal(found.judged?.unclear.length, told ? rows / each : undefined);
+    }
+  });
+});
+
 test('rows have what is required, and nothing that is not allowed', async () => {
   await inTemporaryFolder(async (folder) => {
     const schema = {
