@@ -330,6 +330,14 @@ async function firstRecord(path: string, uri: string, dialect: CsvDialect, confi
       });
     }
   }
+  if (place === 'quoted') {
+    throw new DataError({
+      found: 'a quote in the first line is not closed',
+      expected: 'a line with the names of the columns',
+      where: `${uri}:1`,
+      remedy: 'Close the quote, or double it where it is part of a name',
+    });
+  }
   return decode(Buffer.concat(pieces), uri, configurable);
 }
 

@@ -254,6 +254,7 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   assert.match(await refused('a.csv', 'a,b\n1,2\n3\n'), /data\/file:3: .*Expected Number of Columns: 2 Found: 1/u);
   assert.match(await refused('a.csv', 'a,b\n1,2\n3,4,5\n'), /data\/file:3: .*Expected Number of Columns: 2 Found: 3/u);
   assert.match(await refused('a.csv', 'a,b\n1,2\n3,"4\n'), /data\/file:3: .*unterminated quote/u);
+  assert.match(await refused('a.csv', '"a\n,b\n1,2\n'), /data\/file:1: a quote in the first line is not closed/u);
   assert.match(await refused('a.csv', Buffer.from('a,b\n1,2\n3,\xff\n', 'latin1')), /data\/file:3: .*utf-8/u);
   assert.match(await refused('a.csv', 'a,b,a\n1,2,3\n'), /data\/file:1: column "a" occurs twice/u);
   assert.match(await refused('a.csv', 'a,A\n1,2\n'), /"a" and "A" differ only in case/u);
