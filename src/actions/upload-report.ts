@@ -23,19 +23,19 @@ const patienceMs = 60_000;
 /**
  * Upload report.html as an artifact that is not packed, so that GitHub opens it in the browser (upload-artifact, `archive: false`).
  *
+ * @param mostMs after which it is given up
  * @returns its address; undefined outside a runner, and where it could not be uploaded, which is said and is no reason to fail
  */
-export async function uploadReport({
-  out,
-  model,
-  signal,
-}: Pick<Workspace, 'out' | 'model' | 'signal'>): Promise<string | undefined> {
+export async function uploadReport(
+  { out, model, signal }: Pick<Workspace, 'out' | 'model' | 'signal'>,
+  mostMs = patienceMs,
+): Promise<string | undefined> {
   const { env } = process;
   if (!env['ACTIONS_RUNTIME_TOKEN'] || !env['ACTIONS_RESULTS_URL']) return undefined;
   const folder = await mkdtemp(join(env['RUNNER_TEMP'] ?? tmpdir(), 'contender-report-'));
   const report = join(out, 'report.html');
   core.startGroup('Upload of the HTML report');
-  const answer = await upload({ report, folder, model }, signal);
+  const answer = await upload({ report, folder, model }, mostMs, signal);
   core.endGroup();
   await rm(folder, { recursive: true, force: true });
   if ('id' in answer)
@@ -45,7 +45,7 @@ export async function uploadReport({
 }
 
 /** The client of artifacts asks again for minutes and cannot be told to stop: a thread can. */
-async function upload(workerData: UploadTask, signal: AbortSignal | undefined): Promise<UploadAnswer> {
+async function upload(workerData: UploadTask, mostMs: number, signal: AbortSignal | undefined): Promise<UploadAnswer> {
   const worker = new Worker(entryPath('upload-worker'), { workerData });
   const timer = new AbortController();
   try {
@@ -59,7 +59,7 @@ async function upload(workerData: UploadTask, signal: AbortSignal | undefined): 
         worker.once('error', (error) => done({ why: error instanceof Error ? error.message : String(error) }));
         worker.once('exit', () => done({ why: 'the upload ended without an answer' }));
       }),
-      setTimeout(patienceMs, { why: `no answer within ${patienceMs / 1000} s` }, { signal: timer.signal }),
+      setTimeout(mostMs, { why: `no answer within ${mostMs / 1000} s` }, { signal: timer.signal }),
     ]);
   } finally {
     timer.abort();

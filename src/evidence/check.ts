@@ -75,6 +75,11 @@ export const Check = Type.Object({
 });
 export type Check = Static<typeof Check>;
 
+/** A check that tells something and decides nothing. */
+export function reported(id: string, title: string, message: string, observed: Shown): Check {
+  return { id, title, verdict: 'pass', severity: 'info', message, observed, required: null };
+}
+
 /**
  * The verdict of several checks together: `fail` if a blocking check failed, else `inconclusive` if a blocking check is,
  * else `pass`. No blocking check at all, or only skipped ones, is `skipped`: nothing was shown.

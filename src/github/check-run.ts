@@ -1,15 +1,8 @@
+import type { Endpoints } from '@octokit/types';
 import type { GitHub } from './client.ts';
 
-export interface CheckAnnotation {
-  path: string;
-  start_line: number;
-  end_line: number;
-  start_column?: number;
-  end_column?: number;
-  annotation_level: 'failure' | 'warning' | 'notice';
-  title: string;
-  message: string;
-}
+type Posted = NonNullable<Endpoints['POST /repos/{owner}/{repo}/check-runs']['parameters']['output']>;
+type CheckAnnotation = NonNullable<Posted['annotations']>[number];
 
 export interface CheckRunInput {
   name: string;

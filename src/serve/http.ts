@@ -1,8 +1,10 @@
 import { promisify } from 'node:util';
 import { constants, brotliDecompress, gunzip, gzip, inflate, type ZlibOptions } from 'node:zlib';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { inferResponse, parseJson, RequestError, type Tensor } from '../protocol/index.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { inferResponse, parseJson, readInferRequest, RequestError, type Tensor } from '../protocol/index.ts';
+import { version } from '../version.ts';
 import { encoded, headerLengthName, wantsBinary, withBinaryData } from './binary-tensors.ts';
+import type { ServedModel } from './served-model.ts';
 
 /* What the model servers have in common beneath their endpoints: bodies in, answers out, and their limits. */
 
@@ -28,6 +30,24 @@ export function serverLimits(arrivalMs: number) {
     http: { connectionsCheckingInterval: Math.min(1000, arrivalMs / 4), headersTimeout: arrivalMs },
     routerOptions: { maxParamLength: 300 },
   } as const;
+}
+
+/** What every model server answers beside its models: what it is, that it lives, and that there is nothing else. */
+export function commonEndpoints(app: FastifyInstance): void {
+  app.get('/v2', () => ({ name: 'contender', version, extensions: ['binary_tensor_data'] }));
+  app.get('/v2/health/live', () => ({ live: true }));
+  app.setNotFoundHandler((request, reply) => refuse(reply, 404, `No such endpoint: ${request.method} ${request.url}`));
+}
+
+export function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {
+  return reply.code(status).send({ error: message });
+}
+
+export function baseUrl(app: FastifyInstance, host: string): string {
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 /** Read every body as JSON, whatever its type says (clients of this protocol often send none), with what follows it in bytes. */
@@ -107,12 +127,20 @@ export interface Answer {
   body: Buffer | string;
 }
 
-/**
- * An answer with tensors: as JSON, or in bytes where the request asks for that; packed where the client reads it.
- * @param asked the body of the request
- * @param accepted its `Accept-Encoding`
- */
-export async function tensorAnswer(
+/** What a model answers to the body of a request, and all of its tensors. @param accepted `Accept-Encoding` @throws RequestError */
+export async function inferenceOf(
+  { name, model }: { name: string; model: Pick<ServedModel, 'inputs' | 'outputs' | 'infer'> },
+  body: unknown,
+  accepted: string | string[] | undefined,
+): Promise<{ answer: Answer; all: readonly Tensor[] }> {
+  const { id, inputs, outputs } = readInferRequest(body, model);
+  const all = await model.infer(inputs);
+  const tensors = outputs === null ? all : all.filter((tensor) => outputs.includes(tensor.name));
+  return { answer: await tensorAnswer(body, accepted, { model: name, tensors, id }), all };
+}
+
+/** An answer with tensors: as JSON, or in bytes where the request asks for that; packed where the client reads it. */
+async function tensorAnswer(
   asked: unknown,
   accepted: string | string[] | undefined,
   answer: { model: string; tensors: readonly Tensor[]; id: string | undefined },

@@ -3,10 +3,18 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ModelError, StagingError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact, Opened } from '../model/artifact.ts';
-import { readInferRequest, RequestError, type ModelMetadata } from '../protocol/index.ts';
-import { version } from '../version.ts';
+import { RequestError, type ModelMetadata } from '../protocol/index.ts';
 import { batched, type BatchSettings } from './batching.ts';
-import { parsed, readJsonBodies, serverLimits, tensorAnswer, type Answer } from './http.ts';
+import {
+  baseUrl,
+  commonEndpoints,
+  inferenceOf,
+  parsed,
+  readJsonBodies,
+  refuse,
+  serverLimits,
+  type Answer,
+} from './http.ts';
 import { metricsText, serverMetrics, type Counts } from './metrics.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
 import { answerSimpleRequests, type SimpleRequests } from './simple-requests.ts';
@@ -97,8 +105,7 @@ async function createApp(
   const metadata: ModelMetadata = { name, platform: 'onnxruntime_onnx', inputs: model.inputs, outputs: model.outputs };
 
   readJsonBodies(app);
-  app.get('/v2', () => ({ name: 'contender', version, extensions: ['binary_tensor_data'] }));
-  app.get('/v2/health/live', () => ({ live: true }));
+  commonEndpoints(app);
   app.get('/v2/health/ready', (_request, reply) =>
     reply.code(state.draining ? 503 : 200).send({ ready: !state.draining }),
   );
@@ -129,7 +136,6 @@ async function createApp(
     });
   }
 
-  app.setNotFoundHandler((request, reply) => refuse(reply, 404, `No such endpoint: ${request.method} ${request.url}`));
   app.setErrorHandler((error, _request, reply) => {
     const { status, headers, body } = refusalOf(error);
     return reply.code(status).headers(headers).send(body);
@@ -168,10 +174,7 @@ async function createApp(
   }
 
   async function answerTo(body: unknown, accepted: string | string[] | undefined): Promise<Answer> {
-    const { id, inputs, outputs } = readInferRequest(body, model);
-    const all = await infer(inputs);
-    const tensors = outputs === null ? all : all.filter((tensor) => outputs.includes(tensor.name));
-    return tensorAnswer(body, accepted, { model: name, tensors, id });
+    return (await inferenceOf({ name, model: { ...model, infer } }, body, accepted)).answer;
   }
 
   function refusalOf(error: unknown): Refusal {
@@ -206,10 +209,6 @@ function refusal(status: number, message: string): Refusal {
   };
 }
 
-function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {
-  return reply.code(status).send({ error: message });
-}
-
 async function drain(
   app: FastifyInstance,
   simple: SimpleRequests,
@@ -227,13 +226,6 @@ async function drain(
   await app.close();
   clearTimeout(timer);
   await model.close();
-}
-
-function baseUrl(app: FastifyInstance, host: string): string {
-  const address = app.server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 /** The file of the model may have changed since others opened it. @throws ModelError */

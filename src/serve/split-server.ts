@@ -5,9 +5,8 @@ import { open, stat } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DataError, ModelError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { readInferRequest, RequestError, type Tensor } from '../protocol/index.ts';
-import { version } from '../version.ts';
-import { readJsonBodies, serverLimits, tensorAnswer, type Answer } from './http.ts';
+import { RequestError, type Tensor } from '../protocol/index.ts';
+import { baseUrl, commonEndpoints, inferenceOf, readJsonBodies, refuse, serverLimits } from './http.ts';
 import { openServedModel, type ServedModel } from './served-model.ts';
 
 /* Champion and candidate behind one address: a weight says which share of users the candidate answers. */
@@ -72,9 +71,7 @@ export async function startSplitServer(input: SplitServerInput): Promise<Running
     await close();
     throw error;
   }
-  const address = app.server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : input.port;
-  return { url: `http://${input.host.includes(':') ? `[${input.host}]` : input.host}:${port}`, close };
+  return { url: baseUrl(app, input.host), close };
 }
 
 /** @throws DataError where it cannot be written. A log that fails later, as on a full disk, ends no service: a rollout then sees no data. */
@@ -141,8 +138,7 @@ async function createApp(
   const digests = { champion: models.champion.opened.sha256, candidate: models.candidate.opened.sha256 };
 
   readJsonBodies(app);
-  app.get('/v2', () => ({ name: 'contender', version, extensions: ['binary_tensor_data'] }));
-  app.get('/v2/health/live', () => ({ live: true }));
+  commonEndpoints(app);
   app.get('/v2/health/ready', () => ({ ready: true }));
   const { inputs, outputs } = models.champion;
   const metadata = { name: modelName, platform: 'onnxruntime_onnx', inputs, outputs };
@@ -195,7 +191,6 @@ async function createApp(
       .header('x-next-offset', String(offset + part.length))
       .send(part);
   });
-  app.setNotFoundHandler((request, reply) => refuse(reply, 404, `No such endpoint: ${request.method} ${request.url}`));
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
     refuse(reply, error.statusCode ?? (error instanceof RequestError ? 400 : 500), error.message),
   );
@@ -216,8 +211,8 @@ async function createApp(
       reply.header('x-request-id', id).header('x-contender-version', `${arm}; sha256=${digests[arm].slice(0, 12)}`);
     };
     try {
-      const { answer, said } = await answerFor(models[arm], request);
-      finish(200, said);
+      const { answer, all } = await answerFor(models[arm], request);
+      finish(200, answerOfOne(all));
       return reply.headers(answer.headers).send(answer.body);
     } catch (error) {
       const status = error instanceof RequestError ? 400 : 500;
@@ -227,15 +222,8 @@ async function createApp(
     }
   }
 
-  async function answerFor(
-    model: ServedModel,
-    { body, headers }: FastifyRequest,
-  ): Promise<{ answer: Answer; said: object }> {
-    const { id, inputs: asked, outputs: named } = readInferRequest(body, model);
-    const all = await model.infer(asked);
-    const tensors = named === null ? all : all.filter(({ name }) => named.includes(name));
-    const answer = await tensorAnswer(body, headers['accept-encoding'], { model: modelName, tensors, id });
-    return { answer, said: answerOfOne(all) };
+  function answerFor(model: ServedModel, { body, headers }: FastifyRequest): ReturnType<typeof inferenceOf> {
+    return inferenceOf({ name: modelName, model }, body, headers['accept-encoding']);
   }
 
   async function answerOf(model: ServedModel, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -267,10 +255,6 @@ function answerOfOne(tensors: readonly Tensor[]): { score?: number; label?: stri
     ...(typeof score === 'number' && Number.isFinite(score) ? { score } : {}),
     ...(typeof told === 'number' || typeof told === 'string' || typeof told === 'boolean' ? { label: told } : {}),
   };
-}
-
-function refuse(reply: FastifyReply, status: number, message: string): FastifyReply {
-  return reply.code(status).send({ error: message });
 }
 
 function readWeight(body: unknown): (SplitWeight & { from?: number }) | string {

@@ -1,7 +1,7 @@
 import type { Behaviour } from './schema.ts';
 import { defaults } from '../../config/index.ts';
 import { ConfigError } from '../../errors.ts';
-import type { Check } from '../../evidence/index.ts';
+import { reported, type Check } from '../../evidence/index.ts';
 import { absentCheck, limitCheck } from './limit.ts';
 import { meanBounds } from '../../statistics/log-ratio.ts';
 import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
@@ -87,15 +87,8 @@ export async function judgeImportance(
     (comparable && appeared.length > 0 ? `; new to the candidate: ${listed(names(appeared))}` : '') +
     (comparable && disappeared.length > 0 ? `; no longer used: ${listed(names(disappeared))}` : '') +
     (left > 0 ? `; ${left} features were not permuted` : '');
-  const advice: Check = {
-    id: 'behaviour/importance',
-    title: 'Permutation importance',
-    verdict: 'pass',
-    severity: 'info',
-    message: `${finding}.`,
-    observed: names(sorted.slice(0, 3)).join(', '),
-    required: null,
-  };
+  const most = names(sorted.slice(0, 3)).join(', ');
+  const advice = reported('behaviour/importance', 'Permutation importance', `${finding}.`, most);
   if (settings.max_shift === undefined) return { checks: [advice], details: { importance: details } };
   const title = 'Importance that moved to other features';
   const reason = 'the champion does not answer, or uses no feature that could be shown';

@@ -1,5 +1,5 @@
 import { quantityOf, shareOf } from '../../config/quantity.ts';
-import type { Check } from '../../evidence/index.ts';
+import { reported, type Check } from '../../evidence/index.ts';
 import type { Perturbation } from '../../model/perturbation.ts';
 import { changedDecisions, type Bounds, type Scored } from '../../model/scorer.ts';
 import { absentCheck, limitCheck } from './limit.ts';
@@ -179,15 +179,8 @@ function checksOf(
       : ` (excess ${lossText(scorer, excess.value)}, bounds ${lossText(scorer, excess.lower)} to ${lossText(scorer, excess.upper)})`;
   const finding = `${lost}${against}${bounds}`;
   if (margin === undefined || champion === null) {
-    checks.push({
-      id: `behaviour/${id}`,
-      title: change.title,
-      verdict: 'pass',
-      severity: 'info',
-      message: `${finding}.`,
-      observed: Number(mine.loss.toPrecision(6)),
-      required: null,
-    });
+    const observed = Number(mine.loss.toPrecision(6));
+    checks.push(reported(`behaviour/${id}`, change.title, `${finding}.`, observed));
     if (margin !== undefined)
       checks.push(absentCheck(`${id}-margin`, `${change.title} against the champion`, absence, severity));
   } else if (theirs?.kind === 'fault') {

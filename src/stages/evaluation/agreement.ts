@@ -4,7 +4,7 @@ import type { SliceRows } from './slices.ts';
 import { mcnemar } from './statistics/mcnemar.ts';
 
 /** Rows that the models decide differently. */
-interface Changes {
+export interface Changes {
   rows: number;
   changed: number;
   /** Of the changed: right now and not before; right before and not now. Of several wrong classes a row may change to another. */

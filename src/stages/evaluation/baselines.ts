@@ -20,9 +20,14 @@ export function baselines(sample: Sample, metric: Metric, seed: number): Baselin
   if (sample.queries !== undefined) {
     const random = randomFrom(seed);
     const scores = Float64Array.from({ length: sample.rows }, () => random.uniform());
-    return [{ name: 'a random order', outputs: { scores, probabilities: false, decisions: null } }];
+    return [baseline('a random order', scores)];
   }
   return sample.classes === 0 ? valueBaselines(sample, metric) : classBaselines(sample, metric, seed);
+}
+
+/** What decides tells probabilities. */
+function baseline(name: string, scores: Float64Array, decisions: Int32Array | null = null): Baseline {
+  return { name, outputs: { scores, probabilities: decisions !== null, decisions } };
 }
 
 /** The mean, the median, and the quantile that the metric likes best. */
@@ -42,18 +47,12 @@ function valueBaselines(sample: Sample, metric: Metric): Baseline[] {
     }
     return values;
   };
-  const constant = (value: number): Outputs => ({
-    scores: new Float64Array(rows).fill(value),
-    probabilities: false,
-    decisions: null,
-  });
-  const tried = [...new Set(quantilesOf(quantiles))].map((value) => ({
-    name: `the constant ${Number(value.toPrecision(4))}`,
-    outputs: constant(value),
-  }));
+  const constant = (value: number, name = `the constant ${Number(value.toPrecision(4))}`): Baseline =>
+    baseline(name, new Float64Array(rows).fill(value));
+  const tried = [...new Set(quantilesOf(quantiles))].map((value) => constant(value));
   return [
-    { name: 'the mean', outputs: constant(mean) },
-    ...quantilesOf(2).map((median) => ({ name: 'the median', outputs: constant(median) })),
+    constant(mean, 'the mean'),
+    ...quantilesOf(2).map((median) => constant(median, 'the median')),
     ...best(tried, sample, metric),
   ];
 }
@@ -70,11 +69,7 @@ function classBaselines(sample: Sample, metric: Metric, seed: number): Baseline[
   const width = classes === 2 ? 1 : classes;
   const prior = classes === 2 ? Float64Array.of(shares[1] as number) : shares;
   const scores = Float64Array.from({ length: rows * width }, (_, index) => prior[index % width] as number);
-  const always = (label: number): Outputs => ({
-    scores,
-    probabilities: true,
-    decisions: new Int32Array(rows).fill(label),
-  });
+  const always = (label: number, name: string): Baseline => baseline(name, scores, new Int32Array(rows).fill(label));
   const random = randomFrom(seed);
   const drawn = Int32Array.from({ length: rows }, () => {
     let left = random.uniform();
@@ -86,14 +81,13 @@ function classBaselines(sample: Sample, metric: Metric, seed: number): Baseline[
     if (width === 1) certain[row] = drawn[row] as number;
     else certain[row * width + (drawn[row] as number)] = 1;
   }
-  const tried = byShare.slice(1, mostConstants).map((label) => ({
-    name: `class ${JSON.stringify(sample.names?.[label] ?? String(label))} for every row`,
-    outputs: always(label),
-  }));
+  const tried = byShare
+    .slice(1, mostConstants)
+    .map((label) => always(label, `class ${JSON.stringify(sample.names?.[label] ?? String(label))} for every row`));
   return [
-    { name: 'the majority class', outputs: always(majority) },
+    always(majority, 'the majority class'),
     ...best(tried, sample, metric),
-    { name: 'random guesses by class frequency', outputs: { scores: certain, probabilities: true, decisions: drawn } },
+    baseline('random guesses by class frequency', certain, drawn),
   ];
 }
 
@@ -111,16 +105,10 @@ function labelBaselines({ rows, truth, weights }: Sample, labels: number, seed: 
   const scores = Float64Array.from(truth, (_, at) => shareAt(at));
   const most = Int32Array.from(truth, (_, at) => (shareAt(at) > 0.5 ? 1 : 0));
   return [
-    { name: 'what most rows have of each label', outputs: { scores, probabilities: true, decisions: most } },
+    baseline('what most rows have of each label', scores, most),
     // F1 rewards giving what is rare to everyone.
-    {
-      name: 'every label for every row',
-      outputs: { scores, probabilities: true, decisions: new Int32Array(truth.length).fill(1) },
-    },
-    {
-      name: 'a draw by label frequency',
-      outputs: { scores: Float64Array.from(drawn), probabilities: true, decisions: drawn },
-    },
+    baseline('every label for every row', scores, new Int32Array(truth.length).fill(1)),
+    baseline('a draw by label frequency', Float64Array.from(drawn), drawn),
   ];
 }
 

@@ -2,6 +2,7 @@ import { lossInMargins, type Comparison, type Evidence } from '../../evidence/in
 import { metricName } from '../../report/numbers.ts';
 import { codeCell, numberCell, textCell, type Section } from '../../report/section.ts';
 import { count, counted } from '../../wording.ts';
+import type { Changes } from './agreement.ts';
 
 const shownRows = 30;
 /** Margins at which a colour is as strong as it gets. */
@@ -47,21 +48,14 @@ export function heatMap({ checks }: Evidence): Section {
 
 type Sliced = Comparison & { slice: string };
 
-interface Churn {
-  rows: number;
-  changed: number;
-  fixed: number;
-  broken: number;
-  slices: Churn[];
-  slice: string;
-}
+type Churn = Changes & { slices: Churn[]; slice: string };
 
 /** How many rows the candidate decides otherwise than the champion, slice by slice. Details are plain JSON of any form. */
 export function changedDecisions({ details }: Evidence): Section {
   const { changed, fixed, broken, rows, slices } = (details['churn'] ?? {}) as Partial<Churn>;
-  const title = 'Decisions that change';
+  const shared = { title: 'Decisions that change', collapsed: true, importance: 2 };
   if (![changed, fixed, broken, rows].every((each) => typeof each === 'number') || !Array.isArray(slices)) {
-    return { title, columns: [], rows: [], collapsed: true, importance: 2 };
+    return { ...shared, columns: [], rows: [] };
   }
   const listed = slices
     .filter(isChurn)
@@ -70,7 +64,7 @@ export function changedDecisions({ details }: Evidence): Section {
   const points = (value: (each: Churn) => number): { x: string; y: number }[] =>
     listed.map((each) => ({ x: each.slice, y: value(each) }));
   return {
-    title,
+    ...shared,
     text: [
       `${count(changed ?? 0)} of ${counted(rows ?? 0, 'rows')} are decided differently: the candidate breaks ${count(broken ?? 0)} that were right and fixes ${count(fixed ?? 0)} that were wrong. changed-rows.csv in the output folder lists them.`,
     ],
@@ -95,8 +89,6 @@ export function changedDecisions({ details }: Evidence): Section {
               repeatsTable: true,
             },
           ],
-    collapsed: true,
-    importance: 2,
   };
 }
 
@@ -156,15 +148,15 @@ interface Doubt {
 
 /** Rows whose label both models contradict: advice to whoever labels, which decides nothing. Details are plain JSON of any form. */
 export function doubtfulLabels({ details }: Evidence): Section {
-  const title = 'Labels that both models contradict';
+  const shared = { title: 'Labels that both models contradict', collapsed: true, importance: 3 };
   const { rows, expected, listed } = (details['doubtfulLabels'] ?? {}) as Record<string, unknown>;
   if (typeof rows !== 'number' || typeof expected !== 'number' || !Array.isArray(listed)) {
-    return { title, columns: [], rows: [], collapsed: true, importance: 3 };
+    return { ...shared, columns: [], rows: [] };
   }
   const doubts = listed.filter(isDoubt);
   const more = rows > doubts.length ? `; the surest ${count(doubts.length)} are in the evidence` : '';
   return {
-    title,
+    ...shared,
     text: [
       `${counted(rows, 'rows')}${more}. If every label were right, about ${count(Math.round(expected))} would be expected. ${rows > expected ? 'Some of these labels may be wrong: look at them again.' : 'That is no sign of wrong labels.'}`,
     ],
@@ -178,8 +170,6 @@ export function doubtfulLabels({ details }: Evidence): Section {
         numberCell(champion.toFixed(3)),
         numberCell(candidate.toFixed(3)),
       ]),
-    collapsed: true,
-    importance: 3,
   };
 }
 

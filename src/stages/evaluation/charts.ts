@@ -37,11 +37,8 @@ function rankCurve(details: Details): Chart {
 }
 
 function precisionCurve(details: Details): Chart {
-  const series = curves(
-    details,
-    ({ precision, recall }) => ({ x: recall, y: precision }),
-    ({ precision, recall }) => ({ x: recall, y: precision }),
-  );
+  const place = ({ precision, recall }: Pick<Decided, 'precision' | 'recall'>) => ({ x: recall, y: precision });
+  const series = curves(details, place, place);
   return {
     kind: 'line',
     title: 'Precision and recall',
@@ -111,7 +108,7 @@ function noteOf(series: readonly Series[]): { note?: string } {
 
 type Details = Record<string, unknown>;
 type Decided = Record<'recall' | 'specificity' | 'precision', number>;
-type Point = { falsePositiveRate: number; recall: number; precision: number };
+type Point = Record<'falsePositiveRate' | 'recall' | 'precision', number>;
 
 function curves(
   details: Details,

@@ -4,7 +4,7 @@ import type { Policy, Slice } from './schema.ts';
 import { readColumns, requireColumns, type ColumnVectors, type TextColumn } from '../../data/dataset.ts';
 import { idsOfRows } from '../../data/row-ids.ts';
 import { ConfigError, DataError, MismatchError } from '../../errors.ts';
-import type { Check } from '../../evidence/check.ts';
+import { reported, type Check } from '../../evidence/check.ts';
 import { identityOf } from '../../evidence/decision.ts';
 import type { Log } from '../../log.ts';
 import type { Artifact } from '../../evidence/evidence.ts';
@@ -549,27 +549,13 @@ function unusable(name: string, said: Pick<Check, 'title' | 'verdict'>, what: st
 /** The best of many looks better than it is: how many there were, and what that costs, is said. */
 function selectionCheck({ places, alpha }: Selection, metric: string): Check {
   const judged = places.filter(({ value }) => value !== null).length;
-  return {
-    id: 'evaluation/selection',
-    title: 'Choice of the candidate',
-    verdict: 'pass',
-    severity: 'info',
-    message: `Chosen among ${places.length} candidates by ${metric}${judged < places.length ? `, ${places.length - judged} of which could not be judged` : ''}: so that the choice makes nobody pass, its tests are at alpha ${Number(alpha.toPrecision(3))}, the policy's divided by ${places.length}.`,
-    observed: places.length,
-    required: null,
-  };
+  const message = `Chosen among ${places.length} candidates by ${metric}${judged < places.length ? `, ${places.length - judged} of which could not be judged` : ''}: so that the choice makes nobody pass, its tests are at alpha ${Number(alpha.toPrecision(3))}, the policy's divided by ${places.length}.`;
+  return reported('evaluation/selection', 'Choice of the candidate', message, places.length);
 }
 
 function sameModel(artifact: Artifact): Check {
-  return {
-    id: 'evaluation/same-model',
-    title: 'Same model',
-    verdict: 'pass',
-    severity: 'info',
-    message: `The candidate is the champion, byte for byte (sha256 ${artifact.sha256.slice(0, 12)}): there is nothing to compare.`,
-    observed: artifact.sha256,
-    required: 'another model',
-  };
+  const message = `The candidate is the champion, byte for byte (sha256 ${artifact.sha256.slice(0, 12)}): there is nothing to compare.`;
+  return { ...reported('evaluation/same-model', 'Same model', message, artifact.sha256), required: 'another model' };
 }
 
 function labelChecks(sample: Sample, labels: Labels): Check[] {

@@ -1,5 +1,5 @@
 import type { Task } from '../../config/schema.ts';
-import type { Check, Verdict } from '../../evidence/check.ts';
+import { reported, type Check, type Verdict } from '../../evidence/check.ts';
 import { capitalised } from '../../wording.ts';
 import type { Baseline } from './baselines.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
@@ -16,15 +16,12 @@ import { deltaText, valueText, verdictOf } from '../comparison.ts';
  */
 export function firstModelChecks(gate: Gate, allowed: boolean, rivals: readonly Baseline[]): Check[] {
   return [
-    {
-      id: 'evaluation/first-model',
-      title: 'First model',
-      verdict: 'pass',
-      severity: 'info',
-      message: `There is no champion yet: the candidate is compared with its floors and with baselines that use no features${allowed ? '' : '; the policy does not allow a first model (allow_first)'}.`,
-      observed: 'no champion',
-      required: null,
-    },
+    reported(
+      'evaluation/first-model',
+      'First model',
+      `There is no champion yet: the candidate is compared with its floors and with baselines that use no features${allowed ? '' : '; the policy does not allow a first model (allow_first)'}.`,
+      'no champion',
+    ),
     sanityBaseline(gate, rivals),
   ];
 }

@@ -1,5 +1,5 @@
 import { classPosition, classText } from '../../data/class-text.ts';
-import type { Check } from '../../evidence/check.ts';
+import { reported, type Check } from '../../evidence/check.ts';
 import { unknownText } from '../../model/known-values.ts';
 import type { PredictionResult, Predictions } from '../../model/predictions.ts';
 import { listed, type Labels } from './labels.ts';
@@ -124,14 +124,11 @@ function ties(sample: Sample, sides: Parameters<typeof readingChecks>[2]): Check
     sample.labels !== undefined || sample.classes === 2 ? 'exactly at the threshold' : 'tied for the highest score';
   const of = sample.rows * (sample.labels ?? 1);
   return [
-    {
-      id: 'evaluation/ties',
-      title: "Ties decided by the model's own labels",
-      verdict: 'pass',
-      severity: 'info',
-      message: `${tied.map((side) => `${side.tied} of ${of} decisions of the ${side.role}`).join(' and ')} are ${what}: the model's own label decides them.`,
-      observed: sides.candidate?.tied ?? 0,
-      required: null,
-    },
+    reported(
+      'evaluation/ties',
+      "Ties decided by the model's own labels",
+      `${tied.map((side) => `${side.tied} of ${of} decisions of the ${side.role}`).join(' and ')} are ${what}: the model's own label decides them.`,
+      sides.candidate?.tied ?? 0,
+    ),
   ];
 }

@@ -1,4 +1,4 @@
-import type { Check } from '../../evidence/index.ts';
+import { reported, type Check } from '../../evidence/index.ts';
 import { rampUp, stepUp, type BreakingPoint } from './breaking.ts';
 import { searchCapacity, type Capacity } from './capacity.ts';
 import { capacityCheck } from './capacity-check.ts';
@@ -154,19 +154,11 @@ function meanLatencyAt({ tried, met }: BreakingPoint): number {
 function sizingCheck({ perReplica, replicas, concurrency, costPerMillion }: Sizing, target: number): Check {
   const number = (value: number): string => Number(value.toPrecision(3)).toLocaleString('en-US');
   const cost = costPerMillion === null ? '' : `; a million requests cost ${number(costPerMillion)}`;
-  return {
-    id: 'load/replicas',
-    title: 'Replicas for the target rate',
-    verdict: 'pass',
-    severity: 'info',
-    message: `${number(target)}/s take ${replicas} replicas of ${number(perReplica)}/s each, with ${number(concurrency)} requests in flight in each${cost}`,
-    observed: replicas,
-    required: null,
-    unit: 'replicas',
-  };
+  const message = `${number(target)}/s take ${replicas} replicas of ${number(perReplica)}/s each, with ${number(concurrency)} requests in flight in each${cost}`;
+  return { ...reported('load/replicas', 'Replicas for the target rate', message, replicas), unit: 'replicas' };
 }
 
-const reported = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
+const kept = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 
 function windowDetails(result: WindowResult, findings: WindowFindings): Record<string, unknown> {
   const sorted = result.latency.toSorted();
@@ -184,7 +176,7 @@ function windowDetails(result: WindowResult, findings: WindowFindings): Record<s
     resent: result.resent,
     connections: result.opened,
     percentiles: [
-      ...reported.map((p) => ({ p, ms: percentile(sorted, p) })),
+      ...kept.map((p) => ({ p, ms: percentile(sorted, p) })),
       { p: 1, ms: sorted.at(-1) ?? Number.NaN },
     ].filter(({ ms }) => Number.isFinite(ms)),
     histogram: histogram(result.latency),

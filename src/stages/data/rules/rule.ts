@@ -2,6 +2,7 @@ import type { Columns } from '../../../config/schema.ts';
 import { rowsFrom, type Dataset } from '../../../data/dataset.ts';
 import type { Check } from '../../../evidence/check.ts';
 import { checkId } from '../check-id.ts';
+import type { Violation } from '../judge.ts';
 import { rowsOf, showColumn, showValue } from '../show.ts';
 import { allowedRows } from '../table-rules.ts';
 import { count } from '../../../wording.ts';
@@ -15,19 +16,11 @@ export interface RuleContext {
 }
 
 /** A row that breaks a rule. */
-export interface BrokenRow {
+export type BrokenRow = Omit<Violation, 'row' | 'value'> & {
   /** 1-based; null: the rule does not say which. */
   row: number | null;
-  /** What tells the row apart, where that is known; null: nothing does. */
-  id?: string | null;
-  /** Of formats where a line is a row. */
-  line?: number;
-  file?: string;
-  column: string | null;
-  rule: string;
   value: string | null;
-  message: string;
-}
+};
 
 export interface RuleOutcome {
   check: Check;
