@@ -95,7 +95,7 @@ async function lookAtFile(tell: Findings, name: string, full: string, path: stri
       name,
       size > large ? 'note' : 'ok',
       `${path}, ${sizeText(size)}`,
-      size > large ? 'Reading it takes time and disk: see contender predict --shard, and docs/profile.md' : undefined,
+      'Reading it takes time and disk: see contender predict --shard, and docs/profile.md',
     );
   } catch (error) {
     if (isAbsent(error)) {

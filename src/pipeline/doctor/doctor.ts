@@ -4,19 +4,18 @@ import type { Config } from '../../config/index.ts';
 import { ConfigError } from '../../errors.ts';
 import { textCell, type Section } from '../../report/section.ts';
 import { loadConfig } from '../configuration.ts';
-import { openWorkspace, type GitHubAccess, type WorkspaceInput } from '../workspace.ts';
+import { openWorkspace } from '../workspace.ts';
 import { lookAtClone, lookAtRegistry } from './clone.ts';
 import { lookAtFiles } from './configured.ts';
-import { collect, tellFault, type Finding } from './finding.ts';
+import { collect, tellFault, type DoctorInput, type Finding } from './finding.ts';
 import { lookAtGitHub } from './github.ts';
 import { lookAtMachine } from './machine.ts';
 
-export type { Finding } from './finding.ts';
-
-export type DoctorInput = Pick<WorkspaceInput, 'root' | 'config' | 'out' | 'log' | 'signal'> & { github: GitHubAccess };
+export type { DoctorInput, Finding } from './finding.ts';
 
 /** Look at all that a gate needs, and change nothing: machine, clone, configuration, and GitHub where there is a token. */
-export async function diagnose({ root, config: path, out, github, log, signal }: DoctorInput): Promise<Finding[]> {
+export async function diagnose(input: DoctorInput): Promise<Finding[]> {
+  const { root, config: path } = input;
   const findings: Finding[] = [];
   const tell = collect('configuration', findings);
   const config = await loadConfig(resolve(root, path), path).catch((error: unknown): null => {
@@ -37,8 +36,8 @@ export async function diagnose({ root, config: path, out, github, log, signal }:
     config === null ? null : await realpath(resolve(root, path)),
     config,
   );
-  if (config !== null) await lookAtRegistryOf(clone, { root, config: path, out, github, log, signal }, config);
-  await lookAtGitHub(collect('GitHub', findings), { access: github, origin, config, log, signal });
+  if (config !== null) await lookAtRegistryOf(clone, input, config);
+  await lookAtGitHub(collect('GitHub', findings), input, origin, config);
   return findings;
 }
 

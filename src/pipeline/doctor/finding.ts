@@ -1,5 +1,8 @@
 import { mendable } from '../../errors.ts';
 import { oneLine } from '../../report/escape.ts';
+import type { GitHubAccess, WorkspaceInput } from '../workspace.ts';
+
+export type DoctorInput = Pick<WorkspaceInput, 'root' | 'config' | 'out' | 'log' | 'signal'> & { github: GitHubAccess };
 
 /** What was looked at, and what to do about it. */
 export interface Finding {
@@ -13,6 +16,7 @@ export interface Finding {
   remedy?: string;
 }
 
+/** @param remedy what to do, where it is not ok */
 export type Findings = (name: string, status: Finding['status'], found: string, remedy?: string) => void;
 
 export function collect(area: Finding['area'], into: Finding[]): Findings {
@@ -22,7 +26,7 @@ export function collect(area: Finding['area'], into: Finding[]): Findings {
       name,
       status,
       found: oneLine(found, 500),
-      ...(remedy === undefined ? {} : { remedy: oneLine(remedy, 500) }),
+      ...(remedy === undefined || status === 'ok' ? {} : { remedy: oneLine(remedy, 500) }),
     });
   };
 }

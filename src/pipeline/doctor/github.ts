@@ -1,9 +1,7 @@
 import { defaults, type Config } from '../../config/index.ts';
 import { GitHubError } from '../../errors.ts';
 import { openGitHub, type GitHub } from '../../github/client.ts';
-import type { Log } from '../../log.ts';
-import type { GitHubAccess } from '../workspace.ts';
-import { tellFault, type Findings } from './finding.ts';
+import { tellFault, type DoctorInput, type Findings } from './finding.ts';
 
 const howToGive =
   'Set GITHUB_TOKEN (such as: GITHUB_TOKEN=$(gh auth token) contender doctor) and GITHUB_REPOSITORY=owner/name';
@@ -11,19 +9,9 @@ const howToGive =
 /** What the token may do, and what rules of the repository are in the way. Only GET requests are made. */
 export async function lookAtGitHub(
   tell: Findings,
-  {
-    access,
-    origin,
-    config,
-    log,
-    signal,
-  }: {
-    access: GitHubAccess;
-    origin: string | undefined;
-    config: Config | null;
-    log: Log;
-    signal: AbortSignal | undefined;
-  },
+  { github: access, log, signal }: Pick<DoctorInput, 'github' | 'log' | 'signal'>,
+  origin: string | undefined,
+  config: Config | null,
 ): Promise<void> {
   const repository = access.repository ?? repositoryOf(origin);
   const needed = config?.registry?.store === 'github';

@@ -14,19 +14,11 @@ const gibibyte = 1024 ** 3;
 /** Node, git, the engines that run models and read data, Docker where it is asked for, disk and memory. @param root where files are written */
 export async function lookAtMachine(tell: Findings, root: string, config: Config | null): Promise<void> {
   const node = process.versions.node;
-  tell(
-    'Node',
-    gte(node, leastNode) ? 'ok' : 'problem',
-    `${node} on ${process.platform} ${process.arch}`,
-    gte(node, leastNode) ? undefined : `Install Node ${leastNode} or later`,
-  );
+  const platform = `${node} on ${process.platform} ${process.arch}`;
+  tell('Node', gte(node, leastNode) ? 'ok' : 'problem', platform, `Install Node ${leastNode} or later`);
   await lookAtGit(tell);
-  await lookAtEngine(tell, 'onnxruntime', async () => {
-    await import('onnxruntime-node');
-  });
-  await lookAtEngine(tell, 'DuckDB', async () => {
-    await import('@duckdb/node-api');
-  });
+  await lookAtEngine(tell, 'onnxruntime', () => import('onnxruntime-node'));
+  await lookAtEngine(tell, 'DuckDB', () => import('@duckdb/node-api'));
   await lookAtDocker(tell, config);
   for (const folder of new Set([root, tmpdir()])) await lookAtDisk(tell, folder);
   const memory = totalmem() / gibibyte;
@@ -34,9 +26,7 @@ export async function lookAtMachine(tell: Findings, root: string, config: Config
     'Memory',
     memory >= 2 ? 'ok' : 'note',
     `${memory.toFixed(1)} GiB`,
-    memory >= 2
-      ? undefined
-      : 'Large models and tables need more; limits.memory of contender.yml keeps a model within bounds',
+    'Large models and tables need more; limits.memory of contender.yml keeps a model within bounds',
   );
 }
 
@@ -45,13 +35,13 @@ async function lookAtGit(tell: Findings): Promise<void> {
     const said = (await runGit('.', ['--version'])).stdout.toString('utf8').trim();
     const version = /\d+\.\d+(?:\.\d+)?/u.exec(said)?.[0] ?? '0.0';
     const enough = gte(version.split('.').length === 2 ? `${version}.0` : version, leastGit);
-    tell('git', enough ? 'ok' : 'problem', version, enough ? undefined : `Install git ${leastGit} or later`);
+    tell('git', enough ? 'ok' : 'problem', version, `Install git ${leastGit} or later`);
   } catch (error) {
     tellFault(tell, 'git', error);
   }
 }
 
-async function lookAtEngine(tell: Findings, name: string, load: () => Promise<void>): Promise<void> {
+async function lookAtEngine(tell: Findings, name: string, load: () => Promise<unknown>): Promise<void> {
   try {
     await load();
     tell(name, 'ok', 'loads on this machine');
@@ -91,6 +81,6 @@ async function lookAtDisk(tell: Findings, folder: string): Promise<void> {
     'Disk',
     free >= 2 ? 'ok' : free >= 0.2 ? 'note' : 'problem',
     `${free.toFixed(1)} GiB free at ${folder}`,
-    free >= 2 ? undefined : 'Free some space: models and tables are copied into temporary files (TMPDIR)',
+    'Free some space: models and tables are copied into temporary files (TMPDIR)',
   );
 }

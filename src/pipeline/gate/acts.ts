@@ -222,13 +222,10 @@ async function perform(
       : planned.outcome === 'no-change' && planned.action === 'rollback'
         ? 'no-change'
         : 'not-recorded';
-    const result: PromoteResult = { decision: planned, evidence: [], status, commit: null, tags: [] };
-    return isRecorded(planned)
-      ? {
-          ...result,
-          ...(await overtaken(registry, workspace.model, { status: 'already-recorded', decision: planned })),
-        }
-      : result;
+    const newer = isRecorded(planned)
+      ? await overtaken(registry, workspace.model, { status: 'already-recorded', decision: planned })
+      : {};
+    return { decision: planned, evidence: [], status, commit: null, tags: [], ...newer };
   }
   const recorded = await registry.record({
     model: workspace.model,

@@ -209,18 +209,21 @@ function areasInterval(
   return fewInterval(delta, effects, { enough: 10 }) ?? normalInterval(delta, standardError, 'delong');
 }
 
-/** Rows gained and lost among those that count. */
-export function pairedCounts(champion: Int8Array, candidate: Int8Array): PairedCounts {
-  let gained = 0;
-  let lost = 0;
-  let rows = 0;
+/** Rows gained and lost among those that count, or what they weigh. */
+export function pairedCounts(
+  champion: Int8Array,
+  candidate: Int8Array,
+  weights: Float64Array | null = null,
+): PairedCounts {
+  let [gained, lost, rows] = [0, 0, 0];
   for (let row = 0; row < champion.length; row += 1) {
     const before = champion[row] as number;
     if (before < 0) continue;
-    rows += 1;
+    const weight = weights === null ? 1 : (weights[row] as number);
+    rows += weight;
     if (before === candidate[row]) continue;
-    if (before === 0) gained += 1;
-    else lost += 1;
+    if (before === 0) gained += weight;
+    else lost += weight;
   }
   return { gained, lost, rows };
 }
@@ -409,24 +412,15 @@ function weighedCounts(
   candidate: Int8Array,
   { differences, weights: masses }: PairedRatio,
 ): PairedCounts {
-  let [gained, lost, rows, rowSquares] = [0, 0, 0, 0];
-  for (let row = 0; row < sample.rows; row += 1) {
-    const before = champion[row] as number;
-    if (before < 0) continue;
-    const weight = sample.weights === null ? 1 : (sample.weights[row] as number);
-    rows += weight;
-    if (before === candidate[row]) continue;
-    rowSquares += weight * weight;
-    if (before === 0) gained += weight;
-    else lost += weight;
-  }
+  const { gained, lost, rows } = pairedCounts(champion, candidate, sample.weights);
+  const squared = pairedCounts(champion, candidate, sample.weights?.map((weight) => weight * weight) ?? null);
   const squaresOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value * value, 0);
   const unit = masses === null ? 1 : squaresOf(masses) / rows;
   const flipped = gained + lost;
   const differing = differences.reduce((count, difference) => (difference === 0 ? count : count + 1), 0);
   const unseen = Math.min(1, (fewDiffering / differing) ** 2);
   const together = (squaresOf(differences) + unseen * unit * unit) / (flipped + unseen * unit);
-  const weight = flipped > 0 ? Math.max(together, rowSquares / flipped) : together;
+  const weight = flipped > 0 ? Math.max(together, (squared.gained + squared.lost) / flipped) : together;
   return { gained: gained / weight, lost: lost / weight, rows: rows / weight };
 }
 
