@@ -5,7 +5,7 @@ import { reading, rowsFrom, type Dataset, type DatasetColumn } from '../../data/
 import { idsOfRows } from '../../data/row-ids.ts';
 import { readingOfTimes, timeText } from '../../data/times.ts';
 import { copyRows, inWorkspace } from '../../data/workspace.ts';
-import type { Check } from '../../evidence/check.ts';
+import { reported, type Check } from '../../evidence/check.ts';
 import type { StageContext } from '../stage.ts';
 import type { Leakage } from './schema.ts';
 import { alike, likenessOf, mayBeEqual, requestOf } from './same-cells.ts';
@@ -154,26 +154,37 @@ async function timeCheck(
     evaluation,
     `count(*) filter (time <= ${limit})::double, count(time)::double, min(time)`,
   );
-  const check = {
-    id: 'data/leakage/time',
-    title: 'Rows of the evaluation data that are not later than the reference data',
-    severity,
-    required: 0,
-    limit: 'at most' as const,
-    unit: 'rows',
-  };
-  if (typeof newest !== 'number' || Number(all) === 0) {
-    const message = `there is no time in ${showColumn(column)} of one of the datasets`;
-    return { ...check, verdict: 'inconclusive', observed: null, message, location: { file: evaluation.uri } };
-  }
-  const fails = Number(early) > 0;
-  return {
-    ...check,
-    verdict: fails ? 'fail' : 'pass',
-    message: `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${timeText(newest)}, the newest of the reference data; the first is of ${timeText(Number(first))}`,
-    observed: Number(early),
-    ...(fails ? { location: { file: evaluation.uri } } : {}),
-  };
+  const title = 'Rows of the evaluation data that are not later than the reference data';
+  const check = { id: 'data/leakage/time', title, severity };
+  if (typeof newest !== 'number' || Number(all) === 0)
+    return atMostRows(evaluation, check, null, 0, `there is no time in ${showColumn(column)} of one of the datasets`);
+  const message = `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${timeText(newest)}, the newest of the reference data; the first is of ${timeText(Number(first))}`;
+  return atMostRows(evaluation, check, Number(early), 0, message);
+}
+
+/** @param observed null: it cannot be told */
+function atMostRows(
+  { uri }: Dataset,
+  of: Pick<Check, 'id' | 'title' | 'severity'>,
+  observed: number | null,
+  most: number,
+  message: string,
+): Check {
+  const verdict = observed === null ? 'inconclusive' : observed > most ? 'fail' : 'pass';
+  const limited = { ...of, verdict, message, observed, required: most, limit: 'at most', unit: 'rows' } as const;
+  return verdict === 'pass' ? limited : { ...limited, location: { file: uri } };
+}
+
+/** @param most undefined: any number of rows is allowed */
+function limitedRows(
+  dataset: Dataset,
+  of: Pick<Check, 'id' | 'title' | 'severity'>,
+  observed: number,
+  most: number | undefined,
+  said: string,
+): Check {
+  if (most === undefined) return reported(of.id, of.title, said, observed);
+  return atMostRows(dataset, of, observed, most, `${said}; at most ${count(most)} allowed`);
 }
 
 /** Rows without what tells them apart by construction. */
@@ -307,18 +318,9 @@ function nearCheck(
   { near, sameFeatures }: Overlap,
   { max_near_duplicate_rows: most, severity = 'warn' }: Leakage,
 ): Check {
-  const fails = most !== undefined && near > most;
-  return {
-    id: 'data/leakage/near-duplicates',
-    title: 'Rows of the evaluation data that nearly stand in the reference data',
-    verdict: fails ? 'fail' : 'pass',
-    severity: most === undefined ? 'info' : severity,
-    message: `${count(near)} of ${rowsOf(evaluation.rows)} have the features of a row of the reference data but for case, marks and the fourth digit of numbers, ${count(sameFeatures)} of them exactly${most === undefined ? '' : `; at most ${count(most)} allowed`}`,
-    observed: near,
-    required: most ?? null,
-    ...(most === undefined ? {} : { limit: 'at most' as const, unit: 'rows' }),
-    ...(fails ? { location: { file: evaluation.uri } } : {}),
-  };
+  const title = 'Rows of the evaluation data that nearly stand in the reference data';
+  const said = `${count(near)} of ${rowsOf(evaluation.rows)} have the features of a row of the reference data but for case, marks and the fourth digit of numbers, ${count(sameFeatures)} of them exactly`;
+  return limitedRows(evaluation, { id: 'data/leakage/near-duplicates', title, severity }, near, most, said);
 }
 
 function overlapCheck(
@@ -335,59 +337,27 @@ function overlapCheck(
     reference === undefined || reference.repeated === 0
       ? ''
       : `; in the reference data alone ${count(reference.repeated)} of ${rowsOf(reference.rows)} repeat another`;
-  const check = {
-    id: 'data/leakage/overlap',
-    title: 'Evaluation rows that are also in the reference data',
-  };
+  const title = 'Evaluation rows that are also in the reference data';
+  const check = { id: 'data/leakage/overlap', title, severity };
   const [column] = unequal;
   if (column !== undefined && rows === 0) {
     const more = unequal.length > 1 ? ` (and ${count(unequal.length - 1)} more)` : '';
     const [here, there] = column.types.map((type) => type.slice(0, 80));
-    return {
-      ...check,
-      verdict: 'inconclusive',
-      severity,
-      message: `no row can be equal, since ${showColumn(column.name)} is ${here} in the evaluation data and ${there} in the reference data${more}: write the column alike in both files, or leave it out of one`,
-      observed: null,
-      required: most,
-      limit: 'at most',
-      unit: 'rows',
-      location: { file: evaluation.uri },
-    };
+    const message = `no row can be equal, since ${showColumn(column.name)} is ${here} in the evaluation data and ${there} in the reference data${more}: write the column alike in both files, or leave it out of one`;
+    return atMostRows(evaluation, check, null, most, message);
   }
-  return {
-    ...check,
-    verdict: rows > most ? 'fail' : 'pass',
-    severity,
-    message:
-      rows === 0
-        ? `none of ${rowsOf(evaluation.rows)} is also in the reference data, compared by ${count(columns)} column${columns === 1 ? '' : 's'}`
-        : `${all}${withId}${such}; at most ${count(most)} allowed${natural}`,
-    observed: rows,
-    required: most,
-    limit: 'at most',
-    unit: 'rows',
-    ...(rows > most ? { location: { file: evaluation.uri } } : {}),
-  };
+  const message =
+    rows === 0
+      ? `none of ${rowsOf(evaluation.rows)} is also in the reference data, compared by ${count(columns)} column${columns === 1 ? '' : 's'}`
+      : `${all}${withId}${such}; at most ${count(most)} allowed${natural}`;
+  return atMostRows(evaluation, check, rows, most, message);
 }
 
 function duplicateChecks(dataset: Dataset, found: Duplicates, settings: Leakage): Check[] {
   const { rows, repeated, conflicting } = found;
-  const limited = (id: string, title: string, observed: number, most: number | undefined, said: string): Check => {
-    const check = { id: `data/${dataset.name}/${id}`, title, message: said, observed };
-    if (most === undefined) return { ...check, verdict: 'pass', severity: 'info', required: null };
-    const passes = observed <= most;
-    return {
-      ...check,
-      message: `${said}; at most ${count(most)} allowed`,
-      verdict: passes ? 'pass' : 'fail',
-      severity: settings.severity ?? 'warn',
-      required: most,
-      limit: 'at most',
-      unit: 'rows',
-      ...(passes ? {} : { location: { file: dataset.uri } }),
-    };
-  };
+  const { severity = 'warn' } = settings;
+  const limited = (name: string, title: string, observed: number, most: number | undefined, said: string): Check =>
+    limitedRows(dataset, { id: `data/${dataset.name}/${name}`, title, severity }, observed, most, said);
   const of = (number: number): string => `${count(number)} of ${rowsOf(rows)}`;
   return [
     limited(

@@ -291,17 +291,8 @@ async function judgeRows(
   return broken;
 }
 
-function brokenRow({ row, id, line, file, column, rule, message, value }: Violation): BrokenRow {
-  return {
-    row,
-    ...(id === undefined ? {} : { id }),
-    ...(line === undefined ? {} : { line }),
-    ...(file === undefined ? {} : { file }),
-    column: column === null ? null : column.slice(0, 200),
-    rule,
-    value: listedValue(value),
-    message,
-  };
+function brokenRow({ column, value, ...rest }: Violation): BrokenRow {
+  return { ...rest, column: column === null ? null : column.slice(0, 200), value: listedValue(value) };
 }
 
 function countViolation(

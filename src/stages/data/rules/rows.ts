@@ -122,10 +122,7 @@ export async function foreignKey(
     const rows = await workspace.runAndReadAll(
       `select row::double, own.written ${alone} order by row limit ${mostBrokenRows}`,
     );
-    return {
-      broken: Number(counted.getRows()[0]?.[0]),
-      listed: listedOf(rows.getRows()),
-    };
+    return { broken: Number(counted.getRows()[0]?.[0]), listed: listedOf(rows.getRows()) };
   });
   return rowOutcome(
     dataset,
@@ -169,5 +166,5 @@ export async function repeatedRows(
       where ${names.map((name) => `${name} is not null`).join(' and ')}
     ) where times > 1 order by row limit ${mostBrokenRows}`,
   );
-  return rows.map(([row, value]) => ({ row: Number(row), value: typeof value === 'string' ? value : null }));
+  return listedOf(rows);
 }

@@ -85,27 +85,20 @@ export function rowOutcome(
 }
 
 /** A rule on a share, or a number, that must lie between two limits. */
+interface RangeRule {
+  rule: string;
+  column: string;
+  title: string;
+  observed: number;
+  min?: number | undefined;
+  max?: number | undefined;
+  said: string;
+  unit: string;
+}
+
 export function rangeOutcome(
   dataset: Dataset,
-  {
-    rule,
-    column,
-    title,
-    observed,
-    min,
-    max,
-    said,
-    unit,
-  }: {
-    rule: string;
-    column: string;
-    title: string;
-    observed: number;
-    min?: number | undefined;
-    max?: number | undefined;
-    said: string;
-    unit: string;
-  },
+  { rule, column, title, observed, min, max, said, unit }: RangeRule,
   { severity = 'block' }: Judged,
 ): RuleOutcome {
   const passes = observed >= (min ?? -Infinity) && observed <= (max ?? Infinity);
