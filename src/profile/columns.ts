@@ -120,19 +120,8 @@ export function categoryColumn(
 ): CategoryColumn {
   const base = { name: head.name, type: head.type, kind: 'category' as const, missing: head.missing };
   if (counts !== null && counts.size <= mostCategories) {
-    const lengths = [...counts.keys()].map((text) => [...text].length);
-    return {
-      ...base,
-      length:
-        lengths.length === 0
-          ? null
-          : [
-              lengths.reduce((least, each) => Math.min(least, each)),
-              lengths.reduce((most, each) => Math.max(most, each)),
-            ],
-      distinct: { count: counts.size, exact: true },
-      categories: byFrequency(counts),
-    };
+    const length = counts.size === 0 ? null : lengthsOf(counts);
+    return { ...base, length, distinct: { count: counts.size, exact: true }, categories: byFrequency(counts) };
   }
   const { registers, length } = many ?? manyOf(counts ?? new Map());
   return {
@@ -145,13 +134,18 @@ export function categoryColumn(
 
 function manyOf(counts: ReadonlyMap<string, number>): { registers: Registers; length: [number, number] } {
   const registers = noValues();
+  for (const text of counts.keys()) countText(registers, text);
+  return { registers, length: lengthsOf(counts) };
+}
+
+/** The least and the greatest of texts, of which there are some. */
+function lengthsOf(counts: ReadonlyMap<string, number>): [number, number] {
   let [least, most] = [Infinity, 0];
   for (const text of counts.keys()) {
-    countText(registers, text);
     const size = [...text].length;
     [least, most] = [Math.min(least, size), Math.max(most, size)];
   }
-  return { registers, length: [least, most] };
+  return [least, most];
 }
 
 function byFrequency(counts: ReadonlyMap<string, number>): [string, number][] {
