@@ -10,6 +10,7 @@ import type { LocalArtifact } from '../model/artifact.ts';
 import { connectEngine, owner, ownerLabel, removeContainer, removeLeftovers, statusOf } from './engine.ts';
 import { healthy } from './health.ts';
 import { cpuMeter } from './process-usage.ts';
+import { engineSeconds } from './process-tree.ts';
 import type { Service } from './service.ts';
 import type { Observation, StagingTarget } from './target.ts';
 
@@ -215,6 +216,7 @@ export function observer(container: Docker.Container, memory?: string): () => Pr
       memoryBytes: used === undefined ? null : used - fileCache(stats.memory_stats.stats),
       cpuPercent: meter(stats.cpu_stats.cpu_usage.total_usage / 1e9),
       throttled: throttledSince(before, (before = stats.cpu_stats.throttling_data as Throttling)),
+      engineSeconds: await engineSeconds(),
       alive: true,
     };
   };

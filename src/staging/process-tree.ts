@@ -12,6 +12,7 @@ export interface ProcessTree {
 
 interface ProcessEntry {
   pid: number;
+  name: string;
   parent: number;
   session: number;
   group: number;
@@ -49,6 +50,16 @@ export async function treeUsage(tree: ProcessTree): Promise<ProcessUsage | null>
     memoryBytes: memory.reduce((sum, bytes) => sum + bytes, 0),
     cpuSeconds: members.reduce((sum, { ticks }) => sum + ticks, 0) / ticksPerSecond,
   };
+}
+
+/** What engines of containers and their helpers are called; the kernel keeps 15 characters of a name. */
+const engineName =
+  /^(?:dockerd|docker-proxy|containerd(?:-shim.*)?|podman|conmon|rootlessport|slirp4netns|pasta(?:\..*)?)$/u;
+
+/** CPU time of the engines of containers so far, in seconds, which work for a container beside its own processes. Null: not known. */
+export async function engineSeconds(): Promise<number | null> {
+  const engines = (await allProcesses())?.filter(({ name }) => engineName.test(name));
+  return engines === undefined ? null : engines.reduce((sum, { ticks }) => sum + ticks, 0) / ticksPerSecond;
 }
 
 /** End the tree: ask first, then force it. Nothing of it lives afterwards. */
@@ -107,6 +118,7 @@ async function allProcesses(): Promise<ProcessEntry[] | null> {
         const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
         return {
           pid: Number(name),
+          name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
           state: fields[0] ?? '',
           parent: Number(fields[1]),
           group: Number(fields[2]),

@@ -10,6 +10,8 @@ export interface Observation {
   cpuPercent: number | null;
   /** Share of the time since the observation before in which a limit on its CPU held it back. */
   throttled?: number | null;
+  /** CPU time so far of what works for it beside its own processes, in seconds; null: not known. */
+  engineSeconds?: number | null;
   /** It has not ended, and does not refuse connections. A server that is slow to tell its health lives. */
   alive: boolean;
   /** Why it ended: `exit code 3`, `out of memory (limit 64 MiB)`, `signal SIGKILL`. */

@@ -254,14 +254,14 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
     },
     {
       name: 'a branch that another work tree has checked out',
-      spoil: (at) => at.git('worktree', 'add', '--quiet', '-b', 'side', `${at.folder}-side`),
+      spoil: (at) => at.git('worktree', 'add', '--quiet', '-b', 'side', `${at.folder}/side`),
       branch: 'side',
-      says: /branch side, which is checked out in .*-side/u,
+      says: /branch side, which is checked out in .*\/side/u,
     },
     {
       name: 'the usual branch in another work tree, which leaving registry.branch out would not change',
-      spoil: (at) => at.git('worktree', 'add', '--quiet', '-b', 'model-registry', `${at.folder}-side`),
-      says: /checked out in .*-side.*Take another branch in that folder, or record/su,
+      spoil: (at) => at.git('worktree', 'add', '--quiet', '-b', 'model-registry', `${at.folder}/side`),
+      says: /checked out in .*\/side.*Take another branch in that folder, or record/su,
     },
     {
       name: 'a branch in whose way another is',

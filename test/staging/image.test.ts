@@ -113,6 +113,7 @@ test('an image is served from a limited container without privileges, watched, a
   assert.equal(observation.alive, true);
   assert.ok((observation.memoryBytes ?? 0) > 1e6, 'a running node takes more than a megabyte');
   assert.ok(Number.isFinite(observation.cpuPercent));
+  assert.ok((observation.engineSeconds ?? 0) > 0, 'the engine works for it too');
 
   await target.stop();
   await target.stop();

@@ -23,8 +23,10 @@ export function bottleneckOf(result: WindowResult, slo: Slo, { watch, target }: 
   const throttled = throttledBetween(watch, result.startedAt, to);
   const memory = memoryBetween(watch, result.startedAt, to);
   const of = (kind: Bottleneck['kind'], why: string): Bottleneck => ({ kind, message: `${what}; ${why}` });
-  if (generatorWasLimit(findings))
-    return of('generator', `the load generator was the limit: ${findings.generator.message}`);
+  if (generatorWasLimit(findings)) {
+    const why = `the load generator was the limit: ${findings.generator.message}`;
+    return what.includes(why) ? { kind: 'generator', message: what } : of('generator', why);
+  }
   if (findings.errors.verdict === 'fail' && findings.latency.every(({ verdict }) => verdict === 'pass')) {
     return of('errors', 'errors came first');
   }

@@ -106,7 +106,8 @@ export async function searchCapacity(
   const found = estimate ?? { rate: met, lower: met, upper: missed };
   return {
     met: found.lower,
-    estimate: found.rate,
+    // Of the server nothing is estimated then: it may do more.
+    estimate: byGenerator ? null : found.rate,
     missed: byGenerator ? null : found.upper,
     because:
       (bottleneck?.message ??

@@ -19,7 +19,7 @@ export interface UsageSample {
   throttled: number | null;
   /** Of the whole machine, so far. */
   ticks?: CpuTicks | null;
-  /** CPU of this process so far, in seconds. */
+  /** CPU of this process, and of the engine of a container, so far, in seconds. */
   own?: number;
 }
 
@@ -49,8 +49,8 @@ export const seed = 20240501;
 const watchEveryMs = 500;
 /** A machine with more of its CPU left has room for all. */
 const leftOver = 0.05;
-/** Whose processes are seen whole: the engine of an image works for it too, and a service of others may have some that are not. */
-const seenWhole: readonly StagingTarget['kind'][] = ['builtin', 'command'];
+/** Whose processes are seen whole: a service of others may have some that are not. */
+const seenWhole: readonly StagingTarget['kind'][] = ['builtin', 'command', 'image'];
 
 /** A target with a generator for the load of one profile. */
 export interface Bench {
@@ -111,9 +111,9 @@ export async function watchTarget(
 
 export async function observeOnce(target: StagingTarget, watch: TargetWatch): Promise<void> {
   const seen = await target.observe();
-  const { memoryBytes, cpuPercent, throttled = null } = seen;
+  const { memoryBytes, cpuPercent, throttled = null, engineSeconds } = seen;
   const { user, system } = process.cpuUsage();
-  const own = (user + system) / 1e6;
+  const own = (user + system) / 1e6 + (engineSeconds ?? 0);
   watch.samples.push({ at: performance.now(), memoryBytes, cpuPercent, throttled, ticks: cpuTicks(), own });
   if (!seen.alive) watch.exit = seen.exit ?? 'it is not running any more';
 }

@@ -101,6 +101,21 @@ describe('a search for the capacity', () => {
     assert.deepEqual([found.met, found.missed, found.bounded], [500, null, true]);
   });
 
+  test('estimates nothing of a server that other processes slowed, and says so once', async () => {
+    const { bench, clock } = virtualBench(() => 10, { seed: 5 });
+    const starved: typeof bench = {
+      ...bench,
+      async run(...args) {
+        const result = await bench.run(...args);
+        return { ...result, host: { ...result.host, others: 0.9 } };
+      },
+    };
+    const [profile] = profilesOf({ profile: { kind: 'capacity' }, slo: limit }) as [ProfileOf<'capacity'>];
+    const found = await searchCapacity(starved, profile, limit, clock);
+    assert.deepEqual([found.estimate, found.missed, found.bounded], [null, null, true]);
+    assert.equal(found.because.match(/other processes of this machine took 90% of the CPU/gu)?.length, 1);
+  });
+
   test('of a server that meets the objectives at no rate says that', async () => {
     const { found } = await search(() => 150, { p95_ms: 100 }, 1);
     assert.equal(found.met, null);
