@@ -171,6 +171,9 @@ export function gitEnvironment(added: Record<string, string> = {}): NodeJS.Proce
     Object.entries(process.env).filter(([name, value]) => !withheld.includes(name) && !isTrace(name, value)),
   );
   return {
+    // A server that says nothing at all for five minutes: git would wait for ever.
+    GIT_HTTP_LOW_SPEED_LIMIT: '1',
+    GIT_HTTP_LOW_SPEED_TIME: '300',
     ...inherited,
     LC_ALL: 'C',
     GIT_TERMINAL_PROMPT: '0',

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { it } from 'node:test';
-import { gitEnvironment } from '../../../src/registry/git/run.ts';
+import { gitEnvironment, runGit } from '../../../src/registry/git/run.ts';
 import { identity, writeCommit } from '../../../src/registry/git/objects.ts';
 import { openRepository } from '../../../src/registry/git/repository.ts';
 import { inRepository } from '../temporary-repository.ts';
@@ -12,6 +15,22 @@ it('a trace of git to standard error is not taken for what git says, and one to 
     assert.deepEqual(names, ['GIT_TRACE2_EVENT']);
     return Promise.resolve();
   }));
+
+it('a server that accepts and then says nothing is given up', async (t) => {
+  const server = createServer(() => undefined).listen(0, '127.0.0.1');
+  t.after(() => (server.closeAllConnections(), server.close()));
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/m.git`;
+  // A second in place of the five minutes that it takes else.
+  assert.equal(gitEnvironment()['GIT_HTTP_LOW_SPEED_TIME'], '300');
+  await inRepository(({ folder }) =>
+    withVariables({ GIT_HTTP_LOW_SPEED_TIME: '1' }, async () => {
+      const { code, stderr } = await runGit(folder, ['ls-remote', url]);
+      assert.equal(code, 128);
+      assert.match(stderr, /too slow/u);
+    }),
+  );
+});
 
 it('a name that is set and empty is no name to commit under', () =>
   inRepository((repository) =>
