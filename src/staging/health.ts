@@ -81,7 +81,9 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
     }
     if (Date.now() + pause > deadline) {
       const tls = health.startsWith('https:') ? ', staging.tls' : '';
-      const setting = awaited.external ? `staging.url${tls} and staging.health` : 'staging.health and staging.port';
+      const setting = awaited.external
+        ? `staging.url${tls} and staging.health`
+        : `staging.health and staging.port${'image' in awaited.staging ? ', and that it listens on 0.0.0.0 and not on 127.0.0.1' : ''}`;
       throw new StagingError(
         {
           found: `${awaited.what} was not healthy after ${givenMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
@@ -176,14 +178,16 @@ function excerpt(body: string): string {
   return start === '' ? '' : `: ${JSON.stringify(start)}`;
 }
 
-/** The log of something that failed, cut to its last lines, ready to follow a sentence. */
+/** The end of the log of something that failed, ready to follow a sentence: the last line first, which says most. */
 export function shownLogs(logs: string): string {
   const lines = logs
-    .trimEnd()
     .split('\n')
+    .filter((line) => line.trim() !== '')
     .slice(-10)
     .map((line) => line.slice(0, 300));
-  return lines.join('').trim() === '' ? '' : `. Its last lines: ${lines.join(' | ')}`;
+  const last = lines.pop();
+  if (last === undefined) return '';
+  return `. It wrote last: ${last.trim()}${lines.length === 0 ? '' : ` (after ${lines.join(' | ')})`}`;
 }
 
 /** Of what OpenSSL says only why, without its number and the place in its source; of a certificate why it is not trusted. */

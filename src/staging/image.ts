@@ -8,7 +8,7 @@ import type { Artifact } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from '../model/artifact.ts';
 import { connectEngine, owner, ownerLabel, removeContainer, removeLeftovers, statusOf } from './engine.ts';
-import { healthy } from './health.ts';
+import { healthy, shownLogs } from './health.ts';
 import { cpuMeter } from './process-usage.ts';
 import { engineSeconds } from './process-tree.ts';
 import type { Service } from './service.ts';
@@ -193,7 +193,7 @@ async function start(container: Docker.Container, staging: ImageStaging): Promis
   const port = info.NetworkSettings.Ports[`${containerPort(staging)}/tcp`]?.[0]?.HostPort;
   if (port !== undefined) return port;
   throw new StagingError({
-    found: `The container of ${staging.image} ended at once: ${exitOf(info, staging.memory) ?? 'no port was published'}${await tail(container).then((text) => (text === '' ? '' : `. Its last lines: ${text.trimEnd().split('\n').slice(-5).join(' | ')}`))}`,
+    found: `The container of ${staging.image} ended at once: ${exitOf(info, staging.memory) ?? 'no port was published'}${shownLogs(await tail(container))}`,
     remedy: 'Run the image by hand to see why',
   });
 }

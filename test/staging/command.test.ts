@@ -142,10 +142,13 @@ test('memory and CPU are those of all its processes', { skip }, async (t) => {
 test('a command that ends is told with its code and its last lines', { skip }, async (t) => {
   await inTemporaryFolder(async (folder) => {
     await assert.rejects(
-      start(t, folder, { before: `console.error('no model here'); process.exit(3)` }),
+      start(t, folder, { before: `console.error('Traceback\\n\\nno model here'); process.exit(3)` }),
       (error: unknown) => {
         assert.ok(error instanceof StagingError);
-        assert.match(error.message, /ended before it was healthy: exit code 3\. Its last lines: no model here/u);
+        assert.match(
+          error.message,
+          /ended before it was healthy: exit code 3\. It wrote last: no model here \(after Traceback\)/u,
+        );
         return true;
       },
     );

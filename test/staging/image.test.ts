@@ -138,7 +138,10 @@ test('a container that never becomes healthy is an error that shows its last ans
     require('node:http').createServer((request, response) => { response.statusCode = 503; response.end(); }).listen(8080)`;
   await assert.rejects(start(t, engine, { command: ['node', '-e', unhealthy], start_timeout: '1s' }), (error) => {
     assert.ok(error instanceof StagingError);
-    assert.match(error.message, /was not healthy after 1 s \(last answer: 503\).*loading for ever/u);
+    assert.match(
+      error.message,
+      /was not healthy after 1 s \(last answer: 503\).*loading for ever.*listens on 0\.0\.0\.0/su,
+    );
     return true;
   });
   assert.deepEqual(await mine(engine), []);
