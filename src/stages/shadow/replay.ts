@@ -115,7 +115,8 @@ async function askOnce(url: string, body: string, signal: AbortSignal | undefine
     const text = await response.text();
     const ms = performance.now() - start;
     if (!response.ok) return { score: null, label: null, ms, failed: true };
-    return { ...answerIn(readInferResponse(text)), ms, failed: false };
+    const { score, label } = answerIn(readInferResponse(text));
+    return { score, label, ms, failed: score === null && label === null };
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof TypeError || error instanceof StagingError || (error as Error).name === 'TimeoutError') {

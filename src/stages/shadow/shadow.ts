@@ -84,7 +84,7 @@ async function judge(
   );
   const labels = await judgeLabels(workspace, ask, settings, context, alpha);
   const checks = [
-    requestsCheck(whole, Number(unpaired[0]), { asked, askedChampion }, settings),
+    requestsCheck(whole, Number(unpaired[0]), { asked, failed, askedChampion, failedChampion }, settings),
     ...silenceCheck(Number(unpaired[1]), askedChampion),
     ...limitChecks(settings, alpha, whole, itself, { asked, failed, askedChampion, failedChampion }),
     ...labels,
@@ -200,15 +200,32 @@ async function comparison(ask: Ask, of: string, from: string, alpha: number): Pr
   };
 }
 
+/** Requests that each was asked, and those of them that it failed. */
+interface Failures {
+  asked: number;
+  failed: number;
+  askedChampion: number;
+  failedChampion: number;
+}
+
+const leastRequests = 100;
+
 function requestsCheck(
   { pairs }: Comparison,
   unpaired: number,
-  { asked, askedChampion }: { asked: number; askedChampion: number },
-  { min_requests: least = 100 }: Shadow,
+  { asked, failed, askedChampion, failedChampion }: Failures,
+  { min_requests: least = leastRequests }: Shadow,
 ): Check {
   const silent = asked === 0 ? 'candidate' : askedChampion === 0 ? 'champion' : null;
+  const failing = failed === asked ? 'candidate' : failedChampion === askedChampion ? 'champion' : null;
   const why =
-    pairs > 0 ? '' : silent === null ? ': their ids are not the same' : `: nothing is logged of the ${silent}`;
+    pairs > 0
+      ? ''
+      : silent !== null
+        ? `: nothing is logged of the ${silent}`
+        : failing !== null
+          ? `: the ${failing} failed all that it was asked`
+          : ': their ids are not the same';
   const alone =
     unpaired === 0
       ? ''
@@ -264,7 +281,7 @@ function limitChecks(
   alpha: number,
   whole: Comparison,
   itself: Comparison,
-  errors: { asked: number; failed: number; askedChampion: number; failedChampion: number },
+  errors: Failures,
 ): Check[] {
   const asShare = (value: number | string | undefined, key: string): number | undefined =>
     value === undefined ? undefined : shareOf(value, key.replaceAll('_', ' '), 'bound', `shadow.${key}`);
@@ -312,8 +329,12 @@ function limitChecks(
       unit: 'share',
     },
   ];
-  const enough = whole.pairs >= (settings.min_requests ?? 100);
-  return all.map((each) => boundedCheck(each, settings.severity ?? 'block', enough));
+  const least = settings.min_requests ?? leastRequests;
+  return all.map((each) => {
+    // What the candidate failed has no answer of both, and is told by what it was asked.
+    const requests = each.name === 'error-rate' ? errors.asked : whole.pairs;
+    return boundedCheck(each, settings.severity ?? 'block', requests >= least);
+  });
 }
 
 function boundedCheck(

@@ -212,6 +212,7 @@ describe('a replay of logged requests', () => {
   it('asks both versions, and the champion twice, and compares what they say', async () => {
     const seen = { champion: 0, candidate: 0 };
     const server = createServer((request, response) => {
+      if (request.url === '/mute/infer') return void request.resume().on('end', () => response.end('{"outputs":[]}'));
       const arm = request.url === '/champion/infer' ? 'champion' : 'candidate';
       seen[arm] += 1;
       let text = '';
@@ -242,6 +243,17 @@ describe('a replay of logged requests', () => {
         ],
       );
       assert.equal(check('error-rate').observed, 1 / 50);
+      const dead = { ...replay, candidate: 'http://127.0.0.1:1/infer' };
+      const died = await compared({ replay: dead, min_requests: 10, max_error_rate: 0.5 }, { requests });
+      assert.equal(died.check('error-rate').verdict, 'fail', 'a candidate that answers nothing fails');
+      assert.match(died.check('requests').message, /the candidate failed all that it was asked/u);
+      const mute = { ...replay, candidate: `${url}/mute/infer` };
+      const silent = await compared(
+        { replay: mute, min_requests: 10, max_error_rate: 0.5, max_disagreement: 0.5 },
+        { requests },
+      );
+      assert.equal(silent.check('error-rate').observed, 1, 'an answer without score and label is none');
+      assert.equal(silent.check('disagreement').verdict, 'inconclusive');
       const nowhere = { ...replay, champion: 'http://127.0.0.1:1/infer', candidate: 'http://127.0.0.1:1/infer' };
       await assert.rejects(compared({ replay: nowhere }, { requests }), /neither version answered any request/u);
       await assert.rejects(
