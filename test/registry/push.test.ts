@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { RegistryError } from '../../src/errors.ts';
@@ -561,6 +564,16 @@ describe('a registry that is pushed as it is recorded', () => {
         (await registryOf(ada)).requireKept(commit),
         /origin has no default branch.*Push that branch \(git push origin main\).*git symbolic-ref HEAD refs\/heads\/main/su,
       );
+    }));
+
+  test('takes a page that answers in place of the remote for no empty repository', (t) =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      const server = createServer((_request, response) => response.end('<html>Sign in</html>')).listen(0, '127.0.0.1');
+      t.after(() => (server.closeAllConnections(), server.close()));
+      await once(server, 'listening');
+      await ada.git('remote', 'set-url', 'origin', `http://127.0.0.1:${(server.address() as AddressInfo).port}/m.git`);
+      await assert.rejects((await registryOf(ada)).view('m'), /origin lists no branch.*a page to sign in at/su);
     }));
 
   test('takes a model only from a commit that the remote has', () =>

@@ -84,7 +84,10 @@ function linesOf({ stdout }: GitResult): string[] {
 /** What refs of the remote are at, of those that it has. The last part of a name may be a pattern. @throws RegistryError */
 export async function remoteRefs(remote: Remote, refs: readonly string[]): Promise<Map<string, string>> {
   const listed = await onRemote(remote, ['ls-remote', '--exit-code', '--', remote.place, ...refs]);
-  if (listed.code === 2) return new Map();
+  if (listed.code === 2) {
+    if (!refs.includes('HEAD')) await requireSomething(remote);
+    return new Map();
+  }
   if (listed.code !== 0) {
     const pushed = remote.place !== remote.name;
     throw new RegistryError({
@@ -95,6 +98,21 @@ export async function remoteRefs(remote: Remote, refs: readonly string[]): Promi
   }
   const lines = listed.stdout.toString('utf8').split('\n');
   return new Map(lines.filter((line) => line !== '').map((line) => line.split('\t').reverse() as [string, string]));
+}
+
+/** A page to sign in at lists nothing, and git takes it for an empty repository. @throws RegistryError where there was something before */
+async function requireSomething(remote: Remote): Promise<void> {
+  const { repository, name, place } = remote;
+  const fetched = await runGit(repository.folder, ['for-each-ref', '--count=1', `refs/remotes/${name}/`]);
+  if (fetched.stdout.length === 0) return;
+  const { code } = await onRemote(remote, ['ls-remote', '--exit-code', '--', place, 'HEAD', 'refs/heads/*']);
+  if (code !== 2) return;
+  throw new RegistryError({
+    found: `${name} lists no branch, although some were fetched from it`,
+    expected: 'the repository that was cloned',
+    where: `remote ${name}`,
+    remedy: `See git ls-remote ${name}: a proxy, or a page to sign in at, may answer in its place`,
+  });
 }
 
 /** Make a commit that a ref of the remote is at, or was at a moment ago, known here. @throws RegistryError */
