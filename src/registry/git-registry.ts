@@ -216,7 +216,8 @@ async function completeTags(
   const tags = await tagsToMake(store, tip, model, links, tip.head);
   if (tip.head === null || tags.length === 0) return { done: [] };
   const moved = await store.branch.move(tip, tip.head, tags, 'contender: tags');
-  return moved.moved ? { done: tags.map(({ name }) => name) } : { ...moved, from: tip.head };
+  if (!moved.moved) return { ...moved, from: tip.head };
+  return { done: tags.map(({ name }) => name).filter((name) => moved.already?.includes(name) !== true) };
 }
 
 /** @param head a commit that holds the chain */

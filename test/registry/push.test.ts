@@ -11,7 +11,7 @@ import type { Decision, RegistryView } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
 import { findCommit, requireFetchable } from '../../src/registry/committed-file.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
-import { refusedPush, type Remote } from '../../src/registry/git/remote.ts';
+import { openRemote, pushTogether, refusedPush, type Remote } from '../../src/registry/git/remote.ts';
 import { openRepository } from '../../src/registry/git/repository.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -391,6 +391,21 @@ describe('a registry that is pushed as it is recorded', () => {
       const made = await Promise.all([ada, bob].map(async (clone) => (await registryOf(clone)).tag('m')));
       assert.deepEqual(made.flat().toSorted(), ['m#champion#1', 'm@v1.0.0']);
       await holds(shared, bob, ['one']);
+    }));
+
+  test('has made no tag that another writer made between looking and pushing', () =>
+    inClones(async (shared) => {
+      const ada = await shared.clone('ada');
+      await promote(await registryOf(ada), 'one');
+      const remote = await openRemote(await openRepository(ada.folder), 'origin', undefined);
+      const head = await shared.remote.git('rev-parse', 'model-registry');
+      const oid = await shared.remote.git('rev-parse', 'refs/tags/m@v1.0.0');
+      const tags = [
+        { name: 'm@v1.0.0', oid },
+        { name: 'm@v9.0.0', oid },
+      ];
+      const { pushed, already } = await pushTogether(remote, 'refs/heads/model-registry', head, head, tags);
+      assert.deepEqual([pushed, already], [true, ['m@v1.0.0']]);
     }));
 
   test('says in the words of the remote why it was refused, and is pushed once it is let in', () =>

@@ -53,7 +53,9 @@ export interface Tip {
 }
 
 /** `mayPass`: another writer was first, or was at it; otherwise trying again is of no use. `fault`: what git said. */
-export type Moved = { moved: true } | { moved: false; mayPass: boolean; fault: RegistryError };
+export type Moved =
+  /** `already`: names of tags that another writer had made. */
+  { moved: true; already?: readonly string[] } | { moved: false; mayPass: boolean; fault: RegistryError };
 
 /**
  * @param push name of the remote that has the branch; left out: it is here
@@ -196,13 +198,13 @@ function remoteBranch(
       return { head: there, expected: there, remoteTags };
     },
     async move({ expected }, commit, tags) {
-      const { pushed, now, said } = await pushTogether(remote, ref, expected, commit, tags);
+      const { pushed, now, said, already } = await pushTogether(remote, ref, expected, commit, tags);
       if (pushed) {
         // Known here too, for programs that read tags; one that cannot be made here is on the remote all the same.
         for (const { name, oid } of tags) {
           await runGit(repository.folder, ['update-ref', `refs/tags/${name}`, oid, '0'.repeat(oid.length)]);
         }
-        return { moved: true };
+        return { moved: true, already };
       }
       return { moved: false, mayPass: now !== expected || isRivalry(said), fault: refusedPush(remote, ref, said, key) };
     },

@@ -152,6 +152,8 @@ export interface Pushed {
   /** Where the branch of the remote is now. */
   now: string | null;
   said: string;
+  /** Names of the tags that were there already, as they were to be made. */
+  already: string[];
 }
 
 /** Nothing but what is named, also to the remote of a mirror. */
@@ -188,7 +190,10 @@ export async function pushTogether(
   const contains = now !== null && (now === commit || (await isAncestor(remote.repository, commit, now)));
   // Without a new commit to push the branch is there whatever became of the tags.
   const pushed = contains && (commit !== expected || result.code === 0);
-  return { pushed, now, said: `${result.stdout.toString('utf8')}\n${result.stderr}` };
+  const told = result.stdout.toString('utf8');
+  // A tag that another writer made meanwhile, and that was fetched since, is the same object.
+  const already = [...told.matchAll(/^=\t\S+:refs\/tags\/(\S+)\t/gmu)].map(([, name = '']) => name);
+  return { pushed, now, said: `${told}\n${result.stderr}`, already };
 }
 
 /** Ask before the long work whether the remote lets us push at all. What protects the branch is told by the push alone. @throws RegistryError */
