@@ -32,11 +32,11 @@ export async function listedRows(
   shownId: (id: string) => string,
 ): Promise<Listed[]> {
   const numbers = [...new Set(rows.flatMap(({ row }) => row ?? []))].sort((a, b) => a - b);
-  const placed = new Set(rows.flatMap(({ row, line }) => (line === undefined ? [] : [row])));
-  const lines = await linesOfRows(
-    dataset,
-    numbers.filter((row) => !placed.has(row)),
+  const lines = new Map<number | null, Pick<BrokenRow, 'line' | 'file'>>(
+    rows.flatMap((each) => (each.line === undefined ? [] : [[each.row, each]])),
   );
+  const unplaced = numbers.filter((row) => !lines.has(row));
+  for (const [row, place] of await linesOfRows(dataset, unplaced)) lines.set(row, place);
   const hasId = dataset.columns.some(({ name }) => name === idColumn);
   const known = new Map(rows.flatMap(({ row, id }) => (row === null || id === undefined ? [] : [[row, id]])));
   const unknown = hasId ? numbers.filter((number) => !known.has(number)).map((number) => number - 1) : [];
@@ -45,12 +45,12 @@ export async function listedRows(
     const id = row === null ? undefined : (known.get(row) ?? ids.get(row - 1));
     return id === undefined ? null : shownId(id);
   };
-  return rows.map(({ row, line, file, column, rule, value, message }) => [
+  return rows.map(({ row, column, rule, value, message }) => [
     dataset.name,
     idOf(row),
     row,
-    line ?? (row === null ? null : (lines.get(row)?.line ?? null)),
-    file ?? (row === null ? undefined : lines.get(row)?.file) ?? dataset.uri,
+    lines.get(row)?.line ?? null,
+    lines.get(row)?.file ?? dataset.uri,
     column,
     rule,
     value,

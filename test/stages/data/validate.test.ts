@@ -227,6 +227,26 @@ test('the id must be there, unique and never missing', async () => {
   });
 });
 
+test('a row that breaks several rules is listed with its line and file under each', async () => {
+  await inTemporaryFolder(async (folder) => {
+    for (const [name, rows] of Object.entries({ a: 'a,1\nb,2\n', b: 'c,-1\na,-2\n' }))
+      await writeFile(join(folder, `${name}.csv`), `id,age\n${rows}`);
+    const { files = [] } = await validate(join(folder, '*.csv'), contract);
+    assert.deepEqual(
+      String(files[1]?.content)
+        .split('\n')
+        .slice(1, -1)
+        .map((each) => each.split(',').slice(1, 7).join(' ')),
+      [
+        'c 3 2 data/rows/b.csv age minimum',
+        'a 4 3 data/rows/b.csv age minimum',
+        'a 1 2 data/rows/a.csv id unique',
+        'a 4 3 data/rows/b.csv id unique',
+      ],
+    );
+  });
+});
+
 test('NaN in a column of numbers is no id, whether or not there is a contract', async () => {
   await withRows('a.csv', 'id,x,label\n1,0.5,0\nnan,0.6,1\nNaN,0.7,1\n', async (path) => {
     for (const schema of [undefined, { type: 'object', properties: { x: { type: 'number' } } }]) {
@@ -393,6 +413,21 @@ test('a number within a list of Parquet that a double cannot judge is refused, a
     await writeParquet(path, `select 'a' as id, {'n': 9007199254740992} as s union all select 'b', {'n': 1}`);
     assert.equal(check(await validate(path, schema), 'contract').verdict, 'pass');
   }));
+
+test('a number too near to zero for a double is refused, however the file is read', async () => {
+  const refused = /v, row 2 .*is -?[0-9.]*e-[0-9]+, which the contract cannot judge/iu;
+  const schema = { properties: { v: { type: 'integer' } } };
+  for (const number of ['1e-400', '-1.5E-330']) {
+    await withRows('a.jsonl', `{"id":"a","v":0}\n{"id":"b","v":${number}}\n`, (path) =>
+      assert.rejects(validate(path, schema), refused),
+    );
+    // Of lone quotes nobody but the engine knows what they are.
+    for (const id of ['a', 'a"'])
+      await withRows('a.csv', `id,v\n${id},0\nb,${number}\n`, (path) =>
+        assert.rejects(validate(path, schema), refused),
+      );
+  }
+});
 
 test('whether a number of more digits than a double has is a multiple is not guessed', async () => {
   const schema = { properties: { v: { type: 'integer', multipleOf: 3 } } };
