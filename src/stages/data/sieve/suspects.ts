@@ -100,6 +100,7 @@ function doubtful(
       ? 'false'
       : `${number} in (${finite.map((each) => `cast('${each}' as double)`).join(', ')})`;
   };
+  const has = (...parts: readonly string[]): string => or(parts.map((each) => `contains(${text}, '${each}')`));
   const known = digits === 'few' || (digits === 'many' && hasFewDigits(numbers) && !multiple);
   const inDoubt = known
     ? 'false'
@@ -109,14 +110,12 @@ function doubtful(
           multiple ? 'true' : among([...all.keys()].filter((each) => Math.abs(each) >= 1e15)),
         ])
       : // Of texts a fraction or an exponent may hide in a whole double; of typed numbers nothing is hidden but by a decimal's places.
+        // Short texts are other numbers only where no double is as near to zero.
         and([
-          text === null ? 'true' : `strlen(${text}) > 15`,
+          text === null ? 'true' : or([`strlen(${text}) > 15`, and([`abs(${number}) < 1e-290`, has('e', 'E')])]),
           or([
             among(all.keys()),
-            and([
-              `${number} = trunc(${number})`,
-              text === null ? 'true' : or(['.', ',', 'e', 'E'].map((each) => `contains(${text}, '${each}')`)),
-            ]),
+            and([`${number} = trunc(${number})`, text === null ? 'true' : has('.', ',', 'e', 'E')]),
             multiple ? 'true' : 'false',
           ]),
         ]);
