@@ -92,6 +92,8 @@ export interface JudgedLines {
 export interface JudgedPart {
   unclear: readonly number[];
   texts?: readonly string[];
+  /** Of these rows together. */
+  length: number;
   /** Where they grow. */
   ids: { first: number; last: number } | null;
 }
@@ -130,6 +132,22 @@ const fewUnclear = 10_000;
 const mostShare = 0.25;
 const mostText = 32 * 1024 * 1024;
 
+function areFew(count: number, rows: number, length: number): boolean {
+  return (count <= fewUnclear || count <= mostShare * rows) && count <= mostUnclear && length <= mostText;
+}
+
+/** Whether parts have no more rows that are not clear than one of them may have. */
+export function areFewTogether(parts: readonly { rows: number; judged?: JudgedPart }[]): boolean {
+  let [count, rows, length] = [0, 0, 0];
+  for (const { rows: inPart, judged } of parts) {
+    if (judged === undefined) return false;
+    count += judged.unclear.length;
+    rows += inPart;
+    length += judged.length;
+  }
+  return areFew(count, rows, length);
+}
+
 /** Collects what is said of rows, one after the other. */
 export class RowsToJudge {
   readonly #unclear: number[] = [];
@@ -148,8 +166,7 @@ export class RowsToJudge {
     if (text === null) this.#texts = null;
     this.#texts?.push(text ?? '');
     this.#length += text?.length ?? 0;
-    const count = this.#unclear.push(row);
-    return (count <= fewUnclear || count <= mostShare * row) && count <= mostUnclear && this.#length <= mostText;
+    return areFew(this.#unclear.push(row), row, this.#length);
   }
 
   /** A whole one. Above 1e15 it may be rounded. */
@@ -162,7 +179,8 @@ export class RowsToJudge {
   /** @param whole whether each id was one */
   found(whole: boolean): JudgedPart {
     const ids = this.#grow && whole ? { first: this.#first, last: this.#last } : null;
-    return { unclear: this.#unclear, ...(this.#texts === null ? {} : { texts: this.#texts }), ids };
+    const texts = this.#texts === null ? {} : { texts: this.#texts };
+    return { unclear: this.#unclear, ...texts, length: this.#length, ids };
   }
 }
 

@@ -5,6 +5,7 @@ import { booleanTexts, notANumber } from './grammar.ts';
 import { kind } from './kinds.ts';
 import {
   allowsNumber,
+  areFewTogether,
   judgedTogether,
   mostExact,
   powers,
@@ -57,13 +58,11 @@ export async function plainCsv(
   // Numbers are told before it is known where their cell ends.
   if (delimiter.length !== 1 || delimiter > '~' || /[0-9.-]/u.test(delimiter)) return null;
   const width = names.length;
-  const asking = asked?.() ?? Promise.resolve(null);
-  const form = asking.then((rules) => ({
-    width,
-    delimiter,
-    header: header === undefined,
-    rules: rules === null ? null : cellRules(rules, names),
-  }));
+  let asking = asked?.() ?? Promise.resolve(null);
+  const form = async (): Promise<CsvForm> => {
+    const rules = await asking;
+    return { width, delimiter, header: header === undefined, rules: rules === null ? null : cellRules(rules, names) };
+  };
   const parts: CsvPart[] = [];
   const files: number[] = [];
   const sha256s: string[] = [];
@@ -73,17 +72,17 @@ export async function plainCsv(
     parts.push(...found.parts);
     files.push(found.parts.reduce((sum, { rows }) => sum + rows, 0));
     if (found.sha256 !== undefined) sha256s.push(found.sha256);
+    if (!areFewTogether(parts)) asking = Promise.resolve(null);
   }
   const together = joined(parts, width);
   if (together === null) return null;
-  const rules = await asking;
   const digests = sha256s.length === paths.length ? { sha256s } : {};
-  const { judged } = judgedTogether(rules, parts);
+  const { judged } = judgedTogether(await asking, parts);
   return { ...together, ...digests, ...(judged === undefined ? {} : { judged: { ...judged, files } }) };
 
   async function inOne(path: string): Promise<ScannedFile | null> {
     const hash = isPacked(path) ? null : createHash('sha256');
-    const part = await scanCsv({ path }, await form, hash);
+    const part = await scanCsv({ path }, await form(), hash);
     return part === null ? null : { parts: [part], ...(hash === null ? {} : { sha256: hash.digest('hex') }) };
   }
 }
@@ -97,13 +96,13 @@ interface ScannedFile {
  * Several pieces at once. A row of the first piece begins where the file does, and every piece ends with a row, so that the next one
  * begins with one too. Null where that is not so, as within quotes, or a row is not plain: one look at the whole tells.
  */
-async function inPieces(path: string, form: Promise<CsvForm>, least?: number): Promise<ScannedFile | null> {
+async function inPieces(path: string, form: () => Promise<CsvForm>, least?: number): Promise<ScannedFile | null> {
   const pieces = await piecesOf(path, least);
   if (pieces === null) return null;
   const [found, sha256] = await Promise.all([
     scanned(
       pieces.map(async (piece) => {
-        const asked = await form;
+        const asked = await form();
         return { format: 'csv', piece, ...asked, header: asked.header && piece.start === 0 };
       }),
     ),

@@ -394,6 +394,17 @@ test('where many rows are not clear, or a quarter of many, nothing is told', asy
       assert.equal(found?.rows, rows);
       assert.equal(found.judged?.unclear.length, told ? rows / each : undefined);
     }
+    // Nor of several files that together have as many.
+    const paths = [path, join(folder, 'more.csv')];
+    for (const [rows, told] of [
+      [5000, true],
+      [5001, false],
+    ] as const) {
+      for (const each of paths) await writeFile(each, `x,y\n${'0,\n'.repeat(rows)}`);
+      const found = await plainCsv(paths, ['x', 'y'], {}, async () => rowRules(contract, 'id'));
+      assert.equal(found?.rows, 2 * rows);
+      assert.equal(found.judged?.unclear.length, told ? 2 * rows : undefined);
+    }
   });
 });
 
