@@ -90,7 +90,7 @@ function withoutFraction(text: string): string {
   return `if(contains(${text}, '.0'), regexp_replace(${text}, '^([+-]?[0-9]+)[.]0+$', '\\1'), ${text})`;
 }
 
-function numberText(column: string, type: string, written: string): string {
+export function numberText(column: string, type: string, written: string): string {
   if (isWhole(type)) return written;
   // As far as the engine's largest integer goes; NaN and infinities are no whole numbers.
   const inRange = type.startsWith('DECIMAL') ? 'true' : `abs(${column}) < 1e38`;

@@ -252,12 +252,12 @@ test('keys of another dataset are found whatever format wrote them', async () =>
   const { checks } = await judged(
     {
       evaluation:
-        'id,b,d,t,k,label\n1,True,1.50,2024-01-01,7,1\n2,False,2,2024-01-02T05:00:00+03:00,8,0\n3,True,9.25,2024-02-02,9,0\n',
+        'id,b,d,t,k,w,label\n1,True,1.50,2024-01-01,7,9007199254740993,1\n2,False,2,2024-01-02T05:00:00+03:00,8,1,0\n3,True,9.25,2024-02-02,9,,0\n4,True,1e2,,,9007199254740992,0\n',
       reference: {
-        select: `select * from (values (true, 1.5::double, timestamp '2024-01-01', 7::double), (false, 2.0, timestamp '2024-01-02 02:00:00', 8.0)) as t(b, d, t, k)`,
+        select: `select * from (values (true, 1.5::double, timestamp '2024-01-01', 7::double, 9007199254740993::decimal(38, 2)), (false, 2.0, timestamp '2024-01-02 02:00:00', 8.0, 1), (true, 100, null, null, null)) as t(b, d, t, k, w)`,
       },
     },
-    ['b', 'd', 't', 'k'].map((column) => ({ foreign_key: { columns: [column], dataset: 'reference' } })),
+    ['b', 'd', 't', 'k', 'w'].map((column) => ({ foreign_key: { columns: [column], dataset: 'reference' } })),
   );
   const own = checks.filter(({ id }) => id.includes('foreign-key'));
   assert.deepEqual(
@@ -267,6 +267,7 @@ test('keys of another dataset are found whatever format wrote them', async () =>
       ['fail', '"9.25"'],
       ['fail', '"2024-02-02"'],
       ['fail', '"9"'],
+      ['fail', '"9007199254740992"'],
     ],
   );
 });

@@ -1,6 +1,8 @@
 import { holdsNumbers, readingOf } from '../../../data/cells.ts';
 import { reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } from '../../../data/dataset.ts';
-import { readingOfKeys } from '../../../data/row-ids.ts';
+import { wholePattern } from '../../../data/grammar.ts';
+import { quoteLiteral } from '../../../data/relation.ts';
+import { numberText, readingOfKeys } from '../../../data/row-ids.ts';
 import { millisecondsOf, momentOf } from '../../../data/times.ts';
 import { isNumeric, isWhole } from '../../../data/types.ts';
 import { copyRows, inWorkspace } from '../../../data/workspace.ts';
@@ -143,7 +145,11 @@ function inOneText(...columns: readonly [DatasetColumn, DatasetColumn]): (text: 
   const types = columns.map(({ type }) => type);
   if (types.every((type) => type === 'BOOLEAN')) return (text) => `lower(${text})`;
   if (types.every((type) => isNumeric(type)) && !types.every((type) => isWhole(type))) {
-    return (text) => `cast(cast(${text} as double) as varchar)`;
+    // Whole ones are written alike, and may have more digits than a double.
+    return (text) => {
+      const number = `cast(${text} as double)`;
+      return `if(regexp_full_match(${text}, ${quoteLiteral(wholePattern)}), ${text}, ${numberText(number, 'DOUBLE', `cast(${number} as varchar)`)})`;
+    };
   }
   if (types.some((type) => /^(?:DATE|TIMESTAMP)/u.test(type))) {
     return (text) => `coalesce(cast(${momentOf(text)} as varchar), ${text})`;
