@@ -66,8 +66,9 @@ async function isOneRow(connection: DuckDBConnection, query: Node): Promise<bool
   const { having, qualify, where_clause: where, from_table: from, modifiers } = query;
   const groups = [query['group_expressions'], query['group_sets']].flat();
   const isLimited = (modifiers as Node[]).some(({ type }) => String(type).startsWith('LIMIT'));
-  if (query.type !== 'SELECT_NODE' || having !== null || qualify !== null || groups.length > 0 || isLimited)
-    return false;
+  // GROUP BY ALL names no group.
+  const isGrouped = groups.length > 0 || query['aggregate_handling'] !== 'STANDARD_HANDLING';
+  if (query.type !== 'SELECT_NODE' || having !== null || qualify !== null || isGrouped || isLimited) return false;
   if ((from as Node).type === 'EMPTY') return where === null;
   const called = new Set<string>();
   const stack: unknown[] = [query['select_list']];

@@ -276,6 +276,7 @@ test('SQL of a rule may be an aggregate with a condition, by group, in a window 
   const queries = [
     'select max(id) from data having max(id) > 100',
     'select city from data group by city having count(*) > 100',
+    'select city, max(id) from data where id > 100 group by all',
     'select id, max(id) over () as most from data where id > 100',
     'select id from data where id > 10 * (select avg(id) from data)',
     'select * from (select count(*) as n from data) where n > 100',
