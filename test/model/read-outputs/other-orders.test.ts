@@ -65,8 +65,14 @@ describe('where the order of the sorted labels is assumed', () => {
       const { classesFrom } = await read(model(whole, counts), 'multiclass-classification', { labels });
       assert.equal(classesFrom, 'sorted', key);
     }
-    const others = { sex_categories: JSON.stringify(words) };
-    assert.equal((await read(model(whole, others), 'multiclass-classification', { labels })).classesFrom, 'sorted');
+    for (const others of [
+      { sex_categories: JSON.stringify(words) },
+      { encoders: JSON.stringify({ quality: { classes: words } }) },
+      { config: JSON.stringify({ features: [], columns: { quality: { type: 'text', categories: words } } }) },
+    ]) {
+      const { classesFrom } = await read(model(whole, { ...others }), 'multiclass-classification', { labels });
+      assert.equal(classesFrom, 'sorted');
+    }
     const settled = { columns: { classes: words }, labels };
     const { classes } = await read(model(whole, { classes: 'good,bad,so-so' }), 'multiclass-classification', settled);
     assert.deepEqual(classes, words);
