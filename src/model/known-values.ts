@@ -24,19 +24,23 @@ interface EncodedColumn {
   place: number;
   column: string;
   values: ReadonlySet<ClassValue>[];
-  /** The model cuts off fractions before it looks a value up. */
-  whole: boolean;
+  /** What casts make of a number before it is looked up. */
+  casts: ((value: number) => number)[];
+  /** The model refuses a value without a code. */
+  strict: boolean;
 }
 
 type Ref = EncodedColumn & { isText: boolean; encoded: boolean; other: boolean };
 
-/** Operators that hand on the columns of their first input. */
+/** Operators that hand on the columns of their first input; those that may put them elsewhere. */
 const keeps = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
+const reshapes = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
 const encoders = new Set(['OneHotEncoder', 'LabelEncoder', 'CategoryMapper']);
 /** Larger embeddings are of words and the like. */
 const mostCodes = 100_000;
-const stringType = 8;
-/** Types of TensorProto.DataType that cut off fractions. */
+/** Types of TensorProto.DataType. */
+const [floatType, stringType] = [1, 8];
+/** Those that cut off fractions. */
 const wholeTypes = new Set([2, 3, 4, 5, 6, 7, 12, 13]);
 
 /**
@@ -47,11 +51,17 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
   const columns = inputs.flatMap(({ input, columns: names }) =>
     names.map((column, place): Ref => {
       const of = { input: input.name, isText: input.type === 'string', place, column };
-      return { ...of, values: [], whole: false, encoded: false, other: false };
+      return { ...of, values: [], casts: [], strict: false, encoded: false, other: false };
     }),
   );
   const held = new Map<string, Ref[]>(
     inputs.map(({ input: { name } }) => [name, columns.filter((each) => each.input === name)]),
+  );
+  /** Where the columns do not lie in one row: by their places no operator picks or joins them. */
+  const folded = new Set(
+    inputs
+      .filter(({ rowShape, columns: { length } }) => rowShape.length > 1 && length > 1)
+      .map(({ input }) => input.name),
   );
   const constants = constantsOf(model.graph);
   const top = new Set(model.graph?.node);
@@ -66,6 +76,7 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
       const values = new Set(keys);
       for (const each of given) {
         each.encoded = true;
+        each.strict ||= refuses(node);
         if (values.size > 1) each.values.push(values);
         else each.other = true;
       }
@@ -91,9 +102,12 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
       const to = node.opType === 'Cast' ? (attribute(node, 'to')?.i ?? 0) : null;
       // The text of a number, and the number of a text, are other values.
       if (to !== null && first.some(({ isText }) => isText !== (to === stringType))) return null;
-      if (to !== null && wholeTypes.has(to)) for (const each of first) each.whole = true;
+      const cast = to === floatType ? Math.fround : to !== null && wholeTypes.has(to) ? Math.trunc : null;
+      if (cast !== null) for (const each of first) each.casts.push(cast);
+      if ((reshapes.has(node.opType) && first.length > 1) || folded.has(node.input[0] ?? '')) folded.add(output);
       return [[output, first]];
     }
+    if (node.input.some((name) => folded.has(name))) return null;
     if (node.opType === 'Concat' && isOfColumns) {
       const parts = node.input.map((name) => held.get(name));
       return parts.every((part) => part !== undefined) ? [[output, parts.flat()]] : null;
@@ -103,6 +117,10 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
     const picked = at?.map((index) => first.at(Number(index))) ?? [undefined];
     return picked.every((each) => each !== undefined) ? [[output, picked]] : null;
   }
+}
+
+function refuses(node: NodeProto): boolean {
+  return node.opType === 'Gather' || (node.opType === 'OneHotEncoder' && attribute(node, 'zeros')?.i === 0);
 }
 
 function encoderKeys(node: NodeProto): ClassValue[] | null {
@@ -116,8 +134,10 @@ function encoderKeys(node: NodeProto): ClassValue[] | null {
 export class UnknownValueCount {
   readonly #columns: readonly EncodedColumn[];
   readonly #found = new Map<EncodedColumn, UnknownValues>();
-  /** The model refused a row for such a value. */
-  fails = false;
+  /** Columns with more than one such value. */
+  readonly #varied = new Set<UnknownValues>();
+  /** What the model refused a row for. */
+  #refused: UnknownValues | undefined;
 
   constructor(columns: readonly EncodedColumn[]) {
     this.#columns = columns;
@@ -131,12 +151,15 @@ export class UnknownValueCount {
       const width = data.length / rows;
       for (let row = 0; row < rows; row += 1) {
         const given = data[row * width + each.place] as string | number | bigint;
-        const value = typeof given === 'string' ? given : each.whole ? Math.trunc(Number(given)) : Number(given);
+        const value =
+          typeof given === 'string' ? given : each.casts.reduce((number, cast) => cast(number), Number(given));
         // What is missing is no value.
         if (each.values.some((known) => known.has(value)) || Number.isNaN(value)) continue;
         const found = this.#found.get(each);
-        if (found !== undefined) found.rows += 1;
-        else {
+        if (found !== undefined) {
+          found.rows += 1;
+          if (String(given) !== found.example) this.#varied.add(found);
+        } else {
           this.#found.set(each, {
             column: each.column,
             rows: 1,
@@ -151,16 +174,21 @@ export class UnknownValueCount {
 
   /** A model may refuse a row with a value that it does not know. */
   explain(error: ModelError): ModelError {
-    const [first] = this.found.toSorted((one, other) => one.row - other.row);
-    if (first === undefined || !/unknown category|indices element out of data bounds/iu.test(error.message))
-      return error;
-    this.fails = true;
+    if (!/unknown category|indices element out of data bounds/iu.test(error.message)) return error;
+    const strict = [...this.#found].filter(([{ strict }]) => strict).map(([, found]) => found);
+    [this.#refused] = strict.toSorted((one, other) => one.row - other.row);
+    if (this.#refused === undefined) return error;
     return new ModelError({
-      found: `the model refuses a value that it does not know: ${unknownText(first)}`,
+      found: `the model refuses a value that it does not know: ${unknownText(this.#refused)}`,
       expected: 'an answer to every row',
       remedy: 'Train and export it so that it takes unknown values (scikit-learn: handle_unknown)',
       cause: error,
     });
+  }
+
+  /** What tells that the data are others: the model refused it, or knows none of a column's values. One new value in all rows, as of the month, may be meant. */
+  lost(rows: number): UnknownValues | undefined {
+    return this.#refused ?? this.found.find((each) => each.rows === rows && this.#varied.has(each));
   }
 
   get found(): UnknownValues[] {

@@ -128,7 +128,7 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
 
   /** Where no model knows any value of a column, or answers a row with a value that it does not know, the data are others. */
   function refuseUnknown(rows: number): void {
-    const lost = started.map(({ unknown }) => unknown.found.find((each) => unknown.fails || each.rows === rows));
+    const lost = started.map(({ unknown }) => unknown.lost(rows));
     const [first] = lost;
     if (first === undefined || lost.includes(undefined)) return;
     const all = first.rows === rows ? `, nor any other value of it (${counted(rows, 'rows')})` : '';

@@ -20,6 +20,7 @@ import {
   stringsAttribute,
   tensor,
   valueInfo,
+  type ElementType,
 } from './onnx-builder.ts';
 
 const ml = 'ai.onnx.ml';
@@ -64,13 +65,31 @@ function encoders(zeros: number, cities = ['rome', 'lima'], nodes: readonly Uint
   );
 }
 
-async function predict(rows: readonly string[], models: readonly Uint8Array[]): Promise<PredictionResult[]> {
+/** A model of one input `x` of numbers. */
+function numeric(type: ElementType, shape: readonly (number | string)[], nodes: readonly Uint8Array[]): Uint8Array {
+  return model(
+    graph({
+      nodes: [...nodes, node('Sigmoid', ['z'], ['score'])],
+      inputs: [valueInfo('x', type, shape)],
+      outputs: [valueInfo('score', 'float', ['N', 1])],
+      initializers: [
+        tensor('at0', 'int64', [1], int64s(0)),
+        tensor('at1', 'int64', [1], int64s(1)),
+        tensor('square', 'int64', [3], int64s(-1, 2, 2)),
+        tensor('table', 'float', [3], floats(1, 2, 3)),
+      ],
+    }),
+  );
+}
+
+async function predict(
+  rows: readonly string[],
+  models: readonly Uint8Array[],
+  features = 'city,plan,rooms',
+): Promise<PredictionResult[]> {
   return inTemporaryFolder(async (folder) => {
     const path = join(folder, 'data.csv');
-    await writeFile(
-      path,
-      ['id,city,plan,rooms,label', ...rows.map((row, at) => `${at},${row},${at % 2}`), ''].join('\n'),
-    );
+    await writeFile(path, [`id,${features},label`, ...rows.map((row, at) => `${at},${row},${at % 2}`), ''].join('\n'));
     for (const [at, bytes] of models.entries()) await writeFile(join(folder, `${at}.onnx`), bytes);
     return predictModels({
       models: await Promise.all(
@@ -142,6 +161,56 @@ describe('values that a model has no code for', () => {
     );
     const [candidate, champion] = await predict(rows, [encoders(1), encoders(1, ['ROME', 'LIMA'])]);
     assert.deepEqual([unknownOf(candidate), unknownOf(champion)], [[['city', 2, 0, 'ROME']], []]);
+  });
+
+  it('may be meant where it is one new value in all rows', async () => {
+    const [result] = await predict(['oslo,free,1', 'oslo,free,2'], [encoders(1)]);
+    assert.deepEqual(unknownOf(result), [['city', 2, 0, 'oslo']]);
+  });
+
+  it('are those of the encoder that refuses them', async () => {
+    const rows = ['rome,trial,1', 'oslo,free,2'];
+    const [candidate] = await predict(rows, [encoders(0), encoders(1)]);
+    assert.ok(candidate?.ok === false);
+    assert.match(candidate.fault.message, /column "city", row 2 has "oslo"/u);
+  });
+
+  it('are looked up as casts leave them', async () => {
+    const bytes = numeric(
+      'double',
+      ['N', 3],
+      [
+        node('Cast', ['x'], ['single'], [intAttribute('to', 1)]),
+        picked('single', 'at0', 'c'),
+        node(
+          'LabelEncoder',
+          ['c'],
+          ['z'],
+          [floatsAttribute('keys_floats', [0.1, 0.3]), floatsAttribute('values_floats', [1, 2])],
+          ml,
+        ),
+      ],
+    );
+    const [result] = await predict(['0.1,1,1', '0.3,1,1', '0.2,1,1'], [bytes]);
+    assert.deepEqual(unknownOf(result), [['city', 1, 2, '0.2']]);
+  });
+
+  it('are not looked for where the columns do not lie in one row', async () => {
+    // Two rows of two, of which the second holds codes.
+    const looked = [
+      node('Gather', ['y', 'at1'], ['second'], [intAttribute('axis', 1)]),
+      node('Cast', ['second'], ['codes'], [intAttribute('to', 7)]),
+      node('Gather', ['table', 'codes'], ['looked']),
+      node('ReduceSum', ['looked', 'at1'], ['summed'], [intAttribute('keepdims', 0)]),
+      node('ReduceSum', ['summed', 'at1'], ['z']),
+    ];
+    for (const bytes of [
+      numeric('float', ['N', 2, 2], [node('Identity', ['x'], ['y']), ...looked]),
+      numeric('float', ['N', 4], [node('Reshape', ['x', 'square'], ['y']), ...looked]),
+    ]) {
+      const [result] = await predict(['7,8,0,1', '9,6,1,2'], [bytes], 'a,b,c,d');
+      assert.deepEqual(unknownOf(result), []);
+    }
   });
 
   it('are named where a model refuses them: its fault, unless none takes them', async () => {
