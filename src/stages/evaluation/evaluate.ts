@@ -265,7 +265,7 @@ async function judge(
       ...readingChecks(sample, labels, sides),
       ...labelScoreChecks(plan.primary.metric, sides),
       ...featureOrderChecks(sample, outputs.outputs, candidate.result),
-      ...scaleChecks(sample, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
+      ...scaleChecks(sample, plan.primary.metric, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
       ...unknownValueChecks(dataset.rows, {
         candidate: candidate.result,
         champion: same ? null : (champion?.result ?? null),

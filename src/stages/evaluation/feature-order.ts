@@ -46,12 +46,12 @@ function isChance(sample: Sample, { scores, decisions }: Outputs): boolean {
   let right = 0;
   for (const [row, label] of truth.entries()) {
     const decided = decisions[row] as number;
-    if (decided === label) right += 1 / rows;
-    ofTruth[label]! += 1 / rows;
-    ofDecisions[decided]! += 1 / rows;
+    if (decided === label) right += 1;
+    ofTruth[label]! += 1;
+    ofDecisions[decided]! += 1;
   }
-  const expected = ofTruth.reduce((sum, share, label) => sum + share * (ofDecisions[label] as number), 0);
-  return right < expected + aboveChance * Math.sqrt((expected * (1 - expected)) / rows);
+  const expected = ofTruth.reduce((sum, count, label) => sum + (count * (ofDecisions[label] as number)) / rows, 0);
+  return right < expected + aboveChance * Math.sqrt(expected * (1 - expected / rows));
 }
 
 function correlation(one: Float64Array, other: Float64Array): number {

@@ -1,4 +1,5 @@
 import type { Check } from '../../evidence/check.ts';
+import type { Metric } from './metrics/metric.ts';
 import type { Outputs, Sample } from './sample.ts';
 
 /** Fewer rows show no scale. */
@@ -20,8 +21,11 @@ const leftOut: readonly [name: string, turn: (value: number) => number][] = [
  */
 export function scaleChecks(
   sample: Sample,
+  { name }: Pick<Metric, 'name'>,
   sides: { readonly [role in 'candidate' | 'champion']: Outputs | null },
 ): Check[] {
+  // A quantile is far from the mean on purpose.
+  if (name.startsWith('pinball_')) return [];
   if (sample.classes !== 0 || sample.queries !== undefined || sample.rows < fewestRows) return [];
   const found = Object.entries(sides).flatMap(([role, outputs]) => {
     const text = outputs === null || outputs.scores === null ? null : otherScale(sample, outputs.scores);

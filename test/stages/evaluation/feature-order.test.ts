@@ -43,4 +43,6 @@ test('features in the order of the data are told where the predictions are no be
     assert.deepEqual(told(kind, truth, useful, features), []);
     assert.deepEqual(told(kind, truth, useless), [], 'the order is stated');
   }
+  const one = new Float64Array(rows).fill(1);
+  assert.deepEqual(told(3, one, decided(one), features), [], 'all of one class');
 });

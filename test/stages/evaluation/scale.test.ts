@@ -9,10 +9,17 @@ const random = randomFrom(3);
 const x = Float64Array.from({ length: rows }, () => 4 * random.uniform());
 const noise = Float64Array.from(x, () => 0.2 * (random.uniform() - 0.5));
 
-function told(truth: Float64Array, candidate: Float64Array, champion: Float64Array | null, weights?: Float64Array) {
+function told(
+  truth: Float64Array,
+  candidate: Float64Array,
+  champion: Float64Array | null,
+  weights?: Float64Array,
+  name = 'rmse',
+) {
   const sample: Sample = { rows, classes: 0, names: null, truth, weights: weights ?? null, clusters: null };
   const side = (scores: Float64Array) => ({ scores, probabilities: false, decisions: null });
-  return scaleChecks(sample, { candidate: side(candidate), champion: champion === null ? null : side(champion) });
+  const sides = { candidate: side(candidate), champion: champion === null ? null : side(champion) };
+  return scaleChecks(sample, { name }, sides);
 }
 
 test('predictions of a logarithm, a root, a logit or in another unit are told, with what they would be', () => {
@@ -51,4 +58,11 @@ test('nothing is told of predictions near the labels, of useless ones, or of row
   const weights = x.map((_, row) => (row < 50 ? 0 : 1));
   assert.deepEqual(told(truth, spoilt, null, weights), []);
   assert.deepEqual(told(new Float64Array(rows).fill(2), x, null), []);
+});
+
+test('nothing is told of quantiles, which lie far from the mean on purpose', () => {
+  const truth = x.map((value, row) => value + noise[row]!);
+  const high = x.map((value) => value + 3);
+  assert.equal(told(truth, high, null).length, 1);
+  assert.deepEqual(told(truth, high, null, undefined, 'pinball_0.95'), []);
 });
