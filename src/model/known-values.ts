@@ -129,7 +129,10 @@ function encoderKeys(node: NodeProto): ClassValue[] | null {
   if (!encoders.has(node.opType) || node.domain !== 'ai.onnx.ml') return null;
   const [texts, numbers] = [attribute(node, 'cats_strings')?.strings, attribute(node, 'cats_int64s')?.ints];
   const categories = [...(texts ?? []).map(text), ...(numbers ?? [])];
-  return listed(node, 'keys') ?? (categories.length === 0 ? null : categories);
+  const keys = listed(node, 'keys');
+  // What gives all of them one value asks whether a value is among them.
+  if (keys !== null) return new Set(listed(node, 'values')).size > 1 ? keys : [];
+  return categories.length === 0 ? null : categories;
 }
 
 /** Counts, batch by batch, the rows whose values a model does not know. */

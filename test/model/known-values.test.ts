@@ -131,6 +131,13 @@ describe('values that a model has no code for', () => {
     assert.deepEqual(unknownOf((await predict(rows, [encoders(1, ['rome'])]))[0]), []);
   });
 
+  it('are none of a list that only tells whether a value is on it', async () => {
+    const values = [floatsAttribute('keys_floats', [1, 2]), floatsAttribute('values_floats', [3, 3])];
+    const listed = [picked('x', 'at0', 'c'), node('LabelEncoder', ['c'], ['z'], values, ml)];
+    const [result] = await predict(['1,1,1', '5,1,1', '6,1,1'], [numeric('float', ['N', 3], listed)]);
+    assert.deepEqual(unknownOf(result), []);
+  });
+
   it('are codes below 0 or beyond an embedding, as pandas writes those of no category', async () => {
     const bytes = model(
       graph({
