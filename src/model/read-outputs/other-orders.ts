@@ -37,12 +37,13 @@ export function refuseOtherOrders(
   }
 }
 
-/** Keys of a configuration under which classes are those of a feature. */
-const ofFeatures = /feature|column|variable|input|vocab|preproc|encod(?:ers|ings)|categor/iu;
+/** Keys of a configuration under which classes are those of a feature, or in the order of a table. */
+const ofOthers =
+  /feature|column|variable|input|vocab|preproc|encod(?:ers|ings)|categor|metric|score|confusion|report|evaluation/iu;
 
 /** Whole configurations are kept as one text too: `config: {"id2label": {...}}`. */
 function withNested(key: string, text: string, depth = 0): [key: string, text: string][] {
-  const isOpened = depth < 4 && text.trimStart().startsWith('{') && !ofFeatures.test(key);
+  const isOpened = depth < 4 && text.trimStart().startsWith('{') && !ofOthers.test(key);
   const value = isOpened ? parsed(text) : null;
   const nested = Object.entries((value ?? {}) as Record<string, unknown>).flatMap(([name, each]) =>
     withNested(name, typeof each === 'string' ? each : JSON.stringify(each), depth + 1),

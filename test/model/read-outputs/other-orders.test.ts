@@ -68,6 +68,7 @@ describe('where the order of the sorted labels is assumed', () => {
     for (const others of [
       { sex_categories: JSON.stringify(words) },
       { encoders: JSON.stringify({ quality: { classes: words } }) },
+      { training: JSON.stringify({ confusion_matrix: { labels: words, rows: [[1, 0, 0]] } }) },
       { config: JSON.stringify({ features: [], columns: { quality: { type: 'text', categories: words } } }) },
     ]) {
       const { classesFrom } = await read(model(whole, { ...others }), 'multiclass-classification', { labels });
