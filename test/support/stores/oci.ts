@@ -66,7 +66,8 @@ export function withRegistry<T>(work: (registry: OciStandIn) => Promise<T>): Pro
         if (account !== undefined && !isKnown) return json(response, 401, { errors: [{ code: 'UNAUTHORIZED' }] });
         const token = createHash('sha256').update(String(Math.random())).digest('hex');
         const seconds = behaviour.seconds ?? 300;
-        tokens.set(token, { scope: searchParams.get('scope') ?? '', until: Date.now() + 1000 * seconds });
+        // One that holds for a millisecond is over before it is shown, however soon that is.
+        tokens.set(token, { scope: searchParams.get('scope') ?? '', until: Date.now() + 1000 * seconds - 2 });
         return json(response, 200, { token, expires_in: seconds });
       }
       if (pathname.startsWith('/cdn/')) {
