@@ -16,6 +16,7 @@ import { makeRelease } from '../../src/github/release.ts';
 import { sampleRelease, textAsset } from '../github/sample-release.ts';
 import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
+import { withVariables } from '../support/stores/environment.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
 
 const bytes = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251));
@@ -313,10 +314,9 @@ async function downloading(
     cache: string,
   ) => Promise<void>,
 ): Promise<void> {
-  await inTemporaryFolder(async (folder) => {
+  await withVariables({}, async (folder) => {
     const server = createServer(listener).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    process.env['CONTENDER_CACHE'] = join(folder, 'cache');
     try {
       await work(
         (artifact, options) => fetchArtifact(folder, artifact, join(folder, 'new'), { log: silentLog, ...options }),
@@ -324,7 +324,6 @@ async function downloading(
         join(folder, 'cache', 'artifacts'),
       );
     } finally {
-      delete process.env['CONTENDER_CACHE'];
       server.close();
       server.closeAllConnections();
     }

@@ -7,7 +7,7 @@ import { silentLog } from '../../src/log.ts';
 import { immutableModelUri } from '../../src/registry/artifact-uri.ts';
 import { fetchArtifact, type FetchOptions } from '../../src/registry/fetch-artifact.ts';
 import { withLfsServer, type LfsStandIn } from '../support/lfs-server.ts';
-import { inTemporaryFolder } from '../support/project.ts';
+import { withVariables } from '../support/stores/environment.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
 
 const champion = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251));
@@ -137,7 +137,7 @@ describe('a champion in Git LFS whose file a candidate has replaced', () => {
 function replaced(work: (input: Replaced) => Promise<void>): Promise<void> {
   return withLfsServer((lfs) =>
     inRepository((repository) =>
-      inTemporaryFolder(async (folder) => {
+      withVariables({}, async (folder) => {
         const path = join(repository.folder, 'models/candidate.onnx');
         await repository.write('models/candidate.onnx', lfs.keep(champion));
         await repository.commit('Champion');
@@ -147,23 +147,18 @@ function replaced(work: (input: Replaced) => Promise<void>): Promise<void> {
         await repository.commit('Candidate');
         await writeFile(path, candidate);
         await repository.git('remote', 'add', 'origin', `${lfs.site}/acme/models`);
-        process.env['CONTENDER_CACHE'] = join(folder, 'cache');
         const github = { repository: 'acme/models', token, apiUrl: `${lfs.site}/api/v3` };
         const artifact = { role: 'model' as const, uri, sha256: sha256(champion), size: champion.length };
-        try {
-          await work({
-            lfs,
-            repository,
-            get: async (options = {}) => {
-              const to = await mkdtemp(join(folder, 'new-'));
-              return readFile(
-                await fetchArtifact(repository.folder, artifact, to, { github, log: silentLog, ...options }),
-              );
-            },
-          });
-        } finally {
-          delete process.env['CONTENDER_CACHE'];
-        }
+        await work({
+          lfs,
+          repository,
+          get: async (options = {}) => {
+            const to = await mkdtemp(join(folder, 'new-'));
+            return readFile(
+              await fetchArtifact(repository.folder, artifact, to, { github, log: silentLog, ...options }),
+            );
+          },
+        });
       }),
     ),
   );

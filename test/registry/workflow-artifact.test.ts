@@ -15,7 +15,8 @@ import { sampleRelease } from '../github/sample-release.ts';
 import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
 import type { Fault, GitHubStandIn } from '../support/github-api/server.ts';
 import { inDays, newId, type WorkflowArtifact } from '../support/github-api/state.ts';
-import { fixture, inTemporaryFolder } from '../support/project.ts';
+import { fixture } from '../support/project.ts';
+import { withVariables } from '../support/stores/environment.ts';
 import { zip } from '../support/runner/zip.ts';
 
 /** No compression makes them fewer. */
@@ -285,7 +286,7 @@ interface Given {
 /** Run `work` beside GitHub, with a cache of its own. */
 function withArtifacts(work: (given: Given) => Promise<void>): Promise<void> {
   return withGitHub((server) =>
-    inTemporaryFolder(async (temporary) => {
+    withVariables({}, async (temporary) => {
       const token = server.token({ permissions: { actions: 'read', contents: 'read' } });
       const folder = join(temporary, 'new');
       const standing: FetchOptions = { log: silentLog, github: { token, apiUrl: server.url } };
@@ -293,38 +294,31 @@ function withArtifacts(work: (given: Given) => Promise<void>): Promise<void> {
       const place = (): string => join(folder, String(++count));
       const get: Given['get'] = (artifact, options) =>
         fetchArtifact(temporary, artifact, place(), { ...standing, ...options });
-      const before = process.env['CONTENDER_CACHE'];
-      process.env['CONTENDER_CACHE'] = join(temporary, 'cache');
-      try {
-        await work({
-          server,
-          token,
-          folder,
-          store(content) {
-            const archive = Buffer.isBuffer(content) ? content : zip(new Map(Object.entries(content)));
-            const id = newId();
-            const artifact = {
-              id,
-              name: 'model',
-              bytes: archive,
-              expired: false,
-              expires: inDays(90),
-              run: 7,
-              attempt: 1,
-            };
-            server.repository(repositoryName).artifacts.set(id, artifact);
-            return { uri: `${server.site}/${repositoryName}/actions/runs/7/artifacts/${id}`, id, artifact };
-          },
-          named: (uri, digest, options) =>
-            fetchNamed(temporary, { uri, sha256: digest }, place(), { ...standing, ...options }),
-          get,
-          recorded: (uri, of = bytes, options = {}) =>
-            get(Buffer.isBuffer(of) ? { role: 'model', uri, sha256: sha256(of), size: of.length } : of, options),
-        });
-      } finally {
-        if (before === undefined) delete process.env['CONTENDER_CACHE'];
-        else process.env['CONTENDER_CACHE'] = before;
-      }
+      await work({
+        server,
+        token,
+        folder,
+        store(content) {
+          const archive = Buffer.isBuffer(content) ? content : zip(new Map(Object.entries(content)));
+          const id = newId();
+          const artifact = {
+            id,
+            name: 'model',
+            bytes: archive,
+            expired: false,
+            expires: inDays(90),
+            run: 7,
+            attempt: 1,
+          };
+          server.repository(repositoryName).artifacts.set(id, artifact);
+          return { uri: `${server.site}/${repositoryName}/actions/runs/7/artifacts/${id}`, id, artifact };
+        },
+        named: (uri, digest, options) =>
+          fetchNamed(temporary, { uri, sha256: digest }, place(), { ...standing, ...options }),
+        get,
+        recorded: (uri, of = bytes, options = {}) =>
+          get(Buffer.isBuffer(of) ? { role: 'model', uri, sha256: sha256(of), size: of.length } : of, options),
+      });
     }),
   );
 }
