@@ -92,14 +92,12 @@ for (const proxy of [nginx, haproxy]) {
           await reachable(port);
           assert.deepEqual([...(await usersOf(port, 'candidate'))], []);
           await weights.write({ weight: 25, from: 0, expires: null });
-          const quarter = await until(port, (found) => found.size > 0);
-          assert.ok(Math.abs(quarter.size / users - 0.25) < 0.02, String(quarter.size / users));
+          const quarter = await inForce(port, [0.23, 0.27]);
           await weights.write({ weight: 50, from: 25, expires: null });
-          const half = await until(port, (found) => found.size > users * 0.4);
-          assert.ok(Math.abs(half.size / users - 0.5) < 0.02, String(half.size / users));
+          const half = await inForce(port, [0.48, 0.52]);
           assert.ok([...quarter].every((user) => half.has(user)));
           await weights.write({ weight: 100, from: 50, expires: null });
-          assert.equal((await until(port, (found) => found.size === users)).size, users);
+          await inForce(port, [1, 1]);
           const back = Date.now();
           await weights.write({ weight: 0, expires: null });
           while (await isCandidates(port, [...quarter].slice(0, 50))) await sleep(20);
@@ -185,17 +183,16 @@ async function isCandidates(port: number, asked: string[]): Promise<boolean> {
   return (await usersOf(port, 'candidate', asked)).size > 0;
 }
 
-/** A reload takes a moment: old workers answer what they have. */
-async function until(port: number, isDone: (found: Set<string>) => boolean): Promise<Set<string>> {
+/** The users of the candidate, once their share is within these limits: a reload takes a moment, and old workers answer what they have. */
+async function inForce(port: number, [least, most]: readonly [number, number]): Promise<Set<string>> {
+  let share = 0;
   for (let attempt = 0; attempt < 40; attempt += 1) {
-    const few = await usersOf(port, 'candidate', names().slice(0, 60));
-    if (few.size > 0 || attempt === 39) {
-      const found = await usersOf(port, 'candidate');
-      if (isDone(found)) return found;
-    }
+    const found = await usersOf(port, 'candidate');
+    share = found.size / users;
+    if (share >= least && share <= most) return found;
     await sleep(100);
   }
-  throw new Error('the weight did not come into force within 4 s');
+  throw new Error(`the weight is not in force within 4 s: ${share}`);
 }
 
 async function reachable(port: number): Promise<void> {
