@@ -89,8 +89,13 @@ export function encodedColumns(model: ModelProto, inputs: readonly InputPlan[]):
   return columns.filter(({ encoded, other }) => encoded && !other);
 
   /** An embedding takes the numbers of its rows; of a number below 0 it takes the row from the end. */
-  function embeddedCodes({ opType, domain, input: [table = ''], ...node }: NodeProto): ClassValue[] | null {
-    const axis = node.attribute.find(({ name }) => name === 'axis')?.i ?? 0;
+  function embeddedCodes(node: NodeProto): ClassValue[] | null {
+    const {
+      opType,
+      domain,
+      input: [table = ''],
+    } = node;
+    const axis = attribute(node, 'axis')?.i ?? 0;
     const [size = 0] = (opType === 'Gather' && domain === '' && axis === 0 && constants.get(table)?.dims) || [];
     return size > 0 && size <= mostCodes ? [...Array.from({ length: size }).keys()] : null;
   }

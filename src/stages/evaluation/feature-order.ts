@@ -2,6 +2,7 @@ import type { Check } from '../../evidence/check.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import { rankScores, rocArea } from './metrics/ranked.ts';
 import type { Outputs, Sample } from './sample.ts';
+import { moments } from './scale.ts';
 
 /** Standard errors above chance within which predictions may be nothing but chance. */
 const aboveChance = 3;
@@ -34,7 +35,10 @@ export function featureOrderChecks(sample: Sample, candidate: Outputs, result: P
 function isChance(sample: Sample, { scores, decisions }: Outputs): boolean {
   const { rows, truth, classes, weights } = sample;
   if (sample.labels !== undefined || sample.queries !== undefined || rows < 30) return false;
-  if (classes === 0) return scores !== null && Math.abs(correlation(truth, scores)) < aboveChance / Math.sqrt(rows);
+  if (classes === 0) {
+    // Of a constant there is no correlation.
+    return scores !== null && Math.abs(moments(truth, scores, null).correlation || 0) < aboveChance / Math.sqrt(rows);
+  }
   if (classes === 2 && scores !== null) {
     const positives = truth.reduce((sum, value) => sum + value, 0);
     if (positives === 0 || positives === rows) return false;
@@ -52,18 +56,4 @@ function isChance(sample: Sample, { scores, decisions }: Outputs): boolean {
   }
   const expected = ofTruth.reduce((sum, count, label) => sum + (count * (ofDecisions[label] as number)) / rows, 0);
   return right < expected + aboveChance * Math.sqrt(expected * (1 - expected / rows));
-}
-
-function correlation(one: Float64Array, other: Float64Array): number {
-  const [meanOne, meanOther] = [one, other].map(
-    (values) => values.reduce((sum, each) => sum + each, 0) / values.length,
-  );
-  let [both, ones, others] = [0, 0, 0];
-  for (const [row, value] of one.entries()) {
-    const [left, right] = [value - (meanOne as number), (other[row] as number) - (meanOther as number)];
-    both += left * right;
-    ones += left * left;
-    others += right * right;
-  }
-  return ones > 0 && others > 0 ? both / Math.sqrt(ones * others) : 0;
 }

@@ -68,7 +68,7 @@ function number(value: number): string {
 }
 
 /** Of the line through labels over predictions, and what the predictions explain as they are. */
-function moments(truth: Float64Array, scores: Float64Array, weights: Float64Array | null) {
+export function moments(truth: Float64Array, scores: Float64Array, weights: Float64Array | null) {
   let [mass, meanTruth, meanScore, truths, both, own, squares] = [0, 0, 0, 0, 0, 0, 0];
   for (let row = 0; row < truth.length; row += 1) {
     const weight = weights === null ? 1 : (weights[row] as number);
