@@ -24,7 +24,7 @@ export function readModelMetadata(body: string): ModelMetadata {
   } catch {
     return fail('is not JSON');
   }
-  if (!isObject(value) || typeof value['name'] !== 'string') return fail('has no name');
+  if (!isObject(value) || typeof value['name'] !== 'string' || value['name'] === '') return fail('has no name');
   const tensors = (field: 'inputs' | 'outputs'): TensorMetadata[] => {
     const list = value[field] ?? [];
     if (!Array.isArray(list)) return fail(`has ${field} that are no list`);

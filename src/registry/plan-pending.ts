@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Decision, Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
 import { contradictions } from './chain.ts';
 import { blobOid, type TreeEntry } from './git/objects.ts';
@@ -42,6 +43,8 @@ export type PendingPlan =
       message: string;
       /** Every decision that waits from now on, in order. */
       decisions: RecordedDecision[];
+      /** Of them, the one asked for; undefined: it contradicts those before it. */
+      asked: RecordedDecision | undefined;
       /** Waited and does not stand any more, or as something else only. */
       replaced: { decision: RecordedDecision; by: Decision | null }[];
     };
@@ -99,9 +102,11 @@ export function planPending(
   const known = waiting.decisions.find(({ idempotencyKey }) => idempotencyKey === asked.idempotencyKey);
   const supersedes = known === undefined && asked.outcome === 'promote';
   if (promotion !== undefined && supersedes) carry(promotion, true);
-  if (known === undefined) draft.append(input.decide(draft.view()));
+  const added = known ?? input.decide(draft.view());
+  if (known === undefined) draft.append(added);
   if (promotion !== undefined && !supersedes) carry(promotion);
   const content = draft.content();
+  const mine = content.decisions.find(({ idempotencyKey }) => idempotencyKey === added.idempotencyKey);
   // Where artifacts.yaml of the base went on, what the branch has would not merge with it.
   const artifacts = content.files.get(artifactsPath);
   const merges = artifacts === undefined || oidOf(artifacts) === waiting.artifacts;
@@ -109,7 +114,26 @@ export function planPending(
   if (known !== undefined && replaced.length === 0 && isCurrent) {
     return { status: 'waiting', decision: known };
   }
-  return { status: 'write', ...content, replaced };
+  return { status: 'write', ...content, asked: mine, replaced };
+}
+
+/**
+ * What became of a decision that waited and that a later writer replaced: the hold that keeps its evidence, under another key.
+ * Undefined: it waits as it was made, or nothing of it is there.
+ */
+export function replacementOf(
+  decision: RecordedDecision,
+  waiting: readonly RecordedDecision[],
+): RecordedDecision | undefined {
+  if (waiting.some(({ idempotencyKey }) => idempotencyKey === decision.idempotencyKey)) return undefined;
+  const subject = ({ candidate, evidence, datasets, policy, source }: RecordedDecision): unknown => [
+    candidate?.artifacts,
+    evidence,
+    datasets,
+    policy,
+    source,
+  ];
+  return waiting.findLast((each) => each.outcome === 'hold' && isDeepStrictEqual(subject(each), subject(decision)));
 }
 
 function oidOf(content: FileContent): string {

@@ -144,11 +144,20 @@ for (const [what, body, message] of refusals) {
 
 test('an answer that is garbage is a staging error, never another', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.json()), (body) => {
-      assert.throws(() => readInferResponse(body), StagingError);
-      assert.throws(() => readModelMetadata(body), StagingError);
-    }),
+    // A name is all that metadata must have.
+    fc.property(
+      fc.oneof(fc.string(), fc.json()).filter((body) => !/"name":"[^"]/u.test(body)),
+      (body) => {
+        assert.throws(() => readInferResponse(body), StagingError);
+        assert.throws(() => readModelMetadata(body), StagingError);
+      },
+    ),
   );
+});
+
+test('metadata with no name, or an empty one, is refused, and a name alone is enough', () => {
+  for (const body of ['{}', '{"name":""}', '{"name":7}']) assert.throws(() => readModelMetadata(body), /has no name/u);
+  assert.deepEqual(readModelMetadata('{"name":"m"}'), { name: 'm', platform: '', inputs: [], outputs: [] });
 });
 
 test('an answer whose shape is not that of its data is a staging error', () => {

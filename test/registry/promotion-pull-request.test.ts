@@ -322,6 +322,28 @@ describe('two writers at once', () => {
       assert.deepEqual(await registryOn(server).verify(), []);
     }));
 
+  test('that is replaced before it reads its own back finds the hold, and does not replace the other in turn', () =>
+    protectedHub(async (server) => {
+      let moved = false;
+      let other: Promise<unknown> | undefined;
+      server.failBy(({ name }) => {
+        if (name === 'graphql mutation MoveRefs') moved = true;
+        else if (moved && other === undefined) return (other = record(server, 'c')).then(() => null);
+        return null;
+      });
+      const result = await record(server, 'b');
+      assert.deepEqual(
+        [result.status, result.decision.outcome, result.decision.reasons[0]?.code],
+        ['pending', 'hold', 'superseded'],
+      );
+      assert.deepEqual(await waiting(server), [
+        ['b', 'hold'],
+        ['c', 'promote'],
+      ]);
+      // Whoever runs the gate again means it.
+      assert.equal((await record(server, 'b')).decision.outcome, 'promote');
+    }));
+
   test('of different models have a pull request each', () =>
     protectedHub(async (server) => {
       await Promise.all(

@@ -12,7 +12,14 @@ import type { Log } from '../../log.ts';
 import { unpackEvidence } from '../evidence-file.ts';
 import { evidencePath } from '../layout.ts';
 import { sound } from '../model-state.ts';
-import { planPending, waitingOn, type CarryOver, type PendingPlan, type Waiting } from '../plan-pending.ts';
+import {
+  planPending,
+  replacementOf,
+  waitingOn,
+  type CarryOver,
+  type PendingPlan,
+  type Waiting,
+} from '../plan-pending.ts';
 import type { Surroundings } from '../plan-record.ts';
 import type { Pending, RecordInput, RecordResult } from '../registry.ts';
 import { checkOwnWork, movePromotionBranch, promotionBranch } from './promotion-branch.ts';
@@ -54,6 +61,8 @@ export function pendingRecorder(context: {
   let refusals = 0;
   /** The branch has the decision, as far as anybody knows. */
   let kept = false;
+  /** The decision as this recorder wrote it, where that is sure. */
+  let mine: RecordedDecision | undefined;
 
   return async () => {
     try {
@@ -67,6 +76,9 @@ export function pendingRecorder(context: {
     const from = await context.snapshot();
     const found = await readPromotionBranch(place, from, model, cache);
     const waiting = found?.waiting ?? nothing;
+    // Another writer replaced it before it was read back. To write it again would replace theirs, and so on in turns.
+    const replacement = mine === undefined ? undefined : replacementOf(mine, waiting.decisions);
+    if (replacement !== undefined && found !== null) return see(found, replacement);
     const around = await context.around(from);
     const plan = planPending(base.folder, from.state, waiting, request, around, settings.carryOver);
     if (plan.status === 'already-recorded' || plan.status === 'no-change') {
@@ -96,6 +108,7 @@ export function pendingRecorder(context: {
       if (!error.uncertain) return;
       context.doubt(error);
     }
+    mine = plan.asked;
     replaced = plan.replaced;
     kept = true;
   }

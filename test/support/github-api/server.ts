@@ -118,8 +118,8 @@ export interface GitHubStandIn {
     fault: Fault,
     options?: { when?: RegExp | ((request: SeenRequest) => boolean); times?: number; skip?: number },
   ): void;
-  /** Choose a fault for every request; null: none. */
-  failBy(choose: ((request: SeenRequest) => Fault | null) | null): void;
+  /** Choose a fault for every request, at once or later; null: none. */
+  failBy(choose: ((request: SeenRequest) => Fault | null | Promise<null>) | null): void;
   requests: SeenRequest[];
   close(): Promise<void>;
 }
@@ -130,7 +130,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
   const tokens = new Map<string, Token>();
   const requests: SeenRequest[] = [];
   const planned: { fault: Fault; when: (request: SeenRequest) => boolean; times: number; skip: number }[] = [];
-  let chooser: ((request: SeenRequest) => Fault | null) | null = null;
+  let chooser: ((request: SeenRequest) => Fault | null | Promise<null>) | null = null;
   let site = '';
 
   const server = createServer((incoming, outgoing) => {
@@ -169,7 +169,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
       status: 0,
     };
     requests.push(seen);
-    const fault = faultFor(seen);
+    const fault = await faultFor(seen);
     if (fault === 'reset') return void incoming.socket.destroy();
     if (fault === 'hang') return;
     let answer: Answer;
@@ -189,7 +189,7 @@ export async function startGitHub(folder: string): Promise<GitHubStandIn> {
     send(outgoing, answer, limitHeaders(token));
   }
 
-  function faultFor(seen: SeenRequest): Fault | null {
+  function faultFor(seen: SeenRequest): Fault | null | Promise<null> {
     const plan = planned.find(({ when, times }) => times > 0 && when(seen));
     if (plan === undefined) return chooser?.(seen) ?? null;
     if (plan.skip > 0) {
