@@ -68,7 +68,7 @@ async function measure(): Promise<string[]> {
       const found = columns[name];
       if (found === undefined) return 'not compared';
       const { psi, ks, verdict } = found;
-      return `${psi.toPrecision(2)} / ${typeof ks === 'number' ? ks.toPrecision(2) : ''} ${verdict}`;
+      return `${psi.toPrecision(2)} / ${typeof ks === 'number' ? ks.toPrecision(2) : '–'} ${verdict}`;
     };
     drifted.push(
       `| ${month} against ${month - 1} | ${['delay', 'distance', 'origin', 'destination'].map(of).join(' | ')} |`,
