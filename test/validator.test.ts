@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import fc from 'fast-check';
 import { parse } from 'yaml';
 import { explain } from '../src/config/explain.ts';
 import { relevantTo } from '../src/validator.ts';
 import { Configuration } from '../src/pipeline/configuration.ts';
 import { fixture } from './support/project.ts';
+import fc from './support/properties.ts';
 
 const ajv = (): Ajv2020 => new Ajv2020({ allErrors: true, verbose: true, strict: false });
 const whole = ajv().compile(Configuration);

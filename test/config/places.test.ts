@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { placeOfKeys, type Model, type ConfigPosition } from '../../src/config/index.ts';
 import { parseConfig, whereOf } from '../../src/pipeline/configuration.ts';
 import { fixture } from '../support/project.ts';
+import fc from '../support/properties.ts';
 
 function placeOfCheck(text: string, name: string, id: string): ConfigPosition | undefined {
   const model = parseConfig(text, 'contender.yml').models[name] as Model;

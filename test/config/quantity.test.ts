@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { parseConfig } from '../../src/pipeline/configuration.ts';
 import { quantityOf, shareOf } from '../../src/config/quantity.ts';
 import type { Policy } from '../../src/stages/evaluation/schema.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { planOf } from '../../src/stages/evaluation/plan.ts';
+import fc from '../support/properties.ts';
 
 const share = { title: 'recall', scale: 'share' } as const;
 const value = { title: 'RMSE', scale: 'value' } as const;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { classPosition, classText } from '../../src/data/class-text.ts';
+import fc from '../support/properties.ts';
 
 describe('the text of a class', () => {
   it('is one for a number, whatever wrote it', () => {

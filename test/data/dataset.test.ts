@@ -4,12 +4,12 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { linesOfRecords } from '../../src/data/csv.ts';
 import { openDataset, quoteIdentifier, quoteLiteral, readColumns, type Dataset } from '../../src/data/dataset.ts';
 import { DataError } from '../../src/errors.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 import { writeParquet } from '../support/parquet.ts';
+import fc from '../support/properties.ts';
 
 const open = (path: string): Promise<Dataset> => openDataset({ name: 'evaluation', path, uri: 'data/file' });
 

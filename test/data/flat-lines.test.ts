@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { flatColumns } from '../../src/data/flat-lines.ts';
 import { kind } from '../../src/data/kinds.ts';
 import { inTemporaryFolder } from '../support/project.ts';
+import fc from '../support/properties.ts';
 
 const value = fc.oneof(
   fc.integer(),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { personalIn, personalKinds, withoutPersonal, type PersonalKind } from '../../src/data/personal.ts';
+import fc from '../support/properties.ts';
 
 /** Published examples of each form: of RFC 2606, ISO 13616's registry, payment networks' test cards, and the states' own. */
 const examples: Readonly<Record<PersonalKind, readonly string[]>> = {

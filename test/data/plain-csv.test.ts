@@ -4,11 +4,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
-import fc from 'fast-check';
 import { csvColumns, csvFrom } from '../../src/data/csv-cells.ts';
 import { plainCsv } from '../../src/data/plain-csv.ts';
 import { fileDigest } from '../../src/file-digest.ts';
 import { inTemporaryFolder } from '../support/project.ts';
+import fc from '../support/properties.ts';
 
 const names = (width: number): string[] => Array.from({ length: width }, (_, index) => `c${index}`);
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { openDataset } from '../../src/data/dataset.ts';
 import type { CsvDialect } from '../../src/data/relation.ts';
 import { DataError } from '../../src/errors.ts';
 import { inTemporaryFolder } from '../support/project.ts';
+import fc from '../support/properties.ts';
 
 const header = ['id', 'text', 'amount', 'label'];
 const table = (rows: number): string[][] =>

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { policySubject, type Model } from '../../src/config/index.ts';
 import { parseConfig, stageFacts } from '../../src/pipeline/configuration.ts';
 import { decide } from '../../src/decide/decide.ts';
@@ -9,6 +8,7 @@ import { buildEvidence, digest, type Approval, type Check, type Decision } from 
 import { viewOf } from '../../src/registry/manifest.ts';
 import { artifact } from '../registry/sample-decision.ts';
 import type { ConfiguredModel } from '../support/configured-model.ts';
+import fc from '../support/properties.ts';
 
 const base: ConfiguredModel = {
   task: 'binary-classification',

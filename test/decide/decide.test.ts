@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { decide } from '../../src/decide/decide.ts';
 import type { DecisionSubject } from '../../src/decide/subject.ts';
 import { stageFacts } from '../../src/pipeline/configuration.ts';
@@ -16,6 +15,7 @@ import {
   type Evidence,
   type RegistryHistory,
 } from '../../src/evidence/index.ts';
+import fc from '../support/properties.ts';
 
 const artifact = (name: string): Artifact => ({
   role: 'model',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { levelText, shownDifference, statedSize } from '../../src/evidence/index.ts';
+import fc from '../support/properties.ts';
 
 describe('a difference', () => {
   const recall = { delta: -0.0139, lower: -0.035, upper: 0.007, margin: 0.01 };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { signatureChanges, type Bump } from '../../src/evidence/signature-change.ts';
 import type { Signature, SignatureValue } from '../../src/evidence/index.ts';
+import fc from '../support/properties.ts';
 
 const value = (name: string, changes: Partial<SignatureValue> = {}): SignatureValue => ({
   name,

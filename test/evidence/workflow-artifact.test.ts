@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { addressOfFile, workflowArtifact } from '../../src/evidence/index.ts';
+import fc from '../support/properties.ts';
 
 const uri = 'https://github.com/acme/models/actions/runs/12/artifacts/345';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { Feeds } from '../../src/model/batches.ts';
 import type { InputPlan } from '../../src/model/features.ts';
 import { perturbableColumns, perturbed } from '../../src/model/perturbation.ts';
 import type { TensorValues } from '../../src/model/tensor.ts';
+import fc from '../support/properties.ts';
 
 /** A matrix of floats whose columns are a, b and flag; a named column of texts; one of whole numbers. */
 function fed(rows: number): { plans: InputPlan[]; feeds: Feeds } {

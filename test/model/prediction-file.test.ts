@@ -4,7 +4,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import fc from 'fast-check';
 import type { Columns, Task } from '../../src/config/schema.ts';
 import { openDataset } from '../../src/data/dataset.ts';
 import {
@@ -16,6 +15,7 @@ import {
 import type { Predictions } from '../../src/model/predictions.ts';
 import { writeParquet } from '../support/parquet.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
+import fc from '../support/properties.ts';
 
 const columns: Columns = { id: 'id', label: 'label' };
 const data = 'id,label,x\na,1,5\nb,0,6\nc,1,7\n';

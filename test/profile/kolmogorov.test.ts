@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { kolmogorovP, twoSampleKolmogorovP } from '../../src/profile/kolmogorov.ts';
+import fc from '../support/properties.ts';
 
 test("the distribution of Kolmogorov's statistic is scipy's in every range of its methods", () => {
   // scipy 1.17.1, scipy.stats.kstwo.sf(d, n)

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { openDataset } from '../../src/data/dataset.ts';
 import { ExactSum, exactFrom, exactText, quotient } from '../../src/profile/exact-sum.ts';
 import { innerEdges, quantile, countedSample, countsOf, edgesWithAtoms } from '../../src/profile/bins.ts';
@@ -16,6 +15,7 @@ import { faultOf } from '../../src/profile/read-profile.ts';
 import { normalPair, randomFrom } from '../../src/statistics/random.ts';
 import { writeParquet } from '../support/parquet.ts';
 import { inTemporaryFolder } from '../support/project.ts';
+import fc from '../support/properties.ts';
 
 const seed = 20260713;
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StagingError } from '../../src/errors.ts';
@@ -13,6 +12,7 @@ import {
   type ModelMetadata,
   type Tensor,
 } from '../../src/protocol/index.ts';
+import fc from '../support/properties.ts';
 
 const matrix: ModelMetadata = {
   name: 'm',

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { policySubject } from '../../src/config/index.ts';
 import type { Act } from '../../src/decide/act.ts';
 import { assign } from '../../src/decide/assign.ts';
@@ -20,6 +19,7 @@ import { appendDecision, type DecisionFile } from '../../src/registry/chain.ts';
 import { decisionPath } from '../../src/registry/layout.ts';
 import { viewOf, type ChainLink, type Manifest } from '../../src/registry/manifest.ts';
 import { act, artifact, config, evidence, judged } from './sample-decision.ts';
+import fc from '../support/properties.ts';
 
 export const subject = { model: 'm', config };
 export const policy = { sha256: digest(policySubject(config)), text: canonicalJson(policySubject(config)) };

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { environmentRule, type Config, type Environment } from '../../src/config/index.ts';
 import type { Act } from '../../src/decide/act.ts';
 import { assign } from '../../src/decide/assign.ts';
@@ -23,6 +22,7 @@ import {
   subject,
 } from './acts-in-memory.ts';
 import { act, artifact, config, judged, now } from './sample-decision.ts';
+import fc from '../support/properties.ts';
 
 describe('an override', () => {
   test('promotes a held candidate on the word of a person, and keeps the hold, its reasons and its evidence', async () => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { parse } from 'yaml';
 import { RegistryError } from '../../src/errors.ts';
 import type { Version } from '../../src/evidence/index.ts';
 import { artifactsFindings, readArtifacts, refuseUnreadable, withChampion } from '../../src/registry/artifacts-yaml.ts';
 import { artifact } from './sample-decision.ts';
+import fc from '../support/properties.ts';
 
 const version = (name: string, number = '1.2.0'): Version => ({ version: number, artifacts: [artifact(name)] });
 const another = version('another than any above', '1.3.0');

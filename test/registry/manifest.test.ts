@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { sha256, type Decision } from '../../src/evidence/index.ts';
 import { appendDecision, readChain, type DecisionFile } from '../../src/registry/chain.ts';
@@ -15,6 +14,7 @@ import {
   type ChainLink,
 } from '../../src/registry/manifest.ts';
 import { judged } from './sample-decision.ts';
+import fc from '../support/properties.ts';
 
 /** What happens to a model, one act after another. `pick` chooses among the versions there are. */
 const acts = fc.array(

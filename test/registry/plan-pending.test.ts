@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { carryOver } from '../../src/decide/carry-over.ts';
 import { ContenderError } from '../../src/errors.ts';
 import type { Decision, RegistryHistory } from '../../src/evidence/index.ts';
@@ -13,6 +12,7 @@ import type { ModelState } from '../../src/registry/model-state.ts';
 import { planPending, waitingOn, type PendingPlan } from '../../src/registry/plan-pending.ts';
 import { anyStep, chain, names, performing, proof, recordable } from './acts-in-memory.ts';
 import { artifact } from './sample-decision.ts';
+import fc from '../support/properties.ts';
 
 type Chain = ReturnType<typeof chain>;
 

@@ -4,7 +4,6 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import fc from 'fast-check';
 import { assign } from '../../src/decide/assign.ts';
 import { deprecate } from '../../src/decide/deprecate.ts';
 import { rollback } from '../../src/decide/rollback.ts';
@@ -20,6 +19,7 @@ import { anyStep, chain, performing, recordable } from './acts-in-memory.ts';
 import { act, config, evidence, judged } from './sample-decision.ts';
 import { counterOf, gtoShow, readAsGto } from './gto-reader.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
+import fc from '../support/properties.ts';
 
 const run = promisify(execFile);
 

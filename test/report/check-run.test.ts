@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { annotationsPerRequest } from '../../src/report/index.ts';
 import { check, decision, evidence, failedSlice, openRecall, reportOf } from './samples.ts';
 import { checkRun } from '../support/report.ts';
+import fc from '../support/properties.ts';
 
 const because = (...codes: string[]): { code: string; message: string }[] =>
   codes.map((code) => ({ code, message: `It is ${code}.` }));

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { renderSections } from '../../src/report/console.ts';
 import { codeCell, numberCell, textCell, type Section } from '../../src/report/section.ts';
+import fc from '../support/properties.ts';
 
 const versions: Section = {
   title: 'Versions',

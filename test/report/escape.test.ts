@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
 import { annotations, renderJunit } from '../../src/report/index.ts';
 import { markdownCode, markdownText, oneLine } from '../../src/report/escape.ts';
 import { reportOf } from './samples.ts';
 import { renderConsole, renderHtml, renderMarkdown } from '../support/report.ts';
+import fc from '../support/properties.ts';
 
 const hostile = [
   'valueOf',

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { excess, lossInMargins } from '../../src/evidence/index.ts';
 import { inMargins, intervalText } from '../../src/report/interval.ts';
 import { check, failedSlice, hardHam, recall } from './samples.ts';
+import fc from '../support/properties.ts';
 
 const drawn = (lower: number, value: number, upper: number): string => intervalText({ lower, value, upper });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { renderJunit } from '../../src/report/index.ts';
 import { check, decision, evidence, failedSlice, openRecall, reportOf } from './samples.ts';
+import fc from '../support/properties.ts';
 
 /** What the schema of Jenkins (xunit-plugin, junit-10.xsd) lets an element have; a `!` marks what it must have. */
 const attributes: Record<string, readonly string[]> = {

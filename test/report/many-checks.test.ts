@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { policySubject } from '../../src/config/index.ts';
 import { stageFacts } from '../../src/pipeline/configuration.ts';
 import type { ConfiguredModel } from '../support/configured-model.ts';
@@ -10,6 +9,7 @@ import { commentLimit, headline, summaryLimit, type Result } from '../../src/rep
 import { markdownText } from '../../src/report/escape.ts';
 import { hardHam } from './samples.ts';
 import { renderComment, renderMarkdown } from '../support/report.ts';
+import fc from '../support/properties.ts';
 
 const place = { commit: '1'.repeat(40), runUrl: 'https://github.com/acme/models/actions/runs/7' };
 const artifact = (name: string): Artifact => ({ role: 'model', uri: `file:${name}`, sha256: digest(name), size: 1 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { headline } from '../../src/report/index.ts';
 import { describeReplaced } from '../../src/report/promotion.ts';
 import { decision, evidence, openRecall, recorded } from './samples.ts';
 import { checkRun, describePromotion } from '../support/report.ts';
+import fc from '../support/properties.ts';
 
 const reasons = [{ code: 'all-passed', message: 'All 3 blocking checks passed.' }];
 const promoted = recorded({ outcome: 'promote', reasons, to: { version: '1.2.0', artifacts: [] } });

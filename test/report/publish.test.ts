@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import fc from 'fast-check';
 import { parse } from 'yaml';
 import { evidenceDigest } from '../../src/evidence/index.ts';
 import { renderReleaseNotes, statementOf, type Published } from '../../src/report/index.ts';
 import { check, evidence, failedSlice, openRecall, recorded, reportOf } from './samples.ts';
 import { renderModelCard } from '../support/report.ts';
+import fc from '../support/properties.ts';
 
 const model = (name: string, size: number): Published['decision']['to'] => ({
   version: name,

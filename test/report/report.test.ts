@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { Check, Comparison, Decision } from '../../src/evidence/index.ts';
 import { annotations, annotationsPerLevel, commentLimit, type Result } from '../../src/report/index.ts';
 import { check, decision, evidence, failedSlice, openRecall, recall, recorded, reportOf } from './samples.ts';
 import { renderComment, renderConsole, renderHtml, renderMarkdown } from '../support/report.ts';
+import fc from '../support/properties.ts';
 
 const load = check({
   id: 'load/p95',

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import fc from 'fast-check';
 import type { Signature, Signatures } from '../../src/evidence/index.ts';
 import { contents } from '../../src/report/contents.ts';
 import { stages } from '../../src/stages/index.ts';
 import { jsonText, versionChanges, type PolicyChange, type Published } from '../../src/report/index.ts';
 import { check, evidence, recorded } from './samples.ts';
+import fc from '../support/properties.ts';
 
 function version(name: string, policy: unknown, over: Partial<Published> = {}): Published {
   const to = { version: name, artifacts: [] };

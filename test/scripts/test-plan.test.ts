@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
 import { divided, planned, processesOf, shardFrom } from '../../scripts/test-plan.ts';
+import fc from '../support/properties.ts';
 
 const everything = { wanted: [], quick: false, shard: null };
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { meanBounds, median, ratioOf } from '../../../src/statistics/log-ratio.ts';
 import { proportionBounds } from '../../../src/stages/behaviour/proportion.ts';
+import fc from '../../support/properties.ts';
 
 /** hits, total, alpha, lower and upper: beta quantiles of scipy 1.17.1, as Clopper and Pearson's bounds are. */
 const references = [

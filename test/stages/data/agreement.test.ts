@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
-import fc from 'fast-check';
 import { quoteIdentifier, quoteLiteral } from '../../../src/data/dataset.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 import { writeParquet } from '../../support/parquet.ts';
 import { violationsBothWays } from './support.ts';
+import fc from '../../support/properties.ts';
 
 /*
  * The verdict on a file must be ajv's verdict on its rows written as JSON. The rows are generated as JSON, so this file

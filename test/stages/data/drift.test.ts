@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { openDataset, type Dataset } from '../../../src/data/dataset.ts';
 import { DataError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/log.ts';
@@ -21,6 +20,7 @@ import type { ConfiguredModel } from '../../support/configured-model.ts';
 import { writeParquet } from '../../support/parquet.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 import { evidenceFrom } from '../../support/stage-context.ts';
+import fc from '../../support/properties.ts';
 
 interface Found {
   checks: Check[];

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { parse } from 'yaml';
 import { openDataset } from '../../../src/data/dataset.ts';
 import { silentLog } from '../../../src/log.ts';
@@ -11,6 +10,7 @@ import { contender } from '../../support/gate-repository.ts';
 import { writeParquet } from '../../support/parquet.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 import { validate } from './support.ts';
+import fc from '../../support/properties.ts';
 
 async function inferred(path: string, options: Partial<InferOptions> = {}): Promise<Inferred> {
   const dataset = await openDataset({ name: 'data', path, uri: 'rows' });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { Task } from '../../../src/config/schema.ts';
 import type { Cost, Policy } from '../../../src/stages/evaluation/schema.ts';
 import { ConfigError } from '../../../src/errors.ts';
@@ -11,6 +10,7 @@ import { planOf } from '../../../src/stages/evaluation/plan.ts';
 import { randomFrom } from '../../../src/statistics/random.ts';
 import type { Outputs, Sample } from '../../../src/stages/evaluation/sample.ts';
 import { pairedMeanInterval } from '../../../src/stages/evaluation/statistics/paired-mean.ts';
+import fc from '../../support/properties.ts';
 
 const cost: Cost = { false_positive: 1, false_negative: 10 };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { spendAlpha } from '../../../src/stages/evaluation/holdout.ts';
+import fc from '../../support/properties.ts';
 
 describe('alpha spent on an evaluation set', () => {
   it('never adds up to more than the policy has, however many decisions are made', () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { compareMetric } from '../../../src/stages/evaluation/compare.ts';
 import { comparisonChecks } from '../../../src/stages/evaluation/gate.ts';
 import { findMetric } from '../../../src/stages/evaluation/metrics/catalogue.ts';
 import { metricValue } from '../../../src/stages/evaluation/metrics/metric.ts';
 import { planOf } from '../../../src/stages/evaluation/plan.ts';
 import { sampleRows, outputRows, type Outputs, type Sample } from '../../../src/stages/evaluation/sample.ts';
+import fc from '../../support/properties.ts';
 
 const task = 'multiclass-classification';
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import fc from 'fast-check';
 import { compareMetric } from '../../../src/stages/evaluation/compare.ts';
 import { findMetric } from '../../../src/stages/evaluation/metrics/catalogue.ts';
 import { metricValue } from '../../../src/stages/evaluation/metrics/metric.ts';
 import { countQueries } from '../../../src/stages/evaluation/metrics/ranking.ts';
 import { outputRows, queriesOf, sampleRows, type Outputs, type Sample } from '../../../src/stages/evaluation/sample.ts';
 import { numbers, readCase, type Case, type Reference } from './cases.ts';
+import fc from '../../support/properties.ts';
 
 const task = 'ranking';
 const find = (name: string) => findMetric(name, task, 'test');

@@ -3,13 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import fc from 'fast-check';
 import { parseConfig } from '../../../src/pipeline/configuration.ts';
 import type { Policy } from '../../../src/stages/evaluation/schema.ts';
 import { openDataset, type Dataset, type TextColumn } from '../../../src/data/dataset.ts';
 import { openSqlSession, type SqlSession } from '../../../src/sql/session.ts';
 import { sliceName } from '../../../src/stages/evaluation/slice-names.ts';
 import { checkPredicates, columnSlices, predicateRows } from '../../../src/stages/evaluation/slices.ts';
+import fc from '../../support/properties.ts';
 
 const text = (name: string, ...values: (string | null)[]): TextColumn => ({ name, kind: 'text', values });
 

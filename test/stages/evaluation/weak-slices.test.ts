@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { ColumnVector } from '../../../src/data/dataset.ts';
 import { randomFrom } from '../../../src/statistics/random.ts';
 import {
@@ -9,6 +8,7 @@ import {
   type CodedColumn,
   type RowGains,
 } from '../../../src/stages/evaluation/weak-slices.ts';
+import fc from '../../support/properties.ts';
 
 const options = { minimumRows: 30, level: 0.05 };
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { WindowResult } from '../../../src/stages/load/driver.ts';
 import type { ProfileOf } from '../../../src/stages/load/profile.ts';
 import { uniform } from '../../../src/stages/load/random.ts';
@@ -9,6 +8,7 @@ import { scheduleOf } from '../../../src/stages/load/schedule.ts';
 import { scalabilityLaw, sizingOf, throughputOf } from '../../../src/stages/load/sizing.ts';
 import { recoveryOf } from '../../../src/stages/load/spike.ts';
 import { trendOf } from '../../../src/stages/load/trend.ts';
+import fc from '../../support/properties.ts';
 
 describe('recovery after a spike', () => {
   const spike = (base: number, factor: number, afterMs = 20_000): ProfileOf<'spike'> => ({

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { Columns, Task } from '../../../src/config/schema.ts';
 import { answerReader } from '../../../src/model/read-outputs/answers.ts';
 import { chooseOutputs, type DeclaredOutput } from '../../../src/model/read-outputs/choose.ts';
@@ -9,6 +8,7 @@ import { inferRequest, readInferResponse } from '../../../src/protocol/index.ts'
 import type { Exchange } from '../../../src/stages/load/exchange-plan.ts';
 import { planRequests } from '../../../src/stages/load/requests.ts';
 import type { Predictions } from '../../../src/model/predictions.ts';
+import fc from '../../support/properties.ts';
 
 const matrix = { name: 'm', inputs: [{ name: 'features', datatype: 'FP32' as const, shape: [-1, 1] }] };
 const value = { name: 'value', type: 'float', shape: [-1] };

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { outcomes, type Outcome, type WindowResult } from '../../../src/stages/load/driver.ts';
 import { windowChecks, type MeasuredWindow } from '../../../src/stages/load/constant.ts';
 import { judgeWindow } from '../../../src/stages/load/judge.ts';
 import { partOf } from '../../../src/stages/load/window.ts';
 import { othersDuring, type UsageSample } from '../../../src/stages/load/session.ts';
+import fc from '../../support/properties.ts';
 
 const slo = { p95_ms: 50 };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { histogram, judgeShare, percentile, sampleFloor } from '../../../src/stages/load/latency.ts';
+import fc from '../../support/properties.ts';
 
 const samples = fc.array(fc.double({ min: 0, max: 1e4, noNaN: true }), { minLength: 1, maxLength: 300 });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { schedule } from '../../../src/stages/load/schedule.ts';
 import { shuffled } from '../../../src/stages/load/random.ts';
+import fc from '../../support/properties.ts';
 
 const profiles = fc.record({
   rate: fc.double({ min: 0.5, max: 5000, noNaN: true }),

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fullFormats } from 'ajv-formats/dist/formats.js';
-import fc from 'fast-check';
 import { isPlain, stops, type Automaton } from '../../../../src/data/line-rules.ts';
 import { automatonOf } from '../../../../src/stages/data/sieve/automaton.ts';
+import fc from '../../../support/properties.ts';
 
 function finds({ next, ends }: Automaton, text: string): boolean {
   let state = 0;

@@ -3,10 +3,10 @@ import { after, describe, test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
 import { DuckDBInstance } from '@duckdb/node-api';
-import fc from 'fast-check';
 import { decideMultiplesInDecimal } from '../../../../src/stages/data/multiple-of.ts';
 import { compileSchema } from '../../../../src/stages/data/sieve/compile.ts';
 import { rowValue, typedValue, type SqlValue } from '../../../../src/stages/data/sieve/values.ts';
+import fc from '../../../support/properties.ts';
 
 const addFormats = addFormatsModule as unknown as typeof addFormatsModule.default;
 const runs = Number(process.env['CONTENDER_SIEVE_RUNS'] ?? 500);

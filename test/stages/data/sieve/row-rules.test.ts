@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { readingOf } from '../../../../src/data/cells.ts';
 import { linesOfRows } from '../../../../src/data/csv.ts';
 import { openDataset, type CsvDialect, type Dataset } from '../../../../src/data/dataset.ts';
@@ -18,6 +17,7 @@ import { rowBatches, type Row } from '../../../../src/stages/data/rows.ts';
 import { rowRules, rulesOfContract } from '../../../../src/stages/data/sieve/row-rules.ts';
 import type { Suspects } from '../../../../src/stages/data/sieve/suspects.ts';
 import { inTemporaryFolder } from '../../../support/project.ts';
+import fc from '../../../support/properties.ts';
 
 type Schema = object | boolean;
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import type { Task } from '../../../../src/config/schema.ts';
 import { compareMetric } from '../../../../src/stages/evaluation/compare.ts';
 import { cannotCompute } from '../../../../src/stages/evaluation/gate.ts';
@@ -10,6 +9,7 @@ import { normalPair, randomFrom } from '../../../../src/statistics/random.ts';
 import { queriesOf, type Outputs, type Sample } from '../../../../src/stages/evaluation/sample.ts';
 import { jackknifeInterval } from '../../../../src/stages/evaluation/statistics/jackknife.ts';
 import { pairedMeanInterval } from '../../../../src/stages/evaluation/statistics/paired-mean.ts';
+import fc from '../../../support/properties.ts';
 
 const tasks: readonly Task[] = [
   'binary-classification',

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { rankScores, rocArea } from '../../../../src/stages/evaluation/metrics/ranked.ts';
 import { sortedOrder } from '../../../../src/stages/evaluation/sort.ts';
 import { delong } from '../../../../src/stages/evaluation/statistics/delong.ts';
 import { normalInterval } from '../../../../src/stages/evaluation/statistics/interval.ts';
+import fc from '../../../support/properties.ts';
 
 /** Rows with few distinct scores, so that ties are many; at least two of each class. */
 const rows = fc

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { binomial, multinomial, randomFrom } from '../../../../src/statistics/random.ts';
 import {
   averagePrecision,
@@ -13,6 +12,7 @@ import { benjaminiHochberg, holm } from '../../../../src/statistics/multiplicity
 import { pairedMeanInterval } from '../../../../src/stages/evaluation/statistics/paired-mean.ts';
 import { rowsNeeded } from '../../../../src/stages/evaluation/statistics/power.ts';
 import { rowReplicates, rowUnits } from '../../../../src/stages/evaluation/statistics/resample.ts';
+import fc from '../../../support/properties.ts';
 
 describe('random numbers', () => {
   it('are the same for the same seed, and others for another', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { normalQuantile } from '../../../../src/statistics/distributions.ts';
 import { tangoInterval, tangoScore, type PairedCounts } from '../../../../src/stages/evaluation/statistics/tango.ts';
+import fc from '../../../support/properties.ts';
 
 const counts = fc
   .record({ gained: fc.nat(60), lost: fc.nat(60), others: fc.nat(2000) })
