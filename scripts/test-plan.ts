@@ -65,6 +65,22 @@ export function divided(files: readonly string[]): { ordinary: string[]; timed: 
   };
 }
 
+/** A test that failed, or what kept tests from running. */
+export interface Failure {
+  name: string;
+  /** Its file, or those that shared a process with what failed. */
+  files: readonly string[];
+}
+
+/** More files than these do not fail by chance. */
+const againLimit = 3;
+
+/** The files to run once more, alone: a fault fails twice, a machine that was busy does not. */
+export function filesToRunAgain(failed: readonly Failure[]): string[] {
+  const files = [...new Set(failed.flatMap((failure) => failure.files))];
+  return files.length <= againLimit ? files : [];
+}
+
 /** Each file to the part that has least to do. */
 function partsOf(files: readonly string[], cost: (file: string) => number, count: number): string[][] {
   const parts = Array.from({ length: count }, () => ({ files: [] as string[], cost: 0 }));

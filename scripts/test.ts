@@ -1,6 +1,8 @@
 /*
  * The test runner: every compiled test file under build/test, through node's own runner, three processes at a time, the slowest first, and
  * beside them, one at a time and at real-time priority, those that measure times. Where that priority is not to be had, these run last.
+ * Where at most three files failed, each of them runs once more, alone, and what passes then is a warning: the machine was to blame, since
+ * seeds are fixed and a fault fails twice.
  * Ends with what was skipped and why, so that a machine without Docker says so where people look.
  * Usage: node build/scripts/test.js [PART ...] [--quick] [--shard 1/2] [--costs]
  *   PART     of the name of a file: only those that have one of them
@@ -17,10 +19,10 @@ import { run } from 'node:test';
 import { spec as SpecReporter } from 'node:test/reporters';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { divided, planned, processesOf, shardFrom } from './test-plan.ts';
+import { divided, filesToRunAgain, planned, processesOf, shardFrom, type Failure } from './test-plan.ts';
 
-const testFolder = join(dirname(fileURLToPath(import.meta.url)), '..', 'test');
-const costsFile = join(testFolder, '..', '..', 'test', 'costs.json');
+const built = join(dirname(fileURLToPath(import.meta.url)), '..');
+const costsFile = join(built, '..', 'test', 'costs.json');
 const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
   options: {
@@ -29,8 +31,11 @@ const { values, positionals: wanted } = parseArgs({
     costs: { type: 'boolean' },
     // How this program starts itself, at another priority.
     timed: { type: 'boolean', default: false },
+    // Other tests than the project's: those that test this program.
+    tests: { type: 'string' },
   },
 });
+const testFolder = values.tests ?? join(built, 'test');
 const costs = JSON.parse(readFileSync(costsFile, 'utf8')) as Record<string, number>;
 const names = readdirSync(testFolder, { recursive: true, encoding: 'utf8' }).filter((name) =>
   name.endsWith('.test.js'),
@@ -44,8 +49,8 @@ if (files.length === 0) {
 }
 
 // Bundles start in half the time. Those of other sources would test other sources.
-const bundles = join(testFolder, '..', '..', 'dist');
-if (bundlesAreOf(join(testFolder, '..', 'src'), bundles)) process.env['CONTENDER_TEST_BUNDLES'] = bundles;
+const bundles = join(built, '..', 'dist');
+if (bundlesAreOf(join(built, 'src'), bundles)) process.env['CONTENDER_TEST_BUNDLES'] = bundles;
 
 // Nothing is kept from one run of the tests to the next.
 for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED', 'NODE_COMPILE_CACHE']) {
@@ -58,43 +63,82 @@ for (const name of ['CONTENDER_CACHE', 'CONTENDER_TEST_PREPARED', 'NODE_COMPILE_
 const { ordinary, timed } = divided(files);
 const lanes = values.timed ? 1 : 3;
 const priority = ['--rr', '10'];
-const endServers = startCommandServers(mkdtempSync(join(tmpdir(), 'contender-test-run-')));
+const endServers = startCommandServers(
+  values.tests === undefined ? lanes : 0,
+  mkdtempSync(join(tmpdir(), 'contender-test-run-')),
+);
 // It ends with the one that started it.
 if (values.timed) process.once('disconnect', () => process.exit());
-const found: Found = { passed: 0, failed: [], skipped: [], took: {} };
-if (values.timed) await runFiles(timed, lanes);
+let found = nothing();
+if (values.timed) await runFiles(processesOf(timed, costs), lanes, found);
 else if (timed.length > 0 && spawnSync('chrt', [...priority, 'true']).status === 0) {
-  await Promise.all([runFiles(ordinary, lanes), runAtPriority()]);
+  await Promise.all([runFiles(processesOf(ordinary, costs), lanes, found), runAtPriority()]);
 } else {
-  await runFiles(ordinary, lanes);
-  await runFiles(timed, 1);
+  await runFiles(processesOf(ordinary, costs), lanes, found);
+  await runFiles(processesOf(timed, costs), 1, found);
 }
+const failedOnce = values.timed ? [] : await runAgain();
 endServers();
-if (!values.timed) {
-  const reported = new Set(Object.keys(found.took).map(nameOf));
-  // Of files that share a process, one that ends it would silence the others.
-  for (const file of files) if (!reported.has(nameOf(`/test/${file}`))) found.failed.push(`${file} told of no test`);
-}
 process.exitCode = found.failed.length > 0 ? 1 : 0;
 if (values.timed) process.send?.(found, () => process.disconnect());
-else summarise();
+else await summarise();
 
 /** What came out, of this program or of the one that it starts. */
 interface Found {
-  passed: number;
-  failed: string[];
-  /** The reason of each. */
-  skipped: string[];
+  /** The file of each test. */
+  passed: string[];
+  failed: Failure[];
+  skipped: { file: string; reason: string }[];
   /** Seconds by file. */
   took: Record<string, number>;
 }
 
-function summarise(): void {
-  for (const name of found.failed) console.log(`failed: ${name}`);
-  for (const reason of new Set(found.skipped)) {
-    console.log(`skipped ${found.skipped.filter((each) => each === reason).length}: ${reason}`);
+function nothing(): Found {
+  return { passed: [], failed: [], skipped: [], took: {} };
+}
+
+/** Run what failed once more. @returns what passed then */
+async function runAgain(): Promise<Failure[]> {
+  found.failed.push(...silent(files, found));
+  const again = filesToRunAgain(found.failed);
+  if (again.length === 0) return [];
+  console.log(`running again, alone: ${again.join(', ')}`);
+  const second = nothing();
+  for (const file of again) await runFiles([[file]], 1, second);
+  second.failed.push(...silent(again, second));
+  const first = found;
+  const isFirst = ({ file }: { file: string }): boolean => !again.includes(file);
+  found = {
+    passed: [...first.passed.filter((file) => isFirst({ file })), ...second.passed],
+    failed: second.failed,
+    skipped: [...first.skipped.filter(isFirst), ...second.skipped],
+    took: first.took,
+  };
+  const still = new Set(second.failed.flatMap((failure) => failure.files));
+  return first.failed.filter((failure) => failure.files.every((file) => !still.has(file)));
+}
+
+/** Of files that share a process, one that ends it would silence the others. */
+function silent(files: readonly string[], { took }: Found): Failure[] {
+  const reported = new Set(Object.keys(took).map(nameOf));
+  return files
+    .filter((file) => !reported.has(nameOf(`/test/${file}`)))
+    .map((file) => ({ name: `${file} told of no test`, files: [file] }));
+}
+
+async function summarise(): Promise<void> {
+  const { passed, failed, skipped } = found;
+  for (const { name } of failed) console.log(`failed: ${name}`);
+  const reasons = skipped.map(({ reason }) => reason);
+  for (const reason of new Set(reasons)) {
+    console.log(`skipped ${reasons.filter((each) => each === reason).length}: ${reason}`);
   }
-  console.log(`${found.passed} passed, ${found.failed.length} failed, ${found.skipped.length} skipped`);
+  for (const { name } of failedOnce) {
+    const text = `failed once, passed when run again alone: ${name}`;
+    console.log(text);
+    if (process.env['GITHUB_ACTIONS'] === 'true') (await import('@actions/core')).warning(text);
+  }
+  console.log(`${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`);
   if (values.costs === true) writeCosts();
 }
 
@@ -109,7 +153,7 @@ async function runAtPriority(): Promise<void> {
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
   child.on('message', (message) => {
     const { passed, failed, skipped, took } = message as Found;
-    found.passed += passed;
+    found.passed.push(...passed);
     found.failed.push(...failed);
     found.skipped.push(...skipped);
     Object.assign(found.took, took);
@@ -117,44 +161,59 @@ async function runAtPriority(): Promise<void> {
   });
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   process.stdout.write(said);
-  if (!ended) found.failed.push(`the tests that measure times ended midway with ${signal ?? code}`);
+  if (!ended) {
+    const name = `the tests that measure times ended midway with ${signal ?? code}`;
+    found.failed.push({ name, files: timed });
+  }
 }
 
-async function runFiles(files: readonly string[], concurrency: number): Promise<void> {
-  if (files.length === 0) return;
+/** @param processes the files of each */
+async function runFiles(processes: readonly string[][], concurrency: number, found: Found): Promise<void> {
+  if (processes.length === 0) return;
   const folder = mkdtempSync(join(tmpdir(), 'contender-test-run-'));
-  const paths = processesOf(files, costs).map((names, index) => {
+  const filesOf = new Map<string, string[]>();
+  for (const [index, names] of processes.entries()) {
     const paths = names.map((name) => join(testFolder, name));
     const [path = ''] = paths;
-    if (paths.length === 1) return path;
     const shared = join(folder, `${index}.mjs`);
+    filesOf.set(paths.length === 1 ? path : shared, names);
+    if (paths.length === 1) continue;
     writeFileSync(shared, paths.map((each) => `import ${JSON.stringify(pathToFileURL(each))};\n`).join(''));
-    return shared;
-  });
-  const stream = run({ files: paths, concurrency, timeout: 15 * 60_000 });
+  }
+  const stream = run({ files: [...filesOf.keys()], concurrency, timeout: 15 * 60_000 });
   stream.on('test:pass', (event) => {
-    measure(event);
+    measure(event, found.took);
     if (event.details.type === 'suite') return;
-    if (event.skip === undefined) found.passed++;
-    else found.skipped.push(typeof event.skip === 'string' && event.skip !== '' ? event.skip : 'no reason given');
+    const file = fileOf(event.file);
+    if (event.skip === undefined) found.passed.push(file);
+    else {
+      const reason = typeof event.skip === 'string' && event.skip !== '' ? event.skip : 'no reason given';
+      found.skipped.push({ file, reason });
+    }
   });
   stream.on('test:fail', (event) => {
-    measure(event);
-    if (event.details.type === 'suite') return;
-    found.failed.push(`${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`);
+    measure(event, found.took);
+    // A suite fails for its tests, which are counted, or for what is done before or after them.
+    if (event.details.type === 'suite' && failureType(event.details.error) === 'subtestsFailed') return;
+    const name = `${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`;
+    found.failed.push({ name, files: filesOf.get(event.file ?? '') ?? [fileOf(event.file)] });
   });
   for await (const text of stream.compose(new SpecReporter())) process.stdout.write(text as string);
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** As many command servers as test files run at once, always running. */
-function startCommandServers(folder: string): () => void {
-  const sockets = Array.from({ length: lanes }, (_, index) => join(folder, `${index}.sock`));
+function failureType(error: Error): unknown {
+  return (error as { failureType?: unknown }).failureType;
+}
+
+/** Command servers, as many as test files run at once, always running. */
+function startCommandServers(count: number, folder: string): () => void {
+  const sockets = Array.from({ length: count }, (_, index) => join(folder, `${index}.sock`));
   const running = new Map<string, ChildProcess>();
   let ending = false;
   const start = (socket: string): void => {
     rmSync(socket, { force: true });
-    const child = fork(join(testFolder, 'support', 'command-server.js'), [socket], {
+    const child = fork(join(built, 'test', 'support', 'command-server.js'), [socket], {
       execArgv: ['--enable-source-maps'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -183,9 +242,12 @@ function bundlesAreOf(sources: string, folder: string): boolean {
 }
 
 /** The outermost tests and suites of a file are what it took. */
-function measure(event: { nesting: number; file?: string | undefined; details: { duration_ms: number } }): void {
-  if (event.nesting > 0 || event.file === undefined) return;
-  found.took[event.file] = (found.took[event.file] ?? 0) + event.details.duration_ms / 1000;
+function measure(
+  { nesting, file, details }: { nesting: number; file?: string | undefined; details: { duration_ms: number } },
+  took: Record<string, number>,
+): void {
+  if (nesting > 0 || file === undefined) return;
+  took[file] = (took[file] ?? 0) + details.duration_ms / 1000;
 }
 
 function writeCosts(): void {
@@ -201,4 +263,8 @@ function writeCosts(): void {
 /** A test file as test/costs.json names it. A stack's file may be the source. */
 function nameOf(file: string): string {
   return file.replace(/^.*\/test\//u, '').replace(/\.test\.[jt]s$/u, '');
+}
+
+function fileOf(path: string | undefined): string {
+  return `${nameOf(path ?? '')}.test.js`;
 }

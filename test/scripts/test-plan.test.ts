@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { divided, planned, processesOf, shardFrom } from '../../scripts/test-plan.ts';
+import { divided, filesToRunAgain, planned, processesOf, shardFrom } from '../../scripts/test-plan.ts';
 import fc from '../support/properties.ts';
 
 const everything = { wanted: [], quick: false, shard: null };
@@ -65,6 +65,13 @@ test('what measures times is told apart', () => {
     ordinary: ['data/a.test.js', 'config/load.test.js'],
     timed: ['workflows/load-test.test.js', 'stages/load/driver.test.js'],
   });
+});
+
+test('three files that failed run again, and more of them do not fail by chance', () => {
+  const failed = (...files: string[]) => files.map((file) => ({ name: `a test of ${file}`, files: [file] }));
+  assert.deepEqual(filesToRunAgain(failed('a', 'b', 'a', 'c')), ['a', 'b', 'c']);
+  assert.deepEqual(filesToRunAgain(failed('a', 'b', 'c', 'd')), []);
+  assert.deepEqual(filesToRunAgain([{ name: 'a process ended', files: ['a', 'b', 'c', 'd'] }]), []);
 });
 
 test('a shard is one of a number of them', () => {

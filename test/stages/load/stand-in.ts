@@ -57,7 +57,7 @@ export interface LoadTestOptions {
 
 /**
  * Load test a stand-in for a served model through the url target: 100 requests a second, 1.4 s. Where this machine was the limit, as the
- * evidence says, nothing was learnt of the product: up to three times.
+ * evidence says, nothing was learnt of the product: up to three times. This repeats a measurement, and the runner a file that failed.
  */
 export async function runLoadTest(options: LoadTestOptions, attempts = 3): Promise<Evidence> {
   const evidence = await runOnce(options);
