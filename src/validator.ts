@@ -85,8 +85,9 @@ function relevant(schema: Schema, values: readonly unknown[]): Schema {
   if (properties !== undefined) {
     narrowed['properties'] = mapped(properties, (each, name) => {
       const found = all.filter((object) => object.has(name)).map((object) => object.get(name));
-      // A message may say of a missing key what its schema says.
-      return found.length > 0 ? relevant(each, found) : required?.includes(name) === true ? each : {};
+      // A message may say of a missing key what its schema says, and of a kind which there are.
+      const isSaid = required?.includes(name) === true || 'const' in each;
+      return found.length > 0 ? relevant(each, found) : isSaid ? each : {};
     });
   }
   const others = (): unknown[] =>

@@ -41,19 +41,91 @@ function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
       branches.set(branch, [...(branches.get(branch) ?? []), error]);
     }
     const ranked = [...branches.values()].sort((a, b) => misfit(a, union) - misfit(b, union));
-    const meant = keyOfNone(ranked, union) ?? ranked[0];
+    const forms = union.schema as Form[];
+    const kind = kindOf(forms, union.data);
+    if (kind?.is === -1) {
+      remaining = remaining.filter((error) => !inside.includes(error));
+      const instancePath = `${union.instancePath}/${kind.key}`;
+      Object.assign(union, { keyword: 'enum', instancePath, data: kind.said, params: { allowedValues: kind.allowed } });
+      continue;
+    }
+    const meant = branches.get(String(kind?.is)) ?? keyOfNone(ranked, union) ?? ranked[0];
+    for (const error of meant ?? []) {
+      if (error.instancePath !== union.instancePath) continue;
+      if (error.keyword === 'required') tellChoice(error, forms, kind);
+      else if (error.keyword === 'additionalProperties') tellWhoseKey(error, forms, kind?.key);
+    }
     const dropped = new Set<ErrorObject>(inside);
     if (meant !== undefined && misfit(meant, union) < wrongType) {
       dropped.add(union);
       for (const error of meant) dropped.delete(error);
     } else {
-      union.params = { types: inside.filter((error) => error.keyword === 'type').map((error) => error.params['type']) };
+      const texts = inside.map(({ keyword, params, instancePath }) => {
+        if (keyword === 'type') return params['type'] as string;
+        return keyword === 'const' && instancePath === union.instancePath ? show(params['allowedValue']) : undefined;
+      });
+      union.params = { types: texts.filter((text) => text !== undefined) };
     }
     remaining = remaining.filter((error) => !dropped.has(error));
   }
   // Of a key that takes one value the value says all: its type would be a second line about the same.
   const fixed = new Set(remaining.filter(({ keyword }) => keyword === 'const').map(({ instancePath }) => instancePath));
   return remaining.filter(({ keyword, instancePath }) => keyword !== 'type' || !fixed.has(instancePath));
+}
+
+interface Form {
+  properties?: Record<string, { const?: unknown }>;
+  required?: string[];
+}
+
+/**
+ * The key whose value says which of several forms is meant, such as `kind`: what it may be, what it is, and which form that is
+ * (-1: none, undefined: it is not there).
+ */
+function kindOf(
+  forms: readonly Form[],
+  data: unknown,
+): { key: string; allowed: unknown[]; said: unknown; is: number | undefined } | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  for (const key of Object.keys(forms[0]?.properties ?? {})) {
+    const fixed = forms.map(({ properties }) => properties?.[key]?.const);
+    const allowed = fixed.filter((value) => value !== undefined);
+    if (allowed.length < 2) continue;
+    const said = (data as Record<string, unknown>)[key];
+    return { key, allowed, said, is: said === undefined ? undefined : fixed.indexOf(said) };
+  }
+  return undefined;
+}
+
+/** The key that a form needs and no other. */
+function ownKey(form: Form | undefined, forms: readonly Form[]): string | undefined {
+  return form?.required?.find((key) => !forms.some((each) => each !== form && each.required?.includes(key)));
+}
+
+/** Where nothing says which form is meant: what would. */
+function tellChoice({ params, data }: ErrorObject, forms: readonly Form[], kind: ReturnType<typeof kindOf>): void {
+  const missing = params['missingProperty'] as string;
+  const own = forms.map((form) => ownKey(form, forms)).filter((key) => key !== undefined);
+  if (missing === kind?.key) params['choice'] = kind.allowed;
+  else if (kind === undefined && own.includes(missing) && !own.some((key) => Object.hasOwn(data as object, key)))
+    params['choice'] = own;
+}
+
+/** Of a key that another of the forms has: which form that is, and which one this is, each by its kind or its own key. */
+function tellWhoseKey(error: ErrorObject, forms: readonly Form[], kind: string | undefined): void {
+  const named = (form: Form | undefined): string | undefined => {
+    if (kind !== undefined) return show(form?.properties?.[kind]?.const);
+    const own = ownKey(form, forms);
+    return own === undefined ? undefined : quote(own);
+  };
+  const extra = error.params['additionalProperty'] as string;
+  const here = named(forms.find((form) => form === error.parentSchema));
+  const others = forms.filter(({ properties }) => properties !== undefined && Object.hasOwn(properties, extra));
+  if (here === undefined || others.length === 0) return;
+  const of = kind === undefined ? '' : `${kind}: `;
+  const elsewhere = others.map(named).filter((name) => name !== undefined && name !== quote(extra));
+  const but = elsewhere.length === 0 ? '' : `, but with ${of}${elsewhere.join(' or ')}`;
+  error.params['fault'] = `${quote(extra)} does not go with ${of}${here}${but}.`;
 }
 
 /** A key that no alternative knows: said once, with the keys of all. */
@@ -81,12 +153,10 @@ function misfit(errors: readonly ErrorObject[], union: ErrorObject): number {
   let score = 0;
   for (const error of errors) {
     const here = error.instancePath === union.instancePath;
-    if (here && (error.keyword === 'type' || error.keyword === 'enum')) score += wrongType;
-    else if (
-      here &&
-      (error.keyword === 'required' || error.keyword === 'additionalProperties' || error.keyword === 'const')
-    )
-      score += 100;
+    if (here && ['type', 'enum', 'const'].includes(error.keyword)) score += wrongType;
+    // What says which form it is weighs more than a key too many.
+    else if (here && error.keyword === 'required') score += 101;
+    else if (here && error.keyword === 'additionalProperties') score += 100;
     else score += 1;
   }
   return score;
@@ -116,10 +186,14 @@ function problem(error: ErrorObject): Problem {
       }
       const near = nearest(key, allowed);
       const meant = near === undefined ? '' : ` Did you mean ${quote(near)}?`;
-      return { pointer, key, message: `unknown key ${quote(key)}.${meant} Expected one of: ${allowed.join(', ')}` };
+      const fault = (params['fault'] as string | undefined) ?? `unknown key ${quote(key)}.${meant}`;
+      return { pointer, key, message: `${fault} Expected one of: ${allowed.join(', ')}` };
     }
-    case 'required':
-      return { pointer, message: `the key ${quote(String(params['missingProperty']))} is missing` };
+    case 'required': {
+      const allowed = (params['choice'] as unknown[] | undefined)?.map(String).join(', ');
+      const missing = `the key ${quote(String(params['missingProperty']))} is missing`;
+      return { pointer, message: allowed === undefined ? missing : `${missing}. Expected one of: ${allowed}` };
+    }
     case 'enum': {
       const allowed = (params['allowedValues'] as unknown[]).map(String);
       const near = typeof error.data === 'string' ? nearest(error.data, allowed) : undefined;

@@ -144,6 +144,39 @@ describe('contender.yml', () => {
     assert.doesNotMatch(told, /is missing/u);
   });
 
+  test('what does not go with the kind that is named is told as that, with where it goes and what goes here', () => {
+    const profile = (text: string): string =>
+      problem(`${valid}    load: { profile: ${text}, slo: { p95_ms: 10 } }\n`).replace(/^\S+ /u, '');
+    assert.match(
+      profile('{ kind: capacity, from: 5, to: 100 }'),
+      /^models\.spam-filter\.load\.profile: "from" does not go with kind: "capacity", but with kind: "ramp" or "steps"\. Expected one of: kind, to, window, budget,/u,
+    );
+    assert.match(profile('[{ kind: smoke, users: 3 }]'), /profile\.0: "users" does not go with kind: "smoke"/u);
+    assert.match(profile('{ kind: soak, rate: 5, durations: 10s }'), /"durations"\. Did you mean "duration"/u);
+    assert.match(
+      profile('{ kind: capasity }'),
+      /kind: found "capasity"\. Did you mean "capacity"\? .*: constant, smoke/u,
+    );
+    assert.match(profile('{ users: 10, duration: 10s }'), /"kind" is missing\. Expected one of: constant, smoke/u);
+    assert.match(
+      problem(`${valid}    load: { slo: { accuracy: exact } }\n`),
+      /accuracy: found "exact"\. Expected "parity" or number/u,
+    );
+  });
+
+  test('what does not go with the key that says which form is meant is told in the same way', () => {
+    const staging = (text: string): string => problem(`${valid}    staging: ${text}\n`);
+    assert.match(
+      staging('{ command: [x], memory: 512MiB }'),
+      /"memory" does not go with "command", but with "image"\. Expected one of: command, port/u,
+    );
+    assert.match(
+      staging('{ target: builtin, image: x }'),
+      /"image" does not go with "target"\. Expected one of: target, port/u,
+    );
+    assert.match(staging('{ port: 80 }'), /is missing\. Expected one of: target, image, url, compose, command/u);
+  });
+
   test('a model name that could leave its folder, break a tag or a page is refused', () => {
     for (const name of ['../up', 'a.b', '-a', 'a/b', '"$(id)"', '"a\\nb"', 'a b', '"<img>"', 'é']) {
       assert.throws(() => parseConfig(valid.replace('spam-filter:', `${name}:`), 'contender.yml'), ConfigError, name);
