@@ -20,6 +20,8 @@ export interface LoadSummary {
   failed: number;
   /** That were due and were never sent. */
   dropped: number;
+  /** Checks that the script of k6 made of the answers, such as of a status or a text, and the share of them that failed; null: none. */
+  checks: { count: number; failed: number } | null;
   /** Percentiles that it tells, in milliseconds, by their share. */
   percentiles: ReadonlyMap<number, number>;
   /** How many requests took so many milliseconds, where it tells. */
@@ -49,7 +51,8 @@ export async function readSummary(path: string, where: string): Promise<LoadSumm
 }
 
 export function summaryOf(text: string, where: string): LoadSummary {
-  if (/^\uFEFF?"?Type"?,"?Name"?,"?(?:Request Count|# requests)"?,/u.test(text)) return ofLocustTable(text, where);
+  if (/^\uFEFF?"?(?:Type|Method)"?,"?Name"?,"?(?:Request Count|# requests)"?,/u.test(text))
+    return ofLocustTable(text, where);
   let value: unknown;
   try {
     value = parseJson(text);
@@ -91,7 +94,16 @@ function ofK6(metrics: Json, where: string): LoadSummary {
   }
   const dropped = numberOf(valuesOf('dropped_iterations')['count']) ?? 0;
   const failed = Math.round(share * requests);
-  return checked({ tool: 'k6', requests, failed, dropped, percentiles, counts: null }, where);
+  return checked(
+    { tool: 'k6', requests, failed, dropped, checks: checksOf(valuesOf('checks')), percentiles, counts: null },
+    where,
+  );
+}
+
+function checksOf(values: Json): LoadSummary['checks'] {
+  const passed = numberOf(values['passes'] ?? values['matches']);
+  const count = numberOf(values['total'] ?? (passed ?? 0) + Number(values['fails']));
+  return passed === null || count === null || count === 0 ? null : { count, failed: count - passed };
 }
 
 function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
@@ -116,7 +128,7 @@ function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
   if (wrong !== undefined) throw unknown(where, `response_times of ${String(wrong[0])}: ${String(wrong[1])}`);
   const slowest = entries.flatMap((entry) => (isObject(entry) ? (numberOf(entry['max_response_time']) ?? []) : []));
   const percentiles = new Map(slowest.length === 0 ? [] : [[1, Math.max(...slowest)]]);
-  return checked({ tool: 'Locust', requests, failed, dropped: 0, percentiles, counts }, where);
+  return checked({ tool: 'Locust', requests, failed, dropped: 0, checks: null, percentiles, counts }, where);
 }
 
 /** The row of all requests together. */
@@ -141,7 +153,7 @@ function ofLocustTable(text: string, where: string): LoadSummary {
   }
   const slowest = cell('Max Response Time') ?? cell('Max response time');
   if (slowest !== null) percentiles.set(1, slowest);
-  return checked({ tool: 'Locust', requests, failed, dropped: 0, percentiles, counts: null }, where);
+  return checked({ tool: 'Locust', requests, failed, dropped: 0, checks: null, percentiles, counts: null }, where);
 }
 
 function checked(summary: LoadSummary, where: string): LoadSummary {
@@ -152,7 +164,7 @@ function checked(summary: LoadSummary, where: string): LoadSummary {
 
 /** The checks of a load test, as far as a summary can tell. Answers were not seen. */
 export function summaryChecks(summary: LoadSummary, slo: Slo): Check[] {
-  const { tool, requests, failed, dropped } = summary;
+  const { tool, requests, failed, dropped, checks } = summary;
   const none = requests === 0;
   const required = { errors: slo.error_rate ?? defaultErrorRate, throughput: slo.throughput ?? defaults.throughput };
   const errors = none ? null : failed / requests;
@@ -177,6 +189,18 @@ export function summaryChecks(summary: LoadSummary, slo: Slo): Check[] {
         ? `${tool} sent no request`
         : `${failed} of ${requests} requests failed (${percent(failed / requests)}, at most ${percent(required.errors)}), says ${tool}`,
     }),
+    // k6 itself counts no request as failed for them: a server that answers 200 with an error is seen by these alone.
+    ...(checks === null
+      ? []
+      : [
+          loadCheck('checks', 'Checks of the script', mostShare, {
+            verdict: checks.failed === 0 ? 'pass' : 'fail',
+            severity: 'warn',
+            observed: checks.failed / checks.count,
+            required: 0,
+            message: `${checks.failed} of ${checks.count} checks that the script of ${tool} made failed`,
+          }),
+        ]),
     {
       id: 'load/parity',
       title: 'Served answers that differ from the offline predictions',

@@ -84,6 +84,29 @@ describe('a summary of another tool', () => {
     });
   });
 
+  test('of k6 warns of checks of its script that failed, which are no failed requests to it', () => {
+    const failing = { passes: 1500, fails: 500, value: 0.75 };
+    const forms = [
+      { metrics: { ...exported.metrics, checks: failing } },
+      { ...handled, metrics: { ...handled.metrics, checks: { type: 'rate', values: { ...failing, rate: 0.75 } } } },
+      {
+        results: {
+          metrics: [
+            ...versioned.results.metrics,
+            { name: 'checks', values: { rate: 0.75, matches: 1500, total: 2000 } },
+          ],
+        },
+      },
+    ];
+    for (const form of forms) {
+      const found = summaryChecks(summaryOf(JSON.stringify(form), 's'), slo).find(({ id }) => id === 'load/checks');
+      assert.deepEqual([found?.verdict, found?.severity, found?.observed], ['fail', 'warn', 0.25]);
+      assert.match(found?.message ?? '', /^500 of 2000 checks/u);
+    }
+    const passing = { metrics: { ...exported.metrics, checks: { passes: 9, fails: 0, value: 1 } } };
+    assert.deepEqual(judged(passing)['checks'], ['pass', 0]);
+  });
+
   test('of Locust is read from its JSON, with every request counted, and from its table', () => {
     assert.deepEqual(judged(locust, { p50_ms: 12, p95_ms: 60, p99_ms: 100 }), {
       p50: ['pass', 10],
@@ -114,6 +137,8 @@ describe('a summary of another tool', () => {
       '"None","Total",100,50,4,9,9',
     ];
     assert.deepEqual(judged(old.join('\n'))['error-rate'], ['fail', 0.5]);
+    // As versions before 0.13 name the first column.
+    assert.deepEqual(judged(old.join('\n').replace('Type', 'Method'))['error-rate'], ['fail', 0.5]);
   });
 
   test('of Locust is not taken to be more exact than it is: it rounds 596 ms, and 604 ms, to 600', () => {
