@@ -46,10 +46,23 @@ export function refuseAssumedOrder(
   }
   const given = { values: scores, width: classes, positive: 1, cut: 0.5 };
   const read = contradictionOf({ ...given, labels: Int32Array.from(truth), classes: names });
-  const order = (read?.order ?? null) as string[] | null;
-  if (read === null || order === null) return;
-  const turned = truth.map((value) => order.indexOf(names[value] as string));
-  const other = contradictionOf({ ...given, labels: Int32Array.from(turned), classes: order })?.rows ?? 0;
+  if (read === null) return;
+  const order = read.order as string[] | null;
+  const bySmallest = read.rows * 2 > truth.length ? rightBySmallest(scores, truth, classes) : 0;
+  const turned = order === null ? null : truth.map((value) => order.indexOf(names[value] as string));
+  const other =
+    turned === null || order === null
+      ? read.rows
+      : (contradictionOf({ ...given, labels: Int32Array.from(turned), classes: order })?.rows ?? 0);
+  if (bySmallest > truth.length - other) {
+    throw new ConfigError({
+      found: `The class of a row has its smallest score in ${bySmallest} of ${truth.length} rows, and its highest in ${truth.length - read.rows} at most: they look like distances, costs or negative logarithms`,
+      expected: 'scores of which the highest is that of the class',
+      where,
+      remedy: `Turn their sign in the model, or choose another output: {uri, output}. If the highest counts indeed, and the model is just bad, state the order of its outputs: columns.classes: [${listed(names)}]`,
+    });
+  }
+  if (order === null) return;
   if (read.rows - other <= Math.max(clearly * truth.length, beyondChance * Math.sqrt(read.rows + other))) return;
   throw new ConfigError({
     found: `The model does not say which score belongs to which class. In the order of the labels ${read.rows} of ${truth.length} rows are predicted wrong, and in another order ${other}`,
@@ -57,6 +70,26 @@ export function refuseAssumedOrder(
     where,
     remedy: `Set columns.classes: [${listed(order)}], or the other order`,
   });
+}
+
+/**
+ * Rows whose class has the smallest score alone; 0 unless they are clearly more than those where it has the highest, also as a mean over
+ * the classes: a model that always names one class is no such one.
+ */
+function rightBySmallest(scores: Float64Array, truth: Float64Array, classes: number): number {
+  const [rows, smallest, highest] = [new Float64Array(classes), new Float64Array(classes), new Float64Array(classes)];
+  for (const [row, label] of truth.entries()) {
+    const of = scores.subarray(row * classes, (row + 1) * classes);
+    const own = of[label] as number;
+    rows[label]! += 1;
+    if (of.every((value, column) => column === label || value > own)) smallest[label]! += 1;
+    if (of.every((value) => value <= own)) highest[label]! += 1;
+  }
+  const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
+  const mean = sum(rows.map((count, label) => (count === 0 ? 0 : (smallest[label]! - highest[label]!) / count)));
+  const [right, before] = [sum(smallest), sum(highest)];
+  const isClear = right - before > Math.max(clearly * truth.length, beyondChance * Math.sqrt(right + before));
+  return isClear && mean > clearly * rows.filter((count) => count > 0).length ? right : 0;
 }
 
 /** Rows that say whether all rows need to be ranked, which takes a while. */

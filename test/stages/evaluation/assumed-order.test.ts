@@ -71,3 +71,28 @@ test('three classes whose highest scores are those of another order are asked fo
   assert.throws(() => judge(['0', '1', '2'], turned, 'counted'), /columns\.classes: \["2", "0", "1"\]/u);
   judge(names, turned, null);
 });
+
+test('scores of three classes of which the smallest is that of the class are refused, and a bad model is not', () => {
+  const names = ['ant', 'bee', 'cow'];
+  const rows = 600;
+  const truth = Float64Array.from({ length: rows }, (_, row) => (row % 10 < 8 ? 0 : 1 + (row % 2)));
+  const of = (score: (row: number, column: number) => number, classesFrom?: 'sorted'): void =>
+    refuseAssumedOrder(
+      { truth, names, classes: 3, weights: null },
+      { labels: null, ...(classesFrom && { classesFrom }) },
+      { scores: Float64Array.from({ length: rows * 3 }, (_, at) => score(Math.floor(at / 3), at % 3)) },
+      'model.onnx',
+    );
+  const distance = (row: number, column: number): number =>
+    column === truth[row] ? (row % 7) / 7 : 0.5 + ((row * (column + 3)) % 11) / 11;
+  assert.throws(() => of(distance, 'sorted'), {
+    name: 'ConfigError',
+    message: /^model\.onnx: The class of a row has its smallest score in \d+ of 600 rows.*distances.*\{uri, output\}/u,
+  });
+  of(distance);
+  of((row, column) => -distance(row, column), 'sorted');
+  // Names one class always, and finds the most frequent one the least likely.
+  of((_row, column) => [0.1, 0.2, 0.7][column] as number, 'sorted');
+  // Gives equal scores to all classes that it does not name.
+  of((row, column) => (column === (truth[row] === 0 ? 1 : 2) ? 1 : 0), 'sorted');
+});
