@@ -24,7 +24,7 @@ import type { Loader } from '../src/stages/load/loader.ts';
 import { startLoaders, type Loaders } from '../src/stages/load/loaders.ts';
 import { postMessage } from '../src/stages/load/message.ts';
 import { profilesOf, type ProfileOf } from '../src/stages/load/profile.ts';
-import { uniform } from '../src/stages/load/random.ts';
+import { uniform } from '../src/statistics/splitmix.ts';
 import { schedule } from '../src/stages/load/schedule.ts';
 import type { Slo } from '../src/stages/load/schema.ts';
 import { withBench, type Session } from '../src/stages/load/session.ts';

@@ -1,3 +1,4 @@
+import { jsonIn } from '../json.ts';
 import { readModel } from './artifact.ts';
 import {
   allNodes,
@@ -131,12 +132,8 @@ function featureNames(metadata: Record<string, string>): string[] | null {
 /** A list of names: as JSON, as Python writes it, or separated by commas. */
 export function namesIn(text: string): string[] {
   for (const json of [text, text.replaceAll("'", '"')]) {
-    try {
-      const value: unknown = JSON.parse(json);
-      if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
-    } catch {
-      // Not JSON: names separated by commas.
-    }
+    const value = jsonIn(json);
+    if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
   }
   return text.split(',').map((name) => name.trim());
 }

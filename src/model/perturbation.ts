@@ -1,4 +1,4 @@
-import { splitmix32 } from '../statistics/splitmix.ts';
+import { shuffled, uniform } from '../statistics/splitmix.ts';
 import type { Feeds } from './batches.ts';
 import type { InputPlan } from './features.ts';
 import { isFloating, type TensorData, type TensorValues } from './tensor.ts';
@@ -86,12 +86,12 @@ function changeColumn(
   change: Perturbation,
 ): void {
   const rows = data.length / width;
-  const uniform = uniformsFor(change.seed, column);
+  const next = uniformsFor(change.seed, column);
   const put = (row: number, value: number | bigint | string): void => {
     (data as (number | bigint | string)[])[row * width + position] = value;
   };
   if (change.kind === 'permute') {
-    const order = shuffled(rows, uniform);
+    const order = shuffled(rows, next);
     for (let row = 0; row < rows; row += 1) put(row, before[(order[row] as number) * width + position] as number);
     return;
   }
@@ -99,12 +99,12 @@ function changeColumn(
   const limits = rangeOf(data);
   for (let row = 0; row < rows; row += 1) {
     if (change.kind === 'noise') {
-      const noise = spread * normal(uniform);
+      const noise = spread * normal(next);
       const value = before[row * width + position] as number | bigint;
       if (typeof value === 'bigint') put(row, value + BigInt(Math.round(noise)));
       else if (limits === null) put(row, value + noise);
       else put(row, Math.min(limits.most, Math.max(limits.least, Math.round(value + noise))));
-    } else if (uniform() < change.share) put(row, change.kind === 'missing' ? Number.NaN : unseenCategory);
+    } else if (next() < change.share) put(row, change.kind === 'missing' ? Number.NaN : unseenCategory);
   }
 }
 
@@ -139,28 +139,15 @@ function deviationOf(data: TensorData, position: number, width: number): number 
   return count < 2 ? 0 : Math.sqrt(squares / (count - 1));
 }
 
-/** 0 to n - 1 in a random order (Fisher and Yates). */
-export function shuffled(n: number, uniform: () => number): Uint32Array {
-  const order = Uint32Array.from({ length: n }, (_, index) => index);
-  for (let last = n - 1; last > 0; last -= 1) {
-    const other = Math.floor(uniform() * (last + 1));
-    const kept = order[last] as number;
-    order[last] = order[other] as number;
-    order[other] = kept;
-  }
-  return order;
-}
-
 /** Uniform numbers in [0, 1) that a seed and a name fix. */
 export function uniformsFor(seed: number, name: string): () => number {
   // FNV-1a over the UTF-16 code units: names that differ get streams that differ.
   let hash = 0x811c9dc5 ^ seed;
   for (let index = 0; index < name.length; index += 1) hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
-  const next = splitmix32(hash);
-  return () => next() / 4294967296;
+  return uniform(hash);
 }
 
 /** A standard normal deviate (Box and Muller). */
-function normal(uniform: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+function normal(next: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
 }

@@ -5,6 +5,7 @@ import { Type } from '../forms.ts';
 import { engine } from '../data/engine.ts';
 import { escapeGlob, quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
+import { jsonIn } from '../json.ts';
 import { filesOf } from './prediction-file/files.ts';
 
 /** Key of the metadata of a Parquet file under which it says what its predictions are of. */
@@ -82,7 +83,7 @@ export async function readShards(path: string, uri: string): Promise<Shard[]> {
           (reader) => reader.getRows()[0]?.[0],
           () => undefined,
         );
-      const provenance = typeof text === 'string' ? parsed(text) : undefined;
+      const provenance = typeof text === 'string' ? jsonIn(text) : undefined;
       if (!valid(provenance)) {
         throw new DataError({
           found: 'this file does not say which model and data its predictions come from',
@@ -97,13 +98,5 @@ export async function readShards(path: string, uri: string): Promise<Shard[]> {
   } finally {
     connection.closeSync();
     instance.closeSync();
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

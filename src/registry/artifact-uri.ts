@@ -3,6 +3,7 @@ import { isAbsolute, relative, sep } from 'node:path';
 import { RegistryError } from '../errors.ts';
 import { workflowArtifact, type Artifact } from '../evidence/index.ts';
 import { fileDigest } from '../file-digest.ts';
+import { shellWord } from '../wording.ts';
 import { isPinned, objectAddress, secretIn } from '../object-address.ts';
 import { pointerIn } from './committed-file.ts';
 import { entryAt } from './git/objects.ts';
@@ -90,10 +91,6 @@ async function refuseSubmodule(opened: Repository, commit: string, path: string)
         'Keep the model in this repository (or in Git LFS of it), name an https address with its sha256, or run Contender in the repository of the submodule',
     });
   }
-}
-
-function shellWord(text: string): string {
-  return /^[A-Za-z0-9._/-]+$/u.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Where `git:<commit>:<path>` points; null for any other address. */

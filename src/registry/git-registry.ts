@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { defaults } from '../config/index.ts';
 import { RegistryError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -7,7 +8,7 @@ import { openBranch, type Moved, type RegistryBranch, type Tip } from './git/bra
 import type { GitHubToken } from './git/credentials.ts';
 import { addedIn } from './git/history.ts';
 import { entriesAt, entryAt, listFolders, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
-import { pause } from './git/pause.ts';
+import { jittered } from '../github/retry.ts';
 import { requireKept } from './git/remote.ts';
 import { commitAt, isAncestor, isCutOff, openRepository, registryFolder, type Repository } from './git/repository.ts';
 import { listTags, listTagsAsOn, missingTags, tagPatterns, type TagToMake } from './git/tags.ts';
@@ -159,7 +160,7 @@ async function untilMoved<T>(log: Log, attempt: () => Promise<{ done: T } | NotM
     last = result.from;
     if (!result.mayPass || unmoved >= maximumUnmoved || count >= maximumAttempts) throw result.fault;
     log.debug(`${result.fault.fault.found}; deciding again`);
-    await pause(count);
+    await sleep(5 + jittered(count + 1, { baseMs: 10, capMs: 500 }));
   }
 }
 

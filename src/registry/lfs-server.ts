@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { RegistryError } from '../errors.ts';
 import type { Repository } from './git/repository.ts';
+import { usualRemotes } from './git/remote.ts';
 import { runGit } from './git/run.ts';
 import { siteOf, type AssetAccess } from './release-asset.ts';
 
@@ -50,11 +51,9 @@ export async function lfsServer(
 }
 
 async function remoteOf(repository: Repository): Promise<string> {
-  const ask = async (...args: string[]): Promise<string> =>
-    (await runGit(repository.folder, ['remote', ...args])).stdout.toString('utf8').trim();
-  const names = (await ask()).split('\n');
-  const remote = names.includes('origin') ? 'origin' : (names[0] ?? '');
-  return remote === '' ? '' : ask('get-url', '--', remote);
+  const [remote] = await usualRemotes(repository);
+  if (remote === undefined) return '';
+  return (await runGit(repository.folder, ['remote', 'get-url', '--', remote])).stdout.toString('utf8').trim();
 }
 
 /** The address of a remote over https, whatever git uses; null for a folder. What git signs in with is not ours to use. */

@@ -13,3 +13,21 @@ export function splitmix32(seed: number): () => number {
     return (mixed ^ (mixed >>> 15)) >>> 0;
   };
 }
+
+/** A stream of uniform numbers in [0, 1) that a seed fixes. */
+export function uniform(seed: number): () => number {
+  const next = splitmix32(seed);
+  return () => next() / 2 ** 32;
+}
+
+/** 0 to n - 1 in a random order (Fisher and Yates). */
+export function shuffled(n: number, next: () => number): Uint32Array {
+  const order = Uint32Array.from({ length: n }, (_, index) => index);
+  for (let last = n - 1; last > 0; last -= 1) {
+    const other = Math.floor(next() * (last + 1));
+    const kept = order[last] as number;
+    order[last] = order[other] as number;
+    order[other] = kept;
+  }
+  return order;
+}

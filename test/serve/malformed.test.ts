@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { silentLog } from '../../src/log.ts';
 import { startServer } from '../../src/serve/server.ts';
-import { uniform } from '../../src/stages/load/random.ts';
+import { uniform } from '../../src/statistics/splitmix.ts';
 import { fixture } from '../support/project.ts';
 
 /* Requests that are wrong in every way a client can be wrong, thrown at the server: those of the plain form, and all others, which Node reads. The seed fixes them; MALFORMED_REQUESTS says how many. */

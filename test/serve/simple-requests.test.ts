@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../../src/log.ts';
 import { startServer } from '../../src/serve/server.ts';
 import { answerSimpleRequests, type Service, type SimpleRequests } from '../../src/serve/simple-requests.ts';
-import { uniform } from '../../src/stages/load/random.ts';
+import { uniform } from '../../src/statistics/splitmix.ts';
 import { fixture } from '../support/project.ts';
 
 const path = '/v2/models/m/infer';

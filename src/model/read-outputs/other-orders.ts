@@ -1,5 +1,6 @@
 import { classPosition, classText, type ClassValue } from '../../data/class-text.ts';
 import { ConfigError } from '../../errors.ts';
+import { jsonIn } from '../../json.ts';
 import type { ModelInspection } from '../inspect.ts';
 
 /** Keys under which exporters and people keep the names of the classes, and not how many or how important they are. */
@@ -44,7 +45,7 @@ const ofOthers =
 /** Whole configurations are kept as one text too: `config: {"id2label": {...}}`. */
 function withNested(key: string, text: string, depth = 0): [key: string, text: string][] {
   const isOpened = depth < 4 && text.trimStart().startsWith('{') && !ofOthers.test(key);
-  const value = isOpened ? parsed(text) : null;
+  const value = isOpened ? jsonIn(text) : null;
   const nested = Object.entries((value ?? {}) as Record<string, unknown>).flatMap(([name, each]) =>
     withNested(name, typeof each === 'string' ? each : JSON.stringify(each), depth + 1),
   );
@@ -57,7 +58,7 @@ function withNested(key: string, text: string, depth = 0): [key: string, text: s
  */
 function listIn(text: string, key: string): string[] {
   for (const json of [text, text.replaceAll(/([{,]\s*)(\d+)\s*:/gu, '$1"$2":').replaceAll("'", '"')]) {
-    const value = parsed(json);
+    const value = jsonIn(json);
     if (Array.isArray(value)) return value.map(nameOf);
     if (typeof value !== 'object' || value === null) continue;
     const [names, others] = [Object.keys(value), Object.values(value).map(nameOf)];
@@ -91,12 +92,4 @@ function areNumbers(texts: readonly string[]): boolean {
 function areCounted(texts: readonly string[], first: number): boolean {
   const given = new Set(texts);
   return texts.every((_, index) => given.has(String(first + index)));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -20,7 +20,7 @@ import { clusterColumn, factsOf, idColumn, labelColumn, labelValues, noModel, sl
 import type { Choosing, Guess } from './look.ts';
 import { holdsBoth, predictionsOf, type PredictionsGuess } from './predictions.ts';
 import { render, type Seen } from './render.ts';
-import { writeWorkflows, type WorkflowsMade } from './workflows.ts';
+import { writeWorkflows } from './workflows.ts';
 
 export interface InitInput {
   /** Folder that contender.yml goes into; paths in it start there. */
@@ -89,8 +89,8 @@ export async function initialise(input: InitInput): Promise<Initialised> {
         .flatMap((each) => (typeof each === 'string' ? [each] : 'predictions' in each ? [each.predictions] : [])),
       data.evaluation,
     ]);
-    const made = await workflows(input, git, models, watched.filter(isPath));
-    return { path, existed: true, written: made.written, assumed: [], todo: [], pushesLater: false };
+    const written = await workflows(input, git, models, watched.filter(isPath));
+    return { path, existed: true, written, assumed: [], todo: [], pushesLater: false };
   }
   const plan = await planOf(input, git);
   // Before anything is written: what init writes must be what Contender takes.
@@ -107,10 +107,10 @@ export async function initialise(input: InitInput): Promise<Initialised> {
   return {
     path,
     existed: false,
-    written: [...written, ...made.written],
+    written: [...written, ...made],
     assumed: plan.assumed,
     todo: plan.todo,
-    pushesLater: made.written.length > 0 && git?.hasOrigin !== true,
+    pushesLater: made.length > 0 && git?.hasOrigin !== true,
     ...(plan.champion === undefined ? {} : { champion: plan.champion }),
   };
 }
@@ -152,8 +152,8 @@ function workflows(
   git: GitFacts | null,
   models: readonly string[],
   watched: readonly string[],
-): Promise<WorkflowsMade> {
-  if (git === null || wanted === false) return Promise.resolve({ written: [], there: [] });
+): Promise<string[]> {
+  if (git === null || wanted === false) return Promise.resolve([]);
   // Of files in one folder the folder is watched: the next candidate has another name.
   const folders = watched.map((file) => (dirname(file) === '.' ? file : `${dirname(file).replace(/\*.*$/u, '*')}/**`));
   const input = { top: git.top, folder: resolve(folder), models, watched: [...new Set(folders)], branch: git.branch };

@@ -16,40 +16,31 @@ export interface WorkflowInput {
   branch: string;
 }
 
-/** What was written, and what was there already. Paths from the top of the repository. */
-export interface WorkflowsMade {
-  written: string[];
-  there: string[];
-}
-
 const templates = { 'model-gate.yml': 'pull-request.yml', 'promote-model.yml': 'promote.yml' } as const;
 
 /**
  * Write the workflow that judges a pull request and the one that records what was merged, from those that this package ships and tests.
  * Where a workflow of the repository uses Contender already, or has the name, nothing is written.
+ * @returns what was written, as paths from the top of the repository
  */
-export async function writeWorkflows(input: WorkflowInput): Promise<WorkflowsMade> {
+export async function writeWorkflows(input: WorkflowInput): Promise<string[]> {
   const folder = join(input.top, '.github', 'workflows');
-  const made: WorkflowsMade = { written: [], there: [] };
-  const used = await usesOf(folder);
+  const written: string[] = [];
+  const used = await textsIn(folder);
   const packaged = packagedFolder();
-  if (packaged === null) return made;
+  if (packaged === null) return written;
   for (const [name, template] of Object.entries(templates)) {
     const path = join(folder, name);
-    const shown = relative(input.top, path).split(sep).join('/');
-    const other = used.find(({ text }) => text.includes(`# From ${template} of Contender.`));
-    if (other !== undefined || (await stat(path).catch(() => null)) !== null) {
-      made.there.push(other === undefined ? shown : `.github/workflows/${other.name}`);
-      continue;
-    }
+    const isUsed = used.some((other) => other.includes(`# From ${template} of Contender.`));
+    if (isUsed || (await stat(path).catch(() => null)) !== null) continue;
     const text = filled(await readFile(join(packaged, template), 'utf8'), template, input);
     await writing(path, async () => {
       await mkdir(folder, { recursive: true });
       await writeFile(path, text, { flag: 'wx' });
     });
-    made.written.push(shown);
+    written.push(relative(input.top, path).split(sep).join('/'));
   }
-  return made;
+  return written;
 }
 
 function filled(text: string, template: string, { top, folder, models, watched, branch }: WorkflowInput): string {
@@ -65,11 +56,10 @@ function filled(text: string, template: string, { top, folder, models, watched, 
     .replace(/^( {10}model: \$\{\{ matrix\.model \}\})$/mu, (line) => `${line}${config}`);
 }
 
-async function usesOf(folder: string): Promise<{ name: string; text: string }[]> {
+/** The texts of the workflows in a folder, which may not be there. */
+async function textsIn(folder: string): Promise<string[]> {
   const names = (await readdir(folder).catch(() => [])).filter((name) => /\.ya?ml$/u.test(name));
-  return Promise.all(
-    names.map(async (name) => ({ name, text: await readFile(join(folder, name), 'utf8').catch(() => '') })),
-  );
+  return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8').catch(() => '')));
 }
 
 /** The folder of the workflows that are shipped with the package or a release; null where the code was copied without them. */

@@ -2,7 +2,8 @@ import type { Columns, Task } from '../../config/index.ts';
 import { readColumns, type Dataset, type NumberColumn, type TextColumn } from '../../data/dataset.ts';
 import { featureBatches, type Feeds } from '../../model/batches.ts';
 import type { InputPlan } from '../../model/features.ts';
-import { shuffled, uniformsFor } from '../../model/perturbation.ts';
+import { uniformsFor } from '../../model/perturbation.ts';
+import { shuffled } from '../../statistics/splitmix.ts';
 import { joinRows, takeRows } from '../../model/tensor.ts';
 
 /**

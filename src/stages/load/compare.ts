@@ -12,7 +12,7 @@ import type { Loader } from './loader.ts';
 import { judgeGenerator } from './judge.ts';
 import { percentile, sampleFloor } from './latency.ts';
 import { nominalRate, type Profile } from './profile.ts';
-import { uniform } from './random.ts';
+import { uniform } from '../../statistics/splitmix.ts';
 import { schedule } from './schedule.ts';
 import type { Load } from './schema.ts';
 import { seed } from './session.ts';

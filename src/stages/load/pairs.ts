@@ -1,4 +1,4 @@
-import { uniform } from './random.ts';
+import { uniform } from '../../statistics/splitmix.ts';
 
 /** Share out moments among two, each pair of neighbours in an order that chance decides: both get as many, at all times. */
 export function uniformPairs(moments: Float64Array, seed: number): { first: Float64Array; second: Float64Array } {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { DataError } from '../../errors.ts';
 import type { ProfileOf } from './profile.ts';
-import { uniform } from './random.ts';
+import { uniform } from '../../statistics/splitmix.ts';
 import { refuseTooMany, scheduleOf, type Arrivals, type Stretch } from './schedule.ts';
 
 /**

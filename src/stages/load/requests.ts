@@ -1,6 +1,6 @@
 import type { Exchange, ExchangePlan } from './exchange-plan.ts';
 import { postMessage } from './message.ts';
-import { shuffled } from './random.ts';
+import { shuffled, uniform } from '../../statistics/splitmix.ts';
 
 /** The requests of a load test: endless, in an order the seed fixes, each row as often as every other. */
 export interface RequestPlan {
@@ -28,7 +28,7 @@ export function planRequests(input: {
   const { exchange } = input;
   const { headers, gzip } = exchange.plan;
   const url = new URL(exchange.plan.url);
-  const order = shuffled(input.rows, input.seed);
+  const order = shuffled(input.rows, uniform(input.seed));
   const each = Math.min(input.rowsPerRequest, input.rows);
   const distinct = Math.ceil(input.rows / each);
   const cache = new Map<number, Buffer>();

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../errors.ts';
-import { uniform } from './random.ts';
+import { uniform } from '../../statistics/splitmix.ts';
 
 /** More requests than this in one window are refused: every one keeps its raw sample in memory. */
 export const mostRequests = 5_000_000;

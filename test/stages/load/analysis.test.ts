@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { WindowResult } from '../../../src/stages/load/driver.ts';
 import type { ProfileOf } from '../../../src/stages/load/profile.ts';
-import { uniform } from '../../../src/stages/load/random.ts';
+import { uniform } from '../../../src/statistics/splitmix.ts';
 import { replayedOffsets } from '../../../src/stages/load/replay.ts';
 import { scheduleOf } from '../../../src/stages/load/schedule.ts';
 import { scalabilityLaw, sizingOf, throughputOf } from '../../../src/stages/load/sizing.ts';

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { rateAtShare, type Trial } from '../../../src/stages/load/capacity-fit.ts';
 import { searchCapacity, type Capacity } from '../../../src/stages/load/capacity.ts';
 import { profilesOf, type ProfileOf } from '../../../src/stages/load/profile.ts';
-import { uniform } from '../../../src/stages/load/random.ts';
+import { uniform } from '../../../src/statistics/splitmix.ts';
 import type { Slo } from '../../../src/stages/load/schema.ts';
 import { virtualBench, type ServiceTime } from './virtual-bench.ts';
 
