@@ -5,7 +5,7 @@ import { sound, type ModelState } from '../model-state.ts';
 import { gtoTags } from '../tags.ts';
 import { isBot, isOwnCommit, promotionBranch } from './promotion-branch.ts';
 import { recorder } from './refs.ts';
-import { blobsAt, modelTrees, readSnapshotAt, type BlobCache, type GitHubBranch } from './snapshot.ts';
+import { blobsAt, modelTrees, readSnapshot, type BlobCache, type GitHubBranch } from './snapshot.ts';
 
 /** What a push to the branch of the registry made of a model. */
 export interface MergedModel {
@@ -32,10 +32,11 @@ export async function checkMerged(
   range: { before: string | null; after: string },
   cache: BlobCache,
 ): Promise<MergedModel[]> {
-  const [before, after] = await Promise.all([
-    range.before === null ? new Map<string, string>() : modelTrees(place, range.before),
+  const [past, now] = await Promise.all([
+    range.before === null ? null : modelTrees(place, range.before),
     modelTrees(place, range.after),
   ]);
+  const [before, after] = [past ?? new Map<string, string>(), now ?? new Map<string, string>()];
   const findings = [...before.keys()]
     .filter((model) => !after.has(model))
     .map((model): MergedModel => ({ model, decisions: [], findings: [gone(place, `models/${model}`)] }));
@@ -67,7 +68,7 @@ async function checkModel(
 }
 
 async function stateAt(place: GitHubBranch, commit: string, model: string, cache: BlobCache): Promise<ModelState> {
-  const found = await readSnapshotAt(place, commit, model, cache);
+  const found = await readSnapshot(place, model, cache, commit);
   return found?.state ?? { links: [], manifest: null, findings: [], files: new Map() };
 }
 

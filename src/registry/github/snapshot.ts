@@ -32,7 +32,6 @@ const bytesAtOnce = 1024 * 1024;
 
 const entry = 'name type mode oid size';
 const commitFields = `oid
-  ... on Commit {
     tree { oid }
     attributes: file(path: $attributes) { oid }
     artifacts: file(path: "${artifactsPath}") { ${entry} }
@@ -41,14 +40,7 @@ const commitFields = `oid
       object { ... on Tree { entries { ${entry}
         object { ... on Tree { entries { ${entry}
           object { ... on Tree { entries { ${entry} } } } } } } } } }
-    }
-  }`;
-const snapshotQuery = `query Snapshot($owner: String!, $name: String!, $ref: String!, $model: String!, $attributes: String!) {
-  repository(owner: $owner, name: $name) { ref(qualifiedName: $ref) { target { ${commitFields} } } }
-}`;
-const commitQuery = `query SnapshotOfCommit($owner: String!, $name: String!, $oid: GitObjectID!, $model: String!, $attributes: String!) {
-  repository(owner: $owner, name: $name) { object(oid: $oid) { ${commitFields} } }
-}`;
+    }`;
 
 interface Entry {
   name: string;
@@ -67,51 +59,61 @@ interface CommitAnswer {
   model: Entry | null;
 }
 
+interface FileAnswer {
+  file?: Entry | null;
+}
+
 /** What there is before the first decision makes the branch. */
 export async function emptySnapshot({ folder }: GitHubBranch, model: string): Promise<Snapshot> {
   const state = await modelState(() => Promise.resolve(new Map()), folder, model, []);
   return { head: nothing, tree: '', hasAttributes: false, artifacts: null, state };
 }
 
-/** Only what is below the model is asked for, so the cost does not grow with the other models. Null: there is no such branch. */
-export async function readSnapshot(place: GitHubBranch, model: string, cache: BlobCache): Promise<Snapshot | null> {
-  const { github, branch } = place;
-  const { repository } = await github.graphql<{ repository: { ref: { target: CommitAnswer } | null } }>(snapshotQuery, {
-    ...variables(place, model),
-    ref: `refs/heads/${branch}`,
-  });
-  return snapshotOf(place, model, repository.ref?.target ?? null, cache);
+/**
+ * What GitHub says of a commit, by its name or, without one, of that at the end of the branch. Null: there is no such commit or branch.
+ *
+ * @param query its name
+ * @param paths the variables that the fields take
+ */
+async function askCommit<T>(
+  { github, branch }: GitHubBranch,
+  oid: string | undefined,
+  query: string,
+  fields: string,
+  paths: Record<string, string>,
+): Promise<T | null> {
+  const asked = `... on Commit { ${fields} }`;
+  const [type, found] =
+    oid === undefined
+      ? ['String', `ref(qualifiedName: $at) { target { ${asked} } }`]
+      : ['GitObjectID', `object(oid: $at) { ${asked} }`];
+  const declared = Object.keys(paths).map((name) => `, $${name}: String!`);
+  const { repository } = await github.graphql<{ repository: { ref?: { target: T } | null; object?: T | null } }>(
+    `query ${query}($owner: String!, $name: String!, $at: ${type}!${declared.join('')}) {
+      repository(owner: $owner, name: $name) { ${found} }
+    }`,
+    { owner: github.owner, name: github.repo, at: oid ?? `refs/heads/${branch}`, ...paths },
+  );
+  return repository.ref?.target ?? repository.object ?? null;
 }
 
-/** The same of a commit. Null: there is no such commit. */
-export async function readSnapshotAt(
+/**
+ * Only what is below the model is asked for, so the cost does not grow with the other models.
+ *
+ * @param oid a commit, in place of that of the branch
+ * @returns null where there is no such branch or commit
+ */
+export async function readSnapshot(
   place: GitHubBranch,
-  oid: string,
   model: string,
   cache: BlobCache,
+  oid?: string,
 ): Promise<Snapshot | null> {
-  const { repository } = await place.github.graphql<{ repository: { object: CommitAnswer | null } }>(commitQuery, {
-    ...variables(place, model),
-    oid,
-  });
-  return snapshotOf(place, model, repository.object, cache);
-}
-
-function variables({ github, folder }: GitHubBranch, model: string): Record<string, string> {
-  return {
-    owner: github.owner,
-    name: github.repo,
+  const { github, folder } = place;
+  const target = await askCommit<CommitAnswer>(place, oid, 'Snapshot', commitFields, {
     model: `${folder}/${modelFolder(model)}`,
     attributes: `${folder}/${attributesPath}`,
-  };
-}
-
-async function snapshotOf(
-  { github, folder }: GitHubBranch,
-  model: string,
-  target: CommitAnswer | null,
-  cache: BlobCache,
-): Promise<Snapshot | null> {
+  });
   if (target?.tree === undefined) return null;
   const entries = target.model === null ? [] : listed(target.model, modelFolder(model));
   return {
@@ -123,22 +125,17 @@ async function snapshotOf(
   };
 }
 
-/** The folder of each model at a commit, by its tree; empty where the commit has no registry. */
-export async function modelTrees({ github, folder }: GitHubBranch, oid: string): Promise<Map<string, string>> {
-  const query = `query ModelTrees($owner: String!, $name: String!, $oid: GitObjectID!, $path: String!) {
-    repository(owner: $owner, name: $name) {
-      object(oid: $oid) { ... on Commit { file(path: $path) { object { ... on Tree { entries { name type oid } } } } } }
-    }
-  }`;
-  const { repository } = await github.graphql<{
-    repository: {
-      object: { file?: { object: { entries?: { name: string; type: string; oid: string }[] } | null } | null } | null;
-    };
-  }>(query, { owner: github.owner, name: github.repo, oid, path: `${folder}/models` });
-  const entries = repository.object?.file?.object?.entries ?? [];
-  return new Map(
-    entries.filter(({ name, type }) => type === 'tree' && isModelName(name)).map(({ name, oid: tree }) => [name, tree]),
-  );
+/**
+ * The folder of each model at a commit, or that of the branch, by its tree; empty where the commit has no registry. Null: there is no
+ * such branch or commit.
+ */
+export async function modelTrees(place: GitHubBranch, oid?: string): Promise<Map<string, string> | null> {
+  const fields = 'file(path: $path) { object { ... on Tree { entries { name type oid } } } }';
+  const paths = { path: `${place.folder}/models` };
+  const found = await askCommit<FileAnswer>(place, oid, 'Models', fields, paths);
+  if (found === null) return null;
+  const trees = (found.file?.object?.entries ?? []).filter(({ name, type }) => type === 'tree' && isModelName(name));
+  return new Map(trees.map(({ name, oid: tree }) => [name, tree]));
 }
 
 /** What GitHub says of each object, by the name or the expression it is asked by; null: it is not there. */
@@ -180,24 +177,10 @@ export async function blobsAt(
   return new Map(paths.map((path) => [path, found.get(expression(path))?.oid ?? null]));
 }
 
-/** Names of the models, sorted. */
-export async function listModels({ github, branch, folder }: GitHubBranch): Promise<string[] | null> {
-  const query = `query Models($owner: String!, $name: String!, $ref: String!, $path: String!) {
-    repository(owner: $owner, name: $name) {
-      ref(qualifiedName: $ref) { target { ... on Commit { file(path: $path) { object { ... on Tree { entries { name type } } } } } } }
-    }
-  }`;
-  const { repository } = await github.graphql<{
-    repository: {
-      ref: { target: { file?: { object: { entries?: { name: string; type: string }[] } | null } | null } } | null;
-    };
-  }>(query, { owner: github.owner, name: github.repo, ref: `refs/heads/${branch}`, path: `${folder}/models` });
-  if (repository.ref === null) return null;
-  const entries = repository.ref.target.file?.object?.entries ?? [];
-  return entries
-    .filter(({ name, type }) => type === 'tree' && isModelName(name))
-    .map(({ name }) => name)
-    .sort();
+/** Names of the models, sorted. Null: there is no such branch. */
+export async function listModels(place: GitHubBranch): Promise<string[] | null> {
+  const trees = await modelTrees(place);
+  return trees === null ? null : [...trees.keys()].sort();
 }
 
 /** The bytes of one file of the branch; null when it is not there. */
@@ -207,23 +190,10 @@ export async function readFile(place: GitHubBranch, path: string): Promise<Buffe
 }
 
 /** What is at a path of the branch; null: nothing. */
-export async function findEntry({ github, branch }: GitHubBranch, path: string): Promise<TreeEntry | null> {
-  const query = `query File($owner: String!, $name: String!, $ref: String!, $path: String!) {
-    repository(owner: $owner, name: $name) {
-      ref(qualifiedName: $ref) { target { ... on Commit { file(path: $path) { ${entry} } } } }
-    }
-  }`;
-  const { repository } = await github.graphql<{ repository: { ref: { target: { file?: Entry | null } } | null } }>(
-    query,
-    {
-      owner: github.owner,
-      name: github.repo,
-      ref: `refs/heads/${branch}`,
-      path,
-    },
-  );
-  const found = repository.ref?.target.file ?? null;
-  return found === null ? null : treeEntry(found, path);
+export async function findEntry(place: GitHubBranch, path: string): Promise<TreeEntry | null> {
+  const found = await askCommit<FileAnswer>(place, undefined, 'File', `file(path: $path) { ${entry} }`, { path });
+  const file = found?.file ?? null;
+  return file === null ? null : treeEntry(file, path);
 }
 
 /**
