@@ -35,7 +35,7 @@ const allowed: Record<string, readonly string[]> = {
   staging: ['evidence', 'config', 'protocol', 'model', 'serve'],
   registry: ['evidence', 'config', 'github', 'model'],
   decide: ['evidence', 'config'],
-  report: ['evidence', 'monitor'],
+  report: ['evidence', 'profile', 'monitor'],
   sql: ['evidence', 'config', 'data', 'model'],
   stages: ['evidence', 'config', 'protocol', 'statistics', 'profile', 'data', 'model', 'sql', 'staging', 'report'],
   pipeline: [

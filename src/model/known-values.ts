@@ -6,17 +6,7 @@ import type { Feeds } from './batches.ts';
 import type { InputPlan } from './features.ts';
 import { attribute, constantsOf, elements, listed, text } from './node-values.ts';
 import { allNodes, type ModelProto, type NodeProto } from './onnx.ts';
-
-/** Values of a column that no encoder of a model has a code for. */
-export interface UnknownValues {
-  column: string;
-  rows: number;
-  /** The first of these rows, from 0, and its value. */
-  row: number;
-  example: string;
-  /** A few of the values that the model knows. */
-  known: string[];
-}
+import type { UnknownValues } from './shards.ts';
 
 type Known = ReadonlySet<ClassValue>;
 

@@ -1,5 +1,5 @@
 import type { ClassValue } from '../data/class-text.ts';
-import type { UnknownValues } from './known-values.ts';
+import type { Stability, UnknownValues } from './shards.ts';
 
 /** Predictions of one model for every row of a dataset, in the order of the dataset. */
 export interface Predictions {
@@ -47,20 +47,6 @@ export function isClose(one: number, other: number, { absolute, relative }: Tole
   if (one === other || (Number.isNaN(one) && Number.isNaN(other))) return true;
   if (!Number.isFinite(one) || !Number.isFinite(other)) return false;
   return Math.abs(one - other) <= Math.max(absolute, relative * Math.max(Math.abs(one), Math.abs(other)));
-}
-
-/** Whether a model has one answer to a row. */
-export interface Stability {
-  /** Rows that were predicted together, in two parts, in another order and each alone. */
-  rows: number;
-  tolerance: Tolerance;
-  /**
-   * Null: each row has one answer. `random`: the same rows get other answers when they are predicted again; `order`: when they
-   * are in another order; `batch`: when they are predicted in smaller batches, such as each alone.
-   */
-  differs: 'random' | 'order' | 'batch' | null;
-  /** The greatest difference of a score; of labels alone, the share of rows with another one. */
-  difference: number;
 }
 
 /** A model that cannot predict is a result to report, not an exception. */

@@ -14,6 +14,33 @@ export const provenanceKey = 'contender';
 const sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
 const count = Type.Integer({ minimum: 0 });
 
+/** Whether a model has one answer to a row. */
+const Stability = Type.Object({
+  /** Rows that were predicted together, in two parts, in another order and each alone. */
+  rows: count,
+  tolerance: Type.Object({ absolute: Type.Number(), relative: Type.Number() }),
+  /**
+   * Null: each row has one answer. `random`: the same rows get other answers when they are predicted again; `order`: when they
+   * are in another order; `batch`: when they are predicted in smaller batches, such as each alone.
+   */
+  differs: Type.Union([Type.Enum(['random', 'order', 'batch']), Type.Null()]),
+  /** The greatest difference of a score; of labels alone, the share of rows with another one. */
+  difference: Type.Number(),
+});
+export type Stability = Static<typeof Stability>;
+
+/** Values of a column that no encoder of a model has a code for. */
+const UnknownValues = Type.Object({
+  column: Type.String(),
+  rows: count,
+  /** The first of these rows, from 0, and its value. */
+  row: count,
+  example: Type.String(),
+  /** A few of the values that the model knows. */
+  known: Type.Array(Type.String()),
+});
+export type UnknownValues = Static<typeof UnknownValues>;
+
 /** What predicted, on which data, and which rows of it: what makes a file of predictions stand for the model itself. */
 export const Provenance = Type.Object({
   schema: Type.Literal('contender/predictions/v1'),
@@ -22,29 +49,10 @@ export const Provenance = Type.Object({
   dataset: sha256,
   rows: Type.Object({ start: count, count, of: count }),
   threshold: Type.Union([Type.Number(), Type.Array(Type.Number())]),
-  /** Whether the model has one answer to a row. */
-  stability: Type.Optional(
-    Type.Object({
-      rows: count,
-      tolerance: Type.Object({ absolute: Type.Number(), relative: Type.Number() }),
-      differs: Type.Union([Type.Enum(['random', 'order', 'batch']), Type.Null()]),
-      difference: Type.Number(),
-    }),
-  ),
+  stability: Type.Optional(Stability),
   /** Features that the model was fed in the order of the data. */
   featuresInDataOrder: Type.Optional(Type.Array(Type.String())),
-  /** Columns with values that the model has no code for. */
-  unknownValues: Type.Optional(
-    Type.Array(
-      Type.Object({
-        column: Type.String(),
-        rows: count,
-        row: count,
-        example: Type.String(),
-        known: Type.Array(Type.String()),
-      }),
-    ),
-  ),
+  unknownValues: Type.Optional(Type.Array(UnknownValues)),
 });
 export type Provenance = Static<typeof Provenance>;
 

@@ -1,5 +1,6 @@
 import type { Feeds } from './batches.ts';
-import { isClose, type Predictions, type Stability, type Tolerance } from './predictions.ts';
+import { isClose, type Predictions, type Tolerance } from './predictions.ts';
+import type { Stability } from './shards.ts';
 import type { OutputReader } from './read-outputs.ts';
 import { takeRows, type TensorValues } from './tensor.ts';
 

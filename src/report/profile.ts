@@ -1,38 +1,10 @@
 import { renderSections, type ConsoleOptions } from './console.ts';
 import { numberCell, textCell, type Cell } from './section.ts';
 import { count, counted, significant } from '../wording.ts';
-
-/** What a person is shown of a profile: the report knows its shape and not where it comes from. */
-export interface ShownProfile {
-  form: string;
-  sources: readonly { uri: string; rows: number; counted: readonly (readonly [number, number])[] }[];
-  rows: number;
-  columns: readonly ShownColumn[];
-}
-
-type ShownColumn = { name: string; type: string; missing: number } & (
-  | {
-      kind: 'number';
-      infinite: readonly [number, number];
-      min: number | null;
-      max: number | null;
-      mean: number | null;
-      sd: number | null;
-      distinct: ShownDistinct;
-      quantiles: readonly number[];
-    }
-  | { kind: 'category'; distinct: ShownDistinct; categories: readonly (readonly [string, number])[] | null }
-  | { kind: 'time'; min: string | null; max: string | null }
-  | { kind: 'nested' }
-);
-
-interface ShownDistinct {
-  count: number;
-  exact: boolean;
-}
+import type { ColumnProfile, NumberColumn, Profile } from '../profile/profile.ts';
 
 /** A row of each column: what is missing, how many values there are, and where they lie. */
-export function renderProfile(profile: ShownProfile, options: ConsoleOptions): string {
+export function renderProfile(profile: Profile, options: ConsoleOptions): string {
   const { sources, rows, columns } = profile;
   const looked = sources.reduce((sum, each) => sum + each.counted.reduce((all, [from, to]) => all + to - from, 0), 0);
   const all = sources.reduce((sum, each) => sum + each.rows, 0);
@@ -50,7 +22,7 @@ export function renderProfile(profile: ShownProfile, options: ConsoleOptions): s
   );
 }
 
-function rowOf(column: ShownColumn, rows: number): Cell[] {
+function rowOf(column: ColumnProfile, rows: number): Cell[] {
   const { name, type, missing } = column;
   const head = [textCell(name), textCell(type), numberCell(shareOf(missing, rows))];
   const blank = (cells: number): Cell[] => Array.from({ length: cells }, () => textCell(''));
@@ -79,7 +51,7 @@ function rowOf(column: ShownColumn, rows: number): Cell[] {
   }
 }
 
-function distinctText({ count: distinct, exact }: ShownDistinct): string {
+function distinctText({ count: distinct, exact }: NumberColumn['distinct']): string {
   return exact ? count(distinct) : `about ${count(Number(distinct.toPrecision(2)))}`;
 }
 

@@ -1,5 +1,6 @@
 import type { Check } from '../../evidence/check.ts';
-import type { PredictionResult, Stability, Tolerance } from '../../model/predictions.ts';
+import type { PredictionResult, Tolerance } from '../../model/predictions.ts';
+import type { Stability } from '../../model/shards.ts';
 import { counted } from '../../wording.ts';
 
 /**

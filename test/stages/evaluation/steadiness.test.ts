@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { PredictionResult, Stability } from '../../../src/model/predictions.ts';
+import type { PredictionResult } from '../../../src/model/predictions.ts';
+import type { Stability } from '../../../src/model/shards.ts';
 import { steadinessChecks } from '../../../src/stages/evaluation/steadiness.ts';
 
 const tolerance = { absolute: 1e-6, relative: 1e-4 };
