@@ -1,8 +1,9 @@
-import { ModelError, SystemError } from '../errors.ts';
+import { ModelError, SystemError, type Fault } from '../errors.ts';
 
 /** What onnxruntime says when it refuses a model, in the words of someone who must mend it: the model, or the machine. */
 export function explainLoadError(cause: unknown, uri: string): ModelError | SystemError {
   const text = cause instanceof Error ? cause.message : String(cause);
+  const told = (fault: Fault): ModelError => new ModelError({ ...fault, where: uri, cause });
   const locale = /Failed to construct locale with name:([\w.@-]+)/u.exec(text);
   if (locale !== null) {
     return new SystemError({
@@ -15,20 +16,16 @@ export function explainLoadError(cause: unknown, uri: string): ModelError | Syst
   }
   const opset = /Opset (\d+) is under development[\s\S]*domain (\S+) is till opset (\d+)/u.exec(text);
   if (opset !== null) {
-    return new ModelError({
+    return told({
       found: `the model needs ONNX opset ${opset[1]} of domain ${opset[2]}; this runtime supports up to ${opset[3]}`,
-      where: uri,
       remedy: 'Export it with a lower opset',
-      cause,
     });
   }
   const version = /Unsupported model IR version: (\d+), max supported IR version: (\d+)/u.exec(text);
   if (version !== null) {
-    return new ModelError({
+    return told({
       found: `the model has ONNX IR version ${version[1]}; this runtime supports up to ${version[2]}`,
-      where: uri,
       remedy: 'Export it with an older version of the exporter, or set its IR version lower',
-      cause,
     });
   }
   const operator = /(\S+?):([A-Za-z0-9_]+)\(-?\d+\) is not a registered function\/op/u.exec(text);
@@ -41,19 +38,15 @@ export function explainLoadError(cause: unknown, uri: string): ModelError | Syst
   }
   const types = /Optype \((\S+)\) bound to different types \(tensor\((\w+)\) and tensor\((\w+)\)/u.exec(text);
   if (types !== null) {
-    return new ModelError({
+    return told({
       found: `the graph is not valid: node ${types[1]} gets ${types[2]} and ${types[3]} inputs`,
-      where: uri,
       remedy: 'Export the model again',
-      cause,
     });
   }
   if (text.includes('Protobuf parsing failed')) {
-    return new ModelError({
+    return told({
       found: 'the file is truncated or damaged (protobuf parsing failed)',
-      where: uri,
       remedy: 'Upload it again and compare its size or sha256 with the source',
-      cause,
     });
   }
   return new ModelError({ found: `the model cannot be loaded: ${firstLine(cause)}`, where: uri, cause });

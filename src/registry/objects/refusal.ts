@@ -58,62 +58,47 @@ export function refusal(
   // Anybody may have written what a server says.
   const known = /^[A-Za-z_]{1,60}$/u.test(code ?? '') ? code : undefined;
   const answered = `${name} answered ${status}${known === undefined ? '' : ` ${known}`}`;
-  const where = uri;
+  const told = (fault: { found: string; remedy: string }): RegistryError => new RegistryError({ ...fault, where: uri });
   if (known !== undefined && expired.includes(known)) {
-    return new RegistryError({
+    return told({
       found: `the credentials have expired (${answered})`,
-      where,
       remedy: `Get new ones shortly before this step. ${credentials}`,
     });
   }
   if (known === 'RequestTimeTooSkewed') {
-    return new RegistryError({
+    return told({
       found: `the clock of this machine is wrong (${answered})`,
-      where,
       remedy: 'Set the clock: what is signed holds for minutes',
     });
   }
   if (known === 'InvalidObjectState') {
-    return new RegistryError({
+    return told({
       found: `the object is archived (${answered})`,
-      where,
       remedy: 'Restore it first: aws s3api restore-object',
     });
   }
   if (status === 404 || status === 410 || (known !== undefined && absent.includes(known))) {
     const hidden = signedIn ? '' : `. If it is private: ${credentials}`;
-    return new RegistryError({
+    return told({
       found: `there is no such object (${answered})`,
-      where,
       remedy: `Check the address: every part of it${hidden}`,
     });
   }
   const isRefused = status === 401 || status === 403 || known === 'InvalidToken';
-  if (isRefused && !signedIn) {
-    return new RegistryError({
-      found: `this may not be read without credentials (${answered})`,
-      where,
-      remedy: credentials,
-    });
-  }
+  if (isRefused && !signedIn)
+    return told({ found: `this may not be read without credentials (${answered})`, remedy: credentials });
   const wrong = ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'InvalidToken'];
   if (isRefused && (status === 401 || wrong.includes(known ?? ''))) {
-    return new RegistryError({
+    return told({
       found: `the credentials are not accepted (${answered})`,
-      where,
       remedy: `They are wrong or have expired. ${credentials}`,
     });
   }
   if (isRefused) {
-    return new RegistryError({
+    return told({
       found: `the credentials may not read this object (${answered})`,
-      where,
       remedy: `They need ${permission}; and check the address`,
     });
   }
-  return new RegistryError({
-    found: answered,
-    where,
-    remedy: 'Check the address and that the store can be reached from here',
-  });
+  return told({ found: answered, remedy: 'Check the address and that the store can be reached from here' });
 }
