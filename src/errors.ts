@@ -113,6 +113,14 @@ export class GitHubError extends ContenderError {
 /** Evidence that is missing, damaged or does not belong to the decision at hand. */
 export class EvidenceError extends withCode('evidence') {}
 
+/** For `catch`: what stands in for the outcome after an error of one kind. @throws any other error */
+export function instead<T>(kind: new (fault: Fault) => ContenderError, value: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof kind) return value;
+    throw error;
+  };
+}
+
 /** Why a file could not be looked at, in a person's words. */
 export function openingFault(cause: NodeJS.ErrnoException): string {
   return cause.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${cause.code ?? cause.message})`;

@@ -124,6 +124,20 @@ export async function openDataset(named: DatasetSource, options: OpenOptions = {
   }
 }
 
+/** Open a dataset for as long as `work` takes. @throws DataError as `openDataset` */
+export async function withDataset<T>(
+  source: DatasetSource,
+  options: OpenOptions,
+  work: (dataset: Dataset) => Promise<T> | T,
+): Promise<T> {
+  const dataset = await openDataset(source, options);
+  try {
+    return await work(dataset);
+  } finally {
+    dataset.close();
+  }
+}
+
 /** Of several files the one at fault says more than all. @throws DataError of the first that cannot be opened alone */
 async function refuseEach(source: DatasetSource, parts: readonly DatasetPart[], options: OpenOptions): Promise<void> {
   const { known: _known, ...asked } = source;

@@ -31,6 +31,19 @@ export async function temporaryFolder(kind: (typeof kinds)[number]): Promise<str
   }
 }
 
+/** A private folder for as long as `work` takes. @throws DataError as `temporaryFolder` */
+export async function withTemporaryFolder<T>(
+  kind: (typeof kinds)[number],
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = await temporaryFolder(kind);
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** What an end in the middle leaves. */
 function removeMade(): void {
   for (const folder of made) {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
-import { openDataset } from '../data/dataset.ts';
+import { withDataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import { infer, type InferOptions, type Inferred } from '../stages/data/infer.ts';
 import type { ProfileInput } from './profiling.ts';
@@ -22,14 +22,10 @@ export async function runInfer(input: ProfileInput, options: InferringOptions): 
       remedy: 'Choose another name, or move it away first',
     });
   }
-  const dataset = await openDataset({ ...input, name: 'data' }, { log: options.log });
-  try {
-    const inferred = await infer(dataset, options);
-    if (contract !== undefined) await writeWhole(contract, contractText(inferred));
-    return inferred;
-  } finally {
-    dataset.close();
-  }
+  const source = { ...input, name: 'data' };
+  const inferred = await withDataset(source, { log: options.log }, (dataset) => infer(dataset, options));
+  if (contract !== undefined) await writeWhole(contract, contractText(inferred));
+  return inferred;
 }
 
 export function contractText({ contract }: Inferred): string {

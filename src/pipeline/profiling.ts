@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { isProfile } from '../config/index.ts';
-import { openDataset, type DatasetSource } from '../data/dataset.ts';
+import { withDataset, type DatasetSource } from '../data/dataset.ts';
 import { personalKinds, withoutPersonal } from '../data/personal.ts';
 import { UsageError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -89,17 +89,13 @@ async function profileRows(
   signal: AbortSignal | undefined,
 ): Promise<Profile> {
   const { uri } = input;
-  const dataset = await openDataset({ ...input, name: 'data' }, { log });
-  try {
-    const rows = shard.count === 1 ? { start: 0, count: dataset.rows } : rangeOf(dataset.rows, shard);
-    return await profileDataset(dataset, {
-      rows,
+  return withDataset({ ...input, name: 'data' }, { log }, (dataset) =>
+    profileDataset(dataset, {
+      rows: shard.count === 1 ? { start: 0, count: dataset.rows } : rangeOf(dataset.rows, shard),
       progress: (done, of) => log.progress(`Columns of ${uri} profiled`, done, of),
       signal,
-    });
-  } finally {
-    dataset.close();
-  }
+    }),
+  );
 }
 
 /** A profile as it may stand in a log: the file has the categories as they are, which may be people's addresses. */

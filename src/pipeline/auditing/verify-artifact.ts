@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { ModelError, UsageError, openingFault } from '../../errors.ts';
+import { ModelError, instead, UsageError, openingFault } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
 import { localModel } from '../../model/artifact.ts';
 import type { Manifest } from '../../registry/manifest.ts';
@@ -99,10 +99,7 @@ async function digestsOf(workspace: Workspace, file: string): Promise<[string, .
     });
   }
   const bytes = await fileDigest(path);
-  const whole = await localModel(path, file).catch((error: unknown) => {
-    if (error instanceof ModelError) return null;
-    throw error;
-  });
+  const whole = await localModel(path, file).catch(instead(ModelError, null));
   return [bytes, ...(whole === null ? [] : [whole.sha256])];
 }
 

@@ -1,4 +1,4 @@
-import { openDataset, requireColumns } from '../../data/dataset.ts';
+import { requireColumns, withDataset } from '../../data/dataset.ts';
 import { planInputs, type InputPlan } from '../../model/features.ts';
 import type { ModelInspection } from '../../model/inspect.ts';
 import { configuredData } from '../configured-data.ts';
@@ -8,11 +8,8 @@ import type { Workspace } from '../workspace.ts';
 export async function inputsFromData(workspace: Workspace, inspection: ModelInspection): Promise<InputPlan[]> {
   const { evaluation } = workspace.modelConfig.data;
   const source = await configuredData(workspace, 'evaluation', evaluation, 'data.evaluation');
-  const dataset = await openDataset(source, { log: workspace.log });
-  try {
+  return withDataset(source, { log: workspace.log }, (dataset) => {
     requireColumns(dataset, workspace.modelConfig.columns.features ?? []);
     return planInputs(inspection, workspace.modelConfig.columns, dataset.columns);
-  } finally {
-    dataset.close();
-  }
+  });
 }

@@ -1,11 +1,10 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { partsOf } from '../../data/parts.ts';
-import { temporaryFolder } from '../../data/temporary.ts';
+import { withTemporaryFolder } from '../../data/temporary.ts';
 import { anchorOf, best } from '../../decide/anchor.ts';
 import { identityOf, modelDigest, sha256, workflowArtifact } from '../../evidence/index.ts';
 import type { Artifact, RegistryHistory, RegistryView, Version } from '../../evidence/index.ts';
-import { ConfigError, ContenderError, DataError, ModelError } from '../../errors.ts';
+import { ConfigError, ContenderError, DataError, instead, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
 import { beforeHost, isPinned, objectAddress, secretIn, shownAddress } from '../../object-address.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
@@ -31,13 +30,8 @@ export type ResolvedModel =
 export type Rival = { resolved: ResolvedModel } | { artifact: Artifact; fault: { code: string; message: string } };
 
 /** Run `work` with a private folder for downloaded models that is removed afterwards. */
-export async function withModelFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await temporaryFolder('models');
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+export function withModelFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  return withTemporaryFolder('models', work);
 }
 
 /** The candidate the configuration (or an override) names. @throws ModelError, UsageError */
@@ -86,10 +80,7 @@ export async function candidatesOf(workspace: Workspace): Promise<ModelReference
 
 async function matching(workspace: Workspace, pattern: string): Promise<string[]> {
   const path = await inside(workspace, pattern, 'candidate');
-  const parts = await partsOf(path, pattern).catch((error: unknown) => {
-    if (error instanceof DataError) return [];
-    throw error;
-  });
+  const parts = await partsOf(path, pattern).catch(instead(DataError, []));
   if (parts.length > 0) return parts.map(({ uri }) => uri);
   throw new ModelError({
     found: `no file matches ${JSON.stringify(pattern)}`,

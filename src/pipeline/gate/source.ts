@@ -1,6 +1,6 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import type { Source } from '../../evidence/index.ts';
-import { RegistryError } from '../../errors.ts';
+import { RegistryError, instead } from '../../errors.ts';
 import { commitAt, type Repository } from '../../registry/git/repository.ts';
 import { runGit } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
@@ -18,11 +18,8 @@ export async function sourceHere(
   source: Source,
   judgedOn: readonly string[] | null,
 ): Promise<Source> {
-  const repository = await workspace.repository().catch((error: unknown) => {
-    // A registry behind the API needs no repository here.
-    if (error instanceof RegistryError) return null;
-    throw error;
-  });
+  // A registry behind the API needs no repository here.
+  const repository = await workspace.repository().catch(instead(RegistryError, null));
   if (repository === null || repository.bare) return source;
   // A workflow may check out a branch as it is now, which has moved on from the commit its event is of.
   const sha = (await commitAt(repository, 'HEAD')) ?? source.sha;

@@ -3,8 +3,8 @@ import type { InitTask } from './tasks.ts';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { modelNamePattern } from '../../config/schema.ts';
-import { openDataset, type Dataset } from '../../data/dataset.ts';
-import { ContenderError, ModelError, RegistryError, UsageError } from '../../errors.ts';
+import { openDataset, withDataset, type Dataset } from '../../data/dataset.ts';
+import { ContenderError, ModelError, RegistryError, instead, UsageError } from '../../errors.ts';
 import { silentLog } from '../../log.ts';
 import { planInputs } from '../../model/features.ts';
 import type { ModelInspection } from '../../model/inspect.ts';
@@ -122,10 +122,7 @@ interface GitFacts {
 }
 
 async function repositoryOf(folder: string): Promise<GitFacts | null> {
-  const repository = await openRepository(folder).catch((error: unknown) => {
-    if (error instanceof RegistryError) return null;
-    throw error;
-  });
+  const repository = await openRepository(folder).catch(instead(RegistryError, null));
   if (repository === null || repository.bare) return null;
   return {
     top: repository.folder,
@@ -383,14 +380,8 @@ async function referencesOf(
   known: { id: string; label: string; task: InitTask; classes: number },
 ): Promise<{ candidate?: PredictionsGuess; champion?: PredictionsGuess | undefined; todo: string[] }> {
   if (!predictions || candidate === null) return { todo: [] };
-  const open = async <T>(uri: string, use: (file: Dataset) => Promise<T>): Promise<T> => {
-    const file = await openDataset({ name: 'predictions', uri, path: resolve(folder, uri) });
-    try {
-      return await use(file);
-    } finally {
-      file.close();
-    }
-  };
+  const open = <T>(uri: string, use: (file: Dataset) => Promise<T>): Promise<T> =>
+    withDataset({ name: 'predictions', uri, path: resolve(folder, uri) }, {}, use);
   const isThere = (await stat(resolve(folder, candidate.value)).catch(() => null)) !== null;
   if (!isThere || !dataFile.test(candidate.value)) {
     const todo = isThere || found.predictions.length > 0 ? [] : [`${candidate.value} is not there yet`];

@@ -1,7 +1,7 @@
 import { ageFault } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
-import { DataError, UsageError } from '../../errors.ts';
+import { DataError, instead, UsageError } from '../../errors.ts';
 import type { Check, Evidence, RegistryHistory } from '../../evidence/index.ts';
 import { readShards } from '../../model/shards.ts';
 import { monitoredOf, type Batch } from '../../monitor/schema.ts';
@@ -370,10 +370,7 @@ async function modelsIn(predictions: readonly Dataset[], { model }: Batch, state
   for (const { path, uri, format } of predictions) {
     if (format !== 'parquet') continue;
     // A file of another program has no word of ours, which is no fault of it.
-    const shards = await readShards(path, uri).catch((error: unknown) => {
-      if (error instanceof DataError) return [];
-      throw error;
-    });
+    const shards = await readShards(path, uri).catch(instead(DataError, []));
     found.push(...shards.map(({ provenance }) => provenance.model));
   }
   return [...new Set(found)];

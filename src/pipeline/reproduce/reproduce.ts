@@ -1,7 +1,7 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Model } from '../../config/index.ts';
-import { temporaryFolder } from '../../data/temporary.ts';
+import { withTemporaryFolder } from '../../data/temporary.ts';
 import { namedVersion } from '../../decide/rollback.ts';
 import { UsageError } from '../../errors.ts';
 import { digest } from '../../evidence/index.ts';
@@ -53,12 +53,7 @@ export async function reproduce(workspace: Workspace, input: ReproduceInput): Pr
   const recorded = await Promise.all(decision.evidence.map(({ sha256 }) => registry.evidence(model, sha256)));
   const wanted = recorded.filter(({ kind }) => input.kinds === undefined || input.kinds.includes(kind));
   refuseNothing(decision, recorded, wanted, input.kinds);
-  const root = await temporaryFolder('workspace');
-  try {
-    return await again({ ...workspace, model }, { decision, view, wanted, root });
-  } finally {
-    await rm(root, { recursive: true, force: true });
-  }
+  return withTemporaryFolder('workspace', (root) => again({ ...workspace, model }, { decision, view, wanted, root }));
 }
 
 interface Again {

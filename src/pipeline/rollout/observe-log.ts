@@ -1,7 +1,7 @@
 import { appendFile, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { openDataset, type Dataset } from '../../data/dataset.ts';
+import { withDataset, type Dataset } from '../../data/dataset.ts';
 import { quoteLiteral } from '../../data/relation.ts';
 import { temporaryFolder } from '../../data/temporary.ts';
 import { inWorkspace } from '../../data/workspace.ts';
@@ -56,15 +56,12 @@ export async function observeLog({
         const { path, uri } = await source();
         if ((await stat(path).catch(() => null))?.size === 0)
           return { steps: blank, fault: 'the log is empty', void: null };
-        const dataset = await openDataset({ name: 'log', uri, path }, { sha256: '' });
-        try {
-          return await inWorkspace(async (workspace) => {
+        return await withDataset({ name: 'log', uri, path }, { sha256: '' }, (dataset) =>
+          inWorkspace(async (workspace) => {
             await copyEvents(workspace, dataset, columns, guardrails);
             return seenIn(workspace, { steps, now, guardrails, arms, columns, artifacts, oncePerArm });
-          }, 1);
-        } finally {
-          dataset.close();
-        }
+          }, 1),
+        );
       } catch (error) {
         if (!(error instanceof ContenderError)) throw error;
         return { steps: blank, fault: error.message.split('\n')[0] ?? error.message, void: null };
