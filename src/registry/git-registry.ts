@@ -13,8 +13,8 @@ import { requireKept } from './git/remote.ts';
 import { commitAt, isAncestor, isCutOff, openRepository, registryFolder, type Repository } from './git/repository.ts';
 import { listTags, listTagsAsOn, missingTags, tagPatterns, type TagToMake } from './git/tags.ts';
 import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
-import { viewOf, type ChainLink } from './manifest.ts';
-import { readModel, sound, type ModelState } from './model-state.ts';
+import type { ChainLink } from './manifest.ts';
+import { readModel, readsOf, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
 import { gtoTags, noTags, refuseTaken, tagFindings, type FoundTag } from './tags.ts';
@@ -66,22 +66,10 @@ export async function openGitRegistry(input: {
     return sound(await readModel(repository, await head(), folder, model));
   };
   return {
-    async view(model) {
-      const { manifest, links } = await read(model);
-      return viewOf(
-        manifest,
-        links.map((link) => link.decision),
-      );
-    },
+    ...readsOf(read),
     async models() {
       const commit = await head();
       return commit === null ? [] : modelsAt(repository, commit, folder);
-    },
-    async log(model) {
-      return (await read(model)).links.map((link) => link.decision);
-    },
-    async manifest(model) {
-      return (await read(model)).manifest;
     },
     // Nothing is recorded in a clone that waits for somebody to push it.
     pending: () => Promise.resolve(null),

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defaults } from '../config/index.ts';
 import { GitHubError, RegistryError } from '../errors.ts';
-import type { RecordedDecision } from '../evidence/index.ts';
 import type { GitHub } from '../github/client.ts';
 import { requireMayMakePullRequests } from '../github/pull-request.ts';
 import { jittered } from '../github/retry.ts';
@@ -29,8 +28,8 @@ import {
 import { nothing } from './github/refs.ts';
 import { allTags, completeTags, isOvertaken, tagsBeside } from './github/tags.ts';
 import { artifactsPath, checkModelName, evidencePath, refuseTwin } from './layout.ts';
-import { viewOf, type ChainLink } from './manifest.ts';
-import { sound } from './model-state.ts';
+import type { ChainLink } from './manifest.ts';
+import { readsOf, sound } from './model-state.ts';
 import { planRecord, type Surroundings } from './plan-record.ts';
 import type { RecordInput, RecordResult, Registry } from './registry.ts';
 import { gtoTags, lostDecision, noTags, refuseTaken, tagFindings, type RegistryTag } from './tags.ts';
@@ -81,18 +80,9 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     artifactsYaml: artifactsYaml ? await readArtifacts(artifacts, blobReader(github, cache)) : undefined,
   });
   return {
-    async view(model) {
-      const { manifest, links } = (await snapshot(model)).state;
-      return viewOf(manifest, decisionsOf(links));
-    },
+    ...readsOf(async (model) => (await snapshot(model)).state),
     async models() {
       return (await listModels(place)) ?? [];
-    },
-    async log(model) {
-      return decisionsOf((await snapshot(model)).state.links);
-    },
-    async manifest(model) {
-      return (await snapshot(model)).state.manifest;
     },
     async evidence(model, sha256) {
       checkModelName(model);
@@ -321,10 +311,6 @@ interface Attempt {
   commit: string | null;
   /** Names of the tags that were made with the commit. */
   tags: string[];
-}
-
-function decisionsOf(links: readonly { decision: RecordedDecision }[]): RecordedDecision[] {
-  return links.map(({ decision }) => decision);
 }
 
 function inDoubt({ kind, fault, uncertain }: GitHubError): GitHubError {

@@ -104,6 +104,14 @@ export function viewOf(manifest: Manifest | null, decisions: readonly RecordedDe
   };
 }
 
+/** The same of a chain with its manifest. */
+export function viewOfChain(chain: { manifest: Manifest | null; links: readonly ChainLink[] }): RegistryHistory {
+  return viewOf(
+    chain.manifest,
+    chain.links.map(({ decision }) => decision),
+  );
+}
+
 export function championOf(manifest: Manifest | null): Version | null {
   return versionOf(manifest, manifest?.aliases['champion']?.version);
 }

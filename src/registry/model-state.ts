@@ -4,6 +4,7 @@ import { listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.t
 import { maximumBytes } from './git/object-stream.ts';
 import type { Repository } from './git/repository.ts';
 import { manifestPath, modelFolder, parseRegistryPath } from './layout.ts';
+import { viewOfChain } from './manifest.ts';
 
 /** Everything a commit says about one model. */
 export interface ModelState extends Chain {
@@ -26,6 +27,15 @@ export async function readModel(
     model,
     entries.map((entry) => ({ ...entry, path: `${below}/${entry.path}` })),
   );
+}
+
+/** What any store answers once it has read the files of a model. @param read gives a sound state */
+export function readsOf(read: (model: string) => Promise<ModelState>) {
+  return {
+    view: async (model: string) => viewOfChain(await read(model)),
+    log: async (model: string) => (await read(model)).links.map(({ decision }) => decision),
+    manifest: async (model: string) => (await read(model)).manifest,
+  };
 }
 
 /** Reads the bytes of blobs, by object name. */

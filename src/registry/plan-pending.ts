@@ -3,7 +3,7 @@ import type { Decision, Evidence, RecordedDecision, RegistryHistory } from '../e
 import { contradictions } from './chain.ts';
 import { blobOid, type TreeEntry } from './git/objects.ts';
 import { artifactsPath, evidencePath } from './layout.ts';
-import { viewOf } from './manifest.ts';
+import { viewOfChain } from './manifest.ts';
 import type { ModelState } from './model-state.ts';
 import { planRecord, type RecordPlan, type Surroundings } from './plan-record.ts';
 import type { RecordInput } from './registry.ts';
@@ -153,11 +153,7 @@ function draftOn(
   const messages: string[] = [];
   const decisions: RecordedDecision[] = [];
   return {
-    view: (): RegistryHistory =>
-      viewOf(
-        state.manifest,
-        state.links.map(({ decision }) => decision),
-      ),
+    view: (): RegistryHistory => viewOfChain(state),
     /** @returns false when it contradicts the decisions before it */
     append(decision: Decision): boolean {
       const { model } = decision;

@@ -5,7 +5,7 @@ import { withChampion } from './artifacts-yaml.ts';
 import { commitMessage } from './commit-message.ts';
 import { packEvidence } from './evidence-file.ts';
 import { artifactsPath, attributesPath, attributesText, decisionPath, evidencePath, manifestPath } from './layout.ts';
-import { championOf, viewOf } from './manifest.ts';
+import { championOf, viewOfChain } from './manifest.ts';
 import type { ModelState } from './model-state.ts';
 import type { RecordInput } from './registry.ts';
 
@@ -49,12 +49,7 @@ export function planRecord(
   input: RecordInput,
   { hasAttributes, artifactsYaml }: Surroundings,
 ): RecordPlan {
-  const decision = input.decide(
-    viewOf(
-      state.manifest,
-      state.links.map((link) => link.decision),
-    ),
-  );
+  const decision = input.decide(viewOfChain(state));
   if (decision.model !== input.model) throw new TypeError(`a decision about ${decision.model}, not ${input.model}`);
   const known = state.links.find((link) => link.decision.idempotencyKey === decision.idempotencyKey)?.decision;
   const pathOf = ({ seq }: RecordedDecision): string => `${folder}/${decisionPath(input.model, seq)}`;
