@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { evidenceDigest, type Evidence } from '../evidence/index.ts';
 import { writeJunit } from '../pipeline/gate/output.ts';
 import { withPlaces } from '../pipeline/gate/places.ts';
-import { gitHubAccess, openWorkspace, type Recording, type Workspace } from '../pipeline/workspace.ts';
+import { gitHubAccess } from '../github/access.ts';
+import { openWorkspace, type Recording, type Workspace } from '../pipeline/workspace.ts';
 import {
   annotations,
   headline,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { runContext } from '../github/context.ts';
-import { openGitHub } from '../github/client.ts';
+import { gitHubOf } from '../github/access.ts';
 import { eventPayload } from '../github/run-place.ts';
 import { alert } from '../pipeline/monitoring/alerts.ts';
 import { writeDashboard } from '../pipeline/monitoring/dashboard.ts';
@@ -19,11 +19,7 @@ await runAction(['verdict', 'headline', 'alarms', 'advice', 'evidence', 'dashboa
   const workspace = await openActionWorkspace(inputs, context);
   const now = new Date();
   const result = await runMonitor(workspace, { now, record });
-  const { repository, token, apiUrl } = workspace.github ?? {};
-  const github =
-    repository === undefined || token === undefined
-      ? null
-      : openGitHub({ repository, token, apiUrl, log: workspace.log, signal: context.signal });
+  const github = await gitHubOf(workspace.github, workspace);
   if (record) await alert(workspace, result, { github, now, env: process.env });
   const dashboard = await writeDashboard(workspace, result);
   const open = (level: string): string =>

@@ -1,5 +1,6 @@
+import { gitHubAccess } from '../github/access.ts';
 import { baseOfEvent } from '../github/run-place.ts';
-import { gitHubAccess, type Workspace } from '../pipeline/workspace.ts';
+import type { Workspace } from '../pipeline/workspace.ts';
 import { verify } from '../pipeline/auditing/verify-change.ts';
 import { openActionWorkspace, runAction } from './action.ts';
 import { tellFindings } from './findings.ts';

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { gitHubAccess } from '../github/access.ts';
 import { defaults } from '../config/defaults.ts';
 import { counted } from '../wording.ts';
 import { consoleOptions, printResult, type CommandContext, type CommonOptions } from './command-context.ts';
@@ -18,7 +19,6 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     .option('--json', 'print the result as JSON to standard output')
     .option('-v, --verbose', 'verbose output')
     .action(async (options: CommonOptions) => {
-      const { gitHubAccess } = await import('../pipeline/workspace.ts');
       const { renderSections } = await import('../report/index.ts');
       const { diagnose, doctorSections } = await import('../pipeline/doctor/doctor.ts');
       const { root, config } = placesOf(options);

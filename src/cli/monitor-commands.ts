@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { RegistryHistory } from '../evidence/index.ts';
-import type { GitHub } from '../github/client.ts';
+import { gitHubOf } from '../github/access.ts';
 import { shown } from './places.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { UsageError } from '../errors.ts';
@@ -36,7 +36,8 @@ function addMonitor(program: Command, context: CommandContext): void {
       const record = recordsHere(context, options, workspace);
       const now = options.now ?? new Date();
       const result = await runMonitor(workspace, { now, record });
-      const github = await gitHubOf(workspace, context);
+      // Findings become issues where a token says so.
+      const github = await gitHubOf(workspace.github, workspace);
       if (record) await alert(workspace, result, { github, now, env: context.env });
       const dashboard = await writeDashboard(workspace, result);
       const report = { decision: null, evidence: [result.evidence], stages: [monitorReport] };
@@ -54,7 +55,7 @@ function addRetrain(program: Command, context: CommandContext): void {
     .option('--now <time>', 'decide as at this time, ISO 8601 (default: now)', timeOption)
     .action(async (options: CommonOptions & { dryRun?: boolean; now?: Date }) => {
       const workspace = await context.open(options);
-      const github = options.dryRun === true ? null : await gitHubOf(workspace, context);
+      const github = options.dryRun === true ? null : await gitHubOf(workspace.github, workspace);
       if (github === null && options.dryRun !== true) {
         throw new UsageError({
           found: 'GITHUB_REPOSITORY or GITHUB_TOKEN is not set',
@@ -88,14 +89,6 @@ function addBacktest(program: Command, context: CommandContext): void {
     const result = await runBacktest(await context.open(options));
     printResult(context, options, result, () => renderSections(backtestSections(result), consoleOptions(context)));
   });
-}
-
-/** Findings become issues where a token says so. */
-async function gitHubOf({ log, signal }: Workspace, { env }: CommandContext): Promise<GitHub | null> {
-  const [repository = '', token = ''] = [env['GITHUB_REPOSITORY'], env['GITHUB_TOKEN']];
-  if (repository === '' || token === '') return null;
-  const { openGitHub } = await import('../github/client.ts');
-  return openGitHub({ repository, token, apiUrl: env['GITHUB_API_URL'], log, signal });
 }
 
 async function viewOf(workspace: Workspace): Promise<RegistryHistory> {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { gitHubAccess } from '../github/access.ts';
 import { runContext } from '../github/context.ts';
 import { eventPayload } from '../github/run-place.ts';
 import { version } from '../version.ts';
@@ -44,7 +45,7 @@ export async function buildProgram(
       process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     },
     async open(options, anyModel = false) {
-      const { gitHubAccess, openWorkspace } = await import('../pipeline/workspace.ts');
+      const { openWorkspace } = await import('../pipeline/workspace.ts');
       const log = await terminalLog({ verbose: options.verbose === true, quiet: options.quiet === true });
       const { candidate, candidateSha256, champion, championSha256 } = options;
       const { root, config, fromRoot, asConfigured } = placesOf(options);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { gitHubAccess } from '../github/access.ts';
 import { oneLine } from '../report/escape.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addRegistryActs } from './registry-acts.ts';
@@ -24,7 +25,6 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
       ),
   ).action(async (options: CommonOptions & { base?: string }) => {
     const { verify } = await import('../pipeline/auditing/verify-change.ts');
-    const { gitHubAccess } = await import('../pipeline/workspace.ts');
     const { root, config } = placesOf(options);
     const input = { root, config, base: options.base, github: gitHubAccess(context.env) };
     const { findings, sound, notes } = await verify(input, () => context.open(options, true));

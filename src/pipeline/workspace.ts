@@ -4,6 +4,7 @@ import { nearest, policySubject, type Config, type Model, type ModelReference } 
 import { sweepTemporaryFolders } from '../data/temporary.ts';
 import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
+import type { GitHubAccess } from '../github/access.ts';
 import type { Log } from '../log.ts';
 import { shellWord } from '../wording.ts';
 import { loadConfig } from './configuration.ts';
@@ -40,26 +41,6 @@ export interface Workspace extends Pick<WorkspaceInput, 'github' | 'targetToken'
 
 /** That a decision is being recorded, and then what became of it: who is cut off says what is known. */
 export type Recording = 'begun' | RecordResult;
-
-export interface GitHubAccess {
-  /** owner/name */
-  repository: string | undefined;
-  token: string | undefined;
-  /** Address of the API (default: github.com's). */
-  apiUrl: string | undefined;
-  /** Who started the run, or ran it again. */
-  triggeredBy?: string | undefined;
-}
-
-/** What the environment of a workflow step, or of a person who set it so, says of GitHub. */
-export function gitHubAccess(env: NodeJS.ProcessEnv, token = env['GITHUB_TOKEN']): GitHubAccess {
-  return {
-    repository: env['GITHUB_REPOSITORY'],
-    token,
-    apiUrl: env['GITHUB_API_URL'],
-    triggeredBy: env['GITHUB_TRIGGERING_ACTOR'],
-  };
-}
 
 export interface WorkspaceInput {
   /** Absolute path of the repository or folder to work in. */

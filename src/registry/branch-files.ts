@@ -2,7 +2,7 @@ import { GitHubError, RegistryError } from '../errors.ts';
 import type { GitHub } from '../github/client.ts';
 import type { Log } from '../log.ts';
 import { openBranch } from './git/branch.ts';
-import type { GitHubToken } from './git/credentials.ts';
+import type { GitHubAccess } from '../github/access.ts';
 import { entriesAt, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
 import type { Repository } from './git/repository.ts';
 import { commitOnBranch } from './github/commit-files.ts';
@@ -28,7 +28,7 @@ export async function openGitFiles(input: {
   repository: Repository;
   branch: string;
   push: string | undefined;
-  github: Partial<GitHubToken> | undefined;
+  github: GitHubAccess | undefined;
   log: Log;
 }): Promise<BranchFiles> {
   const { repository } = input;

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
-import type { GitHubToken } from './git/credentials.ts';
+import type { GitHubAccess } from '../github/access.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
 import { fetchQuietly, openToRead, usualRemotes } from './git/remote.ts';
 import { gitEnvironment, gitSettings } from './git/run.ts';
@@ -62,7 +62,7 @@ export async function extractCommitted(
 export async function findCommit(
   repository: Repository,
   commit: string,
-  github: Partial<GitHubToken> | undefined,
+  github: GitHubAccess | undefined,
 ): Promise<'here' | 'nowhere' | 'unknown'> {
   if ((await commitAt(repository, commit)) !== null) return 'here';
   const depth = isShallow(repository) ? ['--depth=1'] : [];

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
 import { recordedEvidence } from './evidence-file.ts';
 import { openBranch, type Moved, type RegistryBranch, type Tip } from './git/branch.ts';
-import type { GitHubToken } from './git/credentials.ts';
+import type { GitHubAccess } from '../github/access.ts';
 import { addedIn } from './git/history.ts';
 import { entriesAt, entryAt, listFolders, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
 import { jittered } from '../github/retry.ts';
@@ -45,7 +45,7 @@ export async function openGitRegistry(input: {
   tags?: 'gto';
   artifactsYaml?: boolean;
   push?: string;
-  github?: Partial<GitHubToken>;
+  github?: GitHubAccess;
   log: Log;
 }): Promise<Registry> {
   const repository = await openRepository(input.repository);

@@ -3,7 +3,8 @@ import { RegistryError } from '../errors.ts';
 import type { Repository } from './git/repository.ts';
 import { usualRemotes } from './git/remote.ts';
 import { runGit } from './git/run.ts';
-import { siteOf, type AssetAccess } from './release-asset.ts';
+import type { GitHubAccess } from '../github/access.ts';
+import { siteOf } from './release-asset.ts';
 
 export interface LfsServer {
   /** Without a slash at the end. */
@@ -24,7 +25,7 @@ export interface LfsServer {
 export async function lfsServer(
   repository: Repository,
   uri: string,
-  github: AssetAccess | undefined,
+  github: GitHubAccess | undefined,
 ): Promise<LfsServer> {
   const { token = '', apiUrl, repository: name } = github ?? {};
   const site = siteOf(apiUrl);

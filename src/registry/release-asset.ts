@@ -1,15 +1,7 @@
+import type { GitHubAccess } from '../github/access.ts';
 import type { Log } from '../log.ts';
 import { openGitHub } from '../github/client.ts';
 import type { Address } from './hops.ts';
-
-/** How GitHub is reached by whoever has a token. */
-export interface AssetAccess {
-  /** owner/name of the repository that keeps the registry. */
-  repository?: string | undefined;
-  token: string | undefined;
-  /** Address of the API (default: github.com's). */
-  apiUrl: string | undefined;
-}
 
 /** In the path of the address that a person has of a file of a release. */
 const releasePath = /^\/([^/]+)\/([^/]+)\/releases\/download\/([^/]+)\/([^/]+)$/u;
@@ -19,7 +11,7 @@ const releasePath = /^\/([^/]+)\/([^/]+)\/releases\/download\/([^/]+)\/([^/]+)$/
  * releases/download/<tag>/<file>`: of a private repository only the API gives it, to who has a token. Null for any other address, and
  * where there is no such file or no token.
  */
-export async function releaseAsset(url: URL, { token, apiUrl }: AssetAccess, log: Log): Promise<Address | null> {
+export async function releaseAsset(url: URL, { token, apiUrl }: GitHubAccess, log: Log): Promise<Address | null> {
   const path = releasePath.exec(url.pathname);
   if (path === null || token === undefined || token === '' || url.origin !== siteOf(apiUrl)) return null;
   const [owner = '', repo = '', tag = '', name = ''] = path.slice(1).map(decodeURIComponent);

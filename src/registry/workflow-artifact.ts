@@ -4,10 +4,11 @@ import { openGitHub } from '../github/client.ts';
 import type { Log } from '../log.ts';
 import { RefusedDownload } from './download.ts';
 import type { Address } from './hops.ts';
-import { siteOf, type AssetAccess } from './release-asset.ts';
+import type { GitHubAccess } from '../github/access.ts';
+import { siteOf } from './release-asset.ts';
 
 export interface ArtifactAccess {
-  github?: AssetAccess | undefined;
+  github?: GitHubAccess | undefined;
   /** Take from where it is recorded to be, whatever earlier runs kept of it: for who must know that it is still there. */
   fresh?: boolean;
   log: Log;

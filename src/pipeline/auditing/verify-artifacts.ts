@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { rm } from 'node:fs/promises';
-import { temporaryFolder } from '../../data/temporary.ts';
+import { withTemporaryFolder } from '../../data/temporary.ts';
 import { ContenderError } from '../../errors.ts';
 import type { Artifact } from '../../evidence/index.ts';
 import { silentLog } from '../../log.ts';
@@ -9,7 +8,7 @@ import type { Finding } from '../../registry/chain.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import { OtherBytes } from '../../registry/fetch-files.ts';
 import { findCommit } from '../../registry/committed-file.ts';
-import type { GitHubToken } from '../../registry/git/credentials.ts';
+import type { GitHubAccess } from '../../github/access.ts';
 import type { Repository } from '../../registry/git/repository.ts';
 import { gitBytes } from '../../registry/git/run.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
@@ -55,7 +54,7 @@ export function committedFiles(made: readonly Pick<MadeDecision, 'path' | 'decis
 export async function lookUpFiles(
   repository: Repository,
   files: readonly NamedFile[],
-  { added, fetch }: { added: boolean; fetch?: { github: Partial<GitHubToken> | undefined } | undefined },
+  { added, fetch }: { added: boolean; fetch?: { github: GitHubAccess | undefined } | undefined },
 ): Promise<{ findings: Finding[]; notes: string[] }> {
   const nowhere = new Set<string>();
   for (const commit of fetch === undefined ? [] : new Set(files.map((each) => each.commit))) {
@@ -102,15 +101,14 @@ async function typesOf(repository: Repository, names: readonly string[]): Promis
 
 /** Why a file of a commit is not what was recorded, or cannot be read; null where it is. */
 async function faultOfBytes(repository: Repository, { artifact }: NamedFile): Promise<ContenderError | null> {
-  const folder = await temporaryFolder('workspace');
   try {
-    await fetchArtifact(repository.folder, artifact, join(folder, 'model'), { log: silentLog, fresh: true });
+    await withTemporaryFolder('workspace', (folder) =>
+      fetchArtifact(repository.folder, artifact, join(folder, 'model'), { log: silentLog, fresh: true }),
+    );
     return null;
   } catch (error) {
     if (!(error instanceof ContenderError)) throw error;
     return error;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

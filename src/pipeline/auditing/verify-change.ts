@@ -5,7 +5,6 @@ import { ConfigError, ContenderError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { silentLog } from '../../log.ts';
 import type { Finding } from '../../registry/chain.ts';
-import type { GitHubToken } from '../../registry/git/credentials.ts';
 import { entryAt, readBlobs } from '../../registry/git/objects.ts';
 import { commitAt, isAncestor, isTipOf, openRepository, registryFolder } from '../../registry/git/repository.ts';
 import type { Repository } from '../../registry/git/repository.ts';
@@ -15,7 +14,8 @@ import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
 import { openRegistry } from '../open-registry.ts';
 import { committedFiles, lookUpFiles } from './verify-artifacts.ts';
 import { verifyPeople } from './verify-people.ts';
-import type { GitHubAccess, Workspace } from '../workspace.ts';
+import { gitHubOf, type GitHubAccess } from '../../github/access.ts';
+import type { Workspace } from '../workspace.ts';
 
 export type { Finding } from '../../registry/chain.ts';
 
@@ -31,7 +31,7 @@ export interface VerifyChangeInput {
   /** To look up approvals with. */
   github?: GitHub | null;
   /** To fetch commits with that this clone does not have, where git is not signed in. */
-  access?: Partial<GitHubToken> | undefined;
+  access?: GitHubAccess | undefined;
 }
 
 /** What verification found, and what there is to say where it found nothing. */
@@ -52,14 +52,8 @@ export async function verify(
 ): Promise<Verified> {
   const { base } = input;
   if (base === undefined) return verifyWhole(await open());
-  const change = await verifyAgainst({ ...input, base, github: await gitHubOf(access), access });
+  const change = await verifyAgainst({ ...input, base, github: await gitHubOf(access, { log: silentLog }), access });
   return { findings: change.findings, sound: soundChange(change), notes: change.notes };
-}
-
-async function gitHubOf({ repository = '', token = '', apiUrl }: Partial<GitHubAccess> = {}): Promise<GitHub | null> {
-  if (repository === '' || token === '') return null;
-  const { openGitHub } = await import('../../github/client.ts');
-  return openGitHub({ repository, token, apiUrl, log: silentLog });
 }
 
 async function verifyWhole(workspace: Workspace): Promise<Verified> {
@@ -152,7 +146,7 @@ export async function verifyBetween(
   path: string,
   options: {
     github: GitHub | null;
-    fetch?: { github: Partial<GitHubToken> | undefined };
+    fetch?: { github: GitHubAccess | undefined };
     elsewhere?: Config;
     isBranch(name: string): Promise<boolean>;
   },

@@ -1,6 +1,7 @@
 import { mendable } from '../../errors.ts';
 import { oneLine } from '../../report/escape.ts';
-import type { GitHubAccess, WorkspaceInput } from '../workspace.ts';
+import type { GitHubAccess } from '../../github/access.ts';
+import type { WorkspaceInput } from '../workspace.ts';
 
 export type DoctorInput = Pick<WorkspaceInput, 'root' | 'config' | 'out' | 'log' | 'signal'> & { github: GitHubAccess };
 

@@ -2,6 +2,7 @@ import { relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { RegistryError } from '../../errors.ts';
 import { workflowArtifact, type Approval, type Source } from '../../evidence/index.ts';
+import { gitHubOf } from '../../github/access.ts';
 import { lastChangedIn } from '../../registry/git/history.ts';
 import { commitAt, isAncestor, isShallow } from '../../registry/git/repository.ts';
 import type { ResolvedModel } from '../contestants/resolve.ts';
@@ -19,11 +20,12 @@ export async function readApprovals(
   candidate: ResolvedModel,
   { source, actor, now = () => new Date() }: { source: Source; actor: string; now?: () => Date },
 ): Promise<Approval[]> {
-  const { repository: name = '', token = '', apiUrl, triggeredBy = actor } = workspace.github ?? {};
+  const { triggeredBy = actor } = workspace.github ?? {};
   const { sha, run, pullRequest } = source;
   const { approvals } = workspace.modelConfig.policy;
   if (approvals === undefined) return [];
-  if (name === '' || token === '' || sha === undefined) {
+  const github = await gitHubOf(workspace.github, workspace);
+  if (github === null || sha === undefined) {
     workspace.log.warning('Approvals were not checked: there is no workflow run or no token for GitHub.');
     return [];
   }
@@ -33,12 +35,7 @@ export async function readApprovals(
       'Approvals were not checked: no commit names this candidate, and it is not an artifact of this workflow run. Name it in contender.yml.',
     );
   }
-  const [{ openGitHub }, { approvalsOf }] = await Promise.all([
-    import('../../github/client.ts'),
-    import('../../github/approvals.ts'),
-  ]);
-  const { log, signal } = workspace;
-  const github = openGitHub({ repository: name, token, apiUrl, log, signal });
+  const { approvalsOf } = await import('../../github/approvals.ts');
   const given: Approval[][] = [];
   for (const { commit, since } of commits) {
     const about = {

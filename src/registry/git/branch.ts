@@ -1,7 +1,7 @@
 import { defaults } from '../../config/defaults.ts';
 import { RegistryError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import type { GitHubToken } from './credentials.ts';
+import type { GitHubAccess } from '../../github/access.ts';
 import {
   fetchCommit,
   fetchTags,
@@ -65,7 +65,7 @@ export async function openBranch(
   repository: Repository,
   name: string,
   push: string | undefined,
-  github: Partial<GitHubToken> | undefined,
+  github: GitHubAccess | undefined,
   log: Log,
   key = 'registry.branch',
 ): Promise<RegistryBranch> {
@@ -79,7 +79,7 @@ function localBranch(
   ref: string,
   name: string,
   key: string,
-  github: Partial<GitHubToken> | undefined,
+  github: GitHubAccess | undefined,
   log: Log,
 ): RegistryBranch {
   const warn = onceEach(log);
@@ -164,7 +164,7 @@ function remoteBranch(
   ref: string,
   remote: Remote,
   key: string,
-  github: Partial<GitHubToken> | undefined,
+  github: GitHubAccess | undefined,
   log: Log,
 ): RegistryBranch {
   const warn = onceEach(log);
@@ -255,11 +255,7 @@ interface Look {
 }
 
 /** Look for a branch on the remotes. @throws RegistryError where nobody has it, and no remote could be asked where it is fetched from */
-async function lookOnRemotes(
-  repository: Repository,
-  ref: string,
-  github: Partial<GitHubToken> | undefined,
-): Promise<Look> {
+async function lookOnRemotes(repository: Repository, ref: string, github: GitHubAccess | undefined): Promise<Look> {
   const found = new Map<string, Remote>();
   const without: string[] = [];
   const faults: RegistryError[] = [];

@@ -1,11 +1,6 @@
+import type { GitHubAccess } from '../../github/access.ts';
 import type { Repository } from './repository.ts';
 import { runGit } from './run.ts';
-
-/** A token, and the API it is for. */
-export interface GitHubToken {
-  token: string | undefined;
-  apiUrl: string | undefined;
-}
 
 /** Where repositories are cloned from, by the address of the API: github.com, a subdomain of ghe.com, or a server of one's own. */
 export function serverOf(apiUrl: string): string {
@@ -36,7 +31,7 @@ export function signedIn(server: string, token: string): Record<string, string> 
 export async function credentialsFor(
   repository: Repository,
   remote: string,
-  { token = '', apiUrl }: Partial<GitHubToken> = {},
+  { token = '', apiUrl }: GitHubAccess = {},
 ): Promise<Record<string, string>> {
   if (token === '') return {};
   const server = serverOf(apiUrl ?? 'https://api.github.com');

@@ -1,6 +1,7 @@
 import { RegistryError } from '../../errors.ts';
 import { notKept } from '../kept-commit.ts';
-import { credentialsFor, type GitHubToken } from './credentials.ts';
+import type { GitHubAccess } from '../../github/access.ts';
+import { credentialsFor } from './credentials.ts';
 import { commitAt, isAncestor, type Repository } from './repository.ts';
 import { firstFault, gitFault, moreSpace, runGit, type GitResult } from './run.ts';
 import type { TagToMake } from './tags.ts';
@@ -23,7 +24,7 @@ export interface Remote {
 export async function openRemote(
   repository: Repository,
   name: string,
-  github: Partial<GitHubToken> | undefined,
+  github: GitHubAccess | undefined,
 ): Promise<Remote> {
   const { fetched, pushed } = await addressesOf(repository, name);
   if (pushed.length > 1) {
@@ -42,7 +43,7 @@ export async function openRemote(
 export async function openToRead(
   repository: Repository,
   name: string,
-  github: Partial<GitHubToken> | undefined,
+  github: GitHubAccess | undefined,
 ): Promise<[Remote, ...Remote[]]> {
   const { fetched, pushed } = await addressesOf(repository, name);
   const others = [...new Set(pushed)].filter((address) => address !== fetched);
@@ -56,7 +57,7 @@ async function remoteAt(
   repository: Repository,
   name: string,
   place: string,
-  github: Partial<GitHubToken> | undefined,
+  github: GitHubAccess | undefined,
 ): Promise<Remote> {
   return { repository, name, place, credentials: await credentialsFor(repository, place, github) };
 }
