@@ -6,6 +6,7 @@ import { startGuarded, type ProcessFault } from './guarded-process.ts';
 import type { ModelInspection } from './inspect.ts';
 import type { PerturbableColumns, Perturbation } from './perturbation.ts';
 import type { ModelRole } from './predict.ts';
+import { questions } from './questions.ts';
 import type { PredictionResult, ReadingOptions, SettledReading } from './predictions.ts';
 
 /** What the process of a model is asked. */
@@ -91,31 +92,17 @@ export async function hostModel(input: HostedModelInput): Promise<HostedModel> {
     limits,
     signal,
   });
-  const waiting = new Map<number, { take(value: never): void; refuse(error: unknown): void }>();
-  let next = 0;
-  let over: unknown;
-  const giveUp = (error: unknown): void => {
-    over = error;
-    for (const { refuse } of waiting.values()) refuse(error);
-    waiting.clear();
-  };
-  ended.then((fault) => giveUp(new HostedModelFault(fault)), giveUp);
+  const asked = questions();
+  ended.then((fault) => asked.giveUp(new HostedModelFault(fault)), asked.giveUp);
   child.on('message', (reply: Reply) => {
-    const asked = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    if (reply.ok) asked?.take(reply.value as never);
-    else asked?.refuse('bug' in reply ? new Error(reply.bug) : new HostedModelFault(reply.fault));
+    if (reply.ok) asked.answer(reply.id, reply.value);
+    else asked.refuse(reply.id, 'bug' in reply ? new Error(reply.bug) : new HostedModelFault(reply.fault));
   });
   const ask = <Kind extends keyof Answers>(
     question: { kind: Kind } & Omit<Extract<Question, { kind: Kind }>, 'id'>,
   ): Promise<Answers[Kind]> =>
-    new Promise((take, refuse) => {
-      if (over !== undefined) return refuse(over);
-      const id = (next += 1);
-      waiting.set(id, { take, refuse });
-      // A process that is gone before it is asked is told by its end.
-      child.send({ ...question, id }, () => {});
-    });
+    // A process that is gone before it is asked is told by its end.
+    asked.ask((id) => child.send({ ...question, id }, () => {}));
   try {
     const { path } = artifact;
     const loaded = await ask({ kind: 'load', path, where, memoryBytes: limits.memoryBytes, ...reading });

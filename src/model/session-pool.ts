@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { entryPath } from '../entries.ts';
 import { ModelError, type Fault } from '../errors.ts';
 import type { Feeds } from './batches.ts';
+import { questions } from './questions.ts';
 import type { SessionPlan } from './session.ts';
 import type { TensorValues } from './tensor.ts';
 
@@ -49,42 +50,27 @@ export function poolSize(input: { batches: number; batchMs: number; modelBytes: 
 
 /** Start threads, each with a session of every model that has a plan. */
 export function startPool(plans: (SessionPlan | null)[], threads: number): SessionPool {
-  const waiting = new Map<number, { take(outcomes: BatchOutcome[]): void; refuse(error: Error): void }>();
-  let over: Error | undefined;
-  const giveUp = (error: Error): void => {
-    over = error;
-    for (const { refuse } of waiting.values()) refuse(error);
-    waiting.clear();
-  };
+  const asked = questions();
   const workers = Array.from({ length: threads }, () => {
     const worker = new Worker(entryPath('session-worker'));
     const state = { worker, busy: 0 };
-    worker.on('error', giveUp);
+    worker.on('error', asked.giveUp);
     worker.on('message', (answer: PoolAnswer) => {
       state.busy -= 1;
-      const asked = waiting.get(answer.id);
-      waiting.delete(answer.id);
-      if ('bug' in answer) asked?.refuse(new Error(answer.bug));
-      else {
-        asked?.take(
-          answer.results.map((each) =>
-            each === null || each.ok ? each : { ok: false, error: new ModelError(each.fault) },
-          ),
-        );
-      }
+      if ('bug' in answer) return asked.refuse(answer.id, new Error(answer.bug));
+      const outcomes = answer.results.map((each): BatchOutcome =>
+        each === null || each.ok ? each : { ok: false, error: new ModelError(each.fault) },
+      );
+      asked.answer(answer.id, outcomes);
     });
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     worker.postMessage({ plans } satisfies PoolQuestion);
     return state;
   });
-  let next = 0;
   return {
     ahead: 2 * threads,
     run: (feeds) =>
-      new Promise((take, refuse) => {
-        if (over !== undefined) return refuse(over);
-        const id = (next += 1);
-        waiting.set(id, { take, refuse });
+      asked.ask((id) => {
         const idlest = workers.reduce((best, each) => (each.busy < best.busy ? each : best));
         idlest.busy += 1;
         // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window

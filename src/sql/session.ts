@@ -1,6 +1,7 @@
 import { sourceOf, type Dataset, type DatasetColumn, type DatasetSource } from '../data/relation.ts';
 import { DataError, type Fault } from '../errors.ts';
 import { startGuarded } from '../model/guarded-process.ts';
+import { questions } from '../model/questions.ts';
 import type { Parsed, Refusal } from './expression.ts';
 
 /** A column of a table made here: integers; doubles, NaN being no value; texts by their number among `names`; or no value at all. */
@@ -95,59 +96,38 @@ export async function openSqlSession(
     limits: { memoryBytes, timeMs: longest },
     signal,
   });
-  const waiting = new Map<number, { take(value: never): void; refuse(error: unknown): void }>();
-  let next = 0;
-  let over: unknown;
-  const giveUp = (error: unknown): void => {
-    over ??= error;
-    for (const { refuse } of waiting.values()) refuse(over);
-    waiting.clear();
-  };
+  const asked = questions();
   const close = (): void => {
     end();
-    giveUp(new SqlFault('was asked after its end'));
+    asked.giveUp(new SqlFault('was asked after its end'));
   };
   ended.then(
     ({ code, message }) =>
-      giveUp(
+      asked.giveUp(
         new SqlFault(
           code === 'memory'
             ? `took more than ${Math.round(memoryBytes / 2 ** 20).toLocaleString('en')} MiB of memory and was stopped`
             : `cannot be computed: ${message}`,
         ),
       ),
-    giveUp,
+    asked.giveUp,
   );
   child.on('message', (reply: Reply) => {
-    const asked = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    if (reply.ok) asked?.take(reply.value as never);
-    else asked?.refuse(errorOf(reply));
+    if (reply.ok) asked.answer(reply.id, reply.value);
+    else asked.refuse(reply.id, errorOf(reply));
   });
   const ask = <Kind extends keyof Answers>(
     question: { kind: Kind } & Omit<Extract<Question, { kind: Kind }>, 'id'>,
-  ): Promise<Answers[Kind]> =>
-    new Promise<Answers[Kind]>((take, refuse) => {
-      if (over !== undefined) return refuse(over);
-      const id = (next += 1);
-      const limitMs = question.kind === 'open' ? Math.max(timeMs, startMs) : timeMs;
-      const timer = setTimeout(() => {
-        giveUp(new SqlFault(`took longer than ${limitMs / 1000} s and was stopped`));
-        end();
-      }, limitMs);
-      waiting.set(id, {
-        take: (value) => {
-          clearTimeout(timer);
-          take(value);
-        },
-        refuse: (error) => {
-          clearTimeout(timer);
-          refuse(error);
-        },
-      });
-      // A process that is gone before it is asked is told by its end.
-      child.send({ ...question, id }, () => {});
-    });
+  ): Promise<Answers[Kind]> => {
+    const limitMs = question.kind === 'open' ? Math.max(timeMs, startMs) : timeMs;
+    const timer = setTimeout(() => {
+      asked.giveUp(new SqlFault(`took longer than ${limitMs / 1000} s and was stopped`));
+      end();
+    }, limitMs);
+    // A process that is gone before it is asked is told by its end.
+    const answer = asked.ask<Answers[Kind]>((id) => child.send({ ...question, id }, () => {}));
+    return answer.finally(() => clearTimeout(timer));
+  };
   try {
     const opened = await ask({ kind: 'open', dataset: sourceOf(dataset), memoryBytes });
     if (opened.sha256 !== sha256) {
