@@ -32,7 +32,7 @@ export async function askPrometheus(
     const { cause, message } = error as Error & { cause?: { code?: string } };
     return { fault: `Prometheus at ${address.host} cannot be asked (${cause?.code ?? message})` };
   }
-  const said: Said = objectOf(jsonIn(text));
+  const said: PrometheusReply = objectOf(jsonIn(text));
   if (said.status !== 'success') {
     return {
       fault: `Prometheus at ${address.host} answered ${answer.status}: ${(said.error ?? 'no JSON of its own').slice(0, 200)}`,
@@ -59,7 +59,8 @@ function numberOf(text: string): PrometheusAnswer {
     : { fault: `the query gives ${text.slice(0, 40)}, which is no number to judge` };
 }
 
-interface Said {
+/** The body of an answer, as far as it is told. */
+export interface PrometheusReply {
   status?: string;
   error?: string;
   warnings?: unknown[];

@@ -1,6 +1,8 @@
 import { ContenderError, TrafficError } from '../../errors.ts';
 import type { ByArm, StepObservation } from '../../stages/guardrails.ts';
 import type { Observe } from '../../stages/traffic.ts';
+import { objectOf } from '../../json.ts';
+import type { PrometheusReply } from '../monitoring/prometheus.ts';
 import { askJson, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Step } from './observer.ts';
 
@@ -88,16 +90,12 @@ export function observePrometheus({ settings, env }: ObserverInput): Observer {
     const text = query.replaceAll('$arm', observe.arms[arm]);
     const url = `${observe.prometheus.replace(/\/$/u, '')}/api/v1/query?query=${encodeURIComponent(text)}`;
     const answer = await askJson(url, { token });
-    const { status, warnings, data, error } = (answer ?? {}) as {
-      status?: string;
-      warnings?: string[];
-      error?: string;
-      data?: { resultType?: string; result?: unknown };
-    };
+    const { status, warnings, data, error }: PrometheusReply = objectOf(answer);
     const fault = (found: string): TrafficError =>
       new TrafficError({ found, where: `rollout.observe, query of ${name} for the ${arm}` });
     if (status !== 'success') throw fault(`Prometheus answers ${error ?? 'without success'}`);
-    if (warnings !== undefined && warnings.length > 0) throw fault(`Prometheus gives a partial answer: ${warnings[0]}`);
+    if (warnings !== undefined && warnings.length > 0)
+      throw fault(`Prometheus gives a partial answer: ${String(warnings[0])}`);
     const { resultType, result } = data ?? {};
     const series = Array.isArray(result) ? (result as { value?: [number, string] }[]) : [];
     const value = resultType === 'scalar' ? (result as [number, string])[1] : series[0]?.value?.[1];

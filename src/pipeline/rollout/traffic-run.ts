@@ -15,7 +15,8 @@ import { readEvidence, writeEvidence } from '../gate/output.ts';
 import { runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
 import { openRegistry } from '../open-registry.ts';
 import { insideGrowing, type Workspace } from '../workspace.ts';
-import { openObserver } from './observe.ts';
+import { observeLog } from './observe-log.ts';
+import { observePrometheus } from './observe-prometheus.ts';
 import type { Observer, Step } from './observer.ts';
 import { openWeights } from './weights.ts';
 import type { WeightStore } from './weight-store.ts';
@@ -117,7 +118,8 @@ export function newRun(
 export async function whileWatched<T>(run: Run, oncePerArm: boolean, work: (observer: Observer) => Promise<T>) {
   const { workspace, input, settings, artifacts } = run;
   const pathOf = (file: string, key: string): Promise<string> => insideGrowing(workspace, file, key);
-  const observer = await openObserver({ settings, pathOf, env: input.env, artifacts, oncePerArm });
+  const observed = { settings, pathOf, env: input.env, artifacts, oncePerArm };
+  const observer = 'prometheus' in settings.observe ? observePrometheus(observed) : await observeLog(observed);
   const renewal = renewOnTime(run);
   try {
     return await work(observer);
