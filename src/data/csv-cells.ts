@@ -23,35 +23,14 @@ export function csvFrom(
   /** What else `read_csv` is told. */
   more = '',
 ): string {
-  // A text that no file holds: else an empty cell would be null here and the empty text there.
-  const texts = columns.map(({ name }) => ({ name, type: 'VARCHAR' }));
-  return readCsv(paths, texts, dialect, `${more}, nullstr = '\u0001contender-null\u0001'`);
-}
-
-/**
- * The same of plain CSV, each column as the type it is given. Empty cells are null, and nothing else is: such a dialect names no other
- * text for no value.
- */
-export function typedCsv(
-  paths: readonly string[],
-  columns: readonly { name: string; type: string }[],
-  dialect: CsvDialect = {},
-): string {
-  return readCsv(paths, columns, dialect, `, nullstr = ''`);
-}
-
-function readCsv(
-  paths: readonly string[],
-  columns: readonly { name: string; type: string }[],
-  dialect: CsvDialect,
-  more: string,
-): string {
-  const typed = columns.map(({ name, type }) => `${quoteLiteral(name)}: '${type}'`).join(', ');
+  const texts = columns.map(({ name }) => `${quoteLiteral(name)}: 'VARCHAR'`).join(', ');
   const quote = quoteLiteral(dialect.quote ?? '"');
   const format = `header = ${dialect.header === undefined}, delim = ${quoteLiteral(dialect.delimiter ?? ',')}, quote = ${quote}, escape = ${quote}, comment = '', skip = 0`;
   const strict = `ignore_errors = false, null_padding = false, max_line_size = ${longestLine}, buffer_size = ${2 * longestLine}, hive_partitioning = false${compressionOf(paths)}${more}`;
+  // A text that no file holds: else an empty cell would be null here and the empty text there.
+  const missing = `nullstr = '\u0001contender-null\u0001'`;
   const end = dialect.end === undefined ? '' : `, new_line = '${dialect.end === '\n' ? '\\n' : '\\r\\n'}'`;
-  return `read_csv(${filesFor(paths)}, ${format}, ${strict}${end}, auto_detect = false, columns = {${typed}})`;
+  return `read_csv(${filesFor(paths)}, ${format}, ${strict}, ${missing}${end}, auto_detect = false, columns = {${texts}})`;
 }
 
 /** A cell of CSV, all of whose types come from `csvColumns`. */
@@ -100,18 +79,12 @@ export async function csvColumns(
 }> {
   const columnAt = (index: number, kinds = 0, present = 0): DatasetColumn => {
     const column = columnOf(names[index] as string, kinds);
-    const hasNotANumber = (kinds & kind.notANumber) !== 0;
-    const digits = plain?.digits[index] ?? 'unclear';
-    return {
-      ...column,
-      // Of NaN it depends on the other cells whether it is a value.
-      ...(hasNotANumber ? {} : { present }),
-      ...(hasNotANumber || !isNumeric(column.type) || digits === 'unclear' ? {} : { digits }),
-    };
+    // Of NaN it depends on the other cells whether it is a value.
+    return (kinds & kind.notANumber) === 0 ? { ...column, present } : column;
   };
   if (plain !== null) {
     const columns = names.map((_, index) => columnAt(index, plain.kinds[index], plain.present[index]));
-    const { kinds: _kinds, present: _present, digits: _digits, ...others } = plain;
+    const { kinds: _kinds, present: _present, ...others } = plain;
     return { ...others, columns, plain: true };
   }
   const found = names.flatMap((name) => {

@@ -21,7 +21,7 @@ import { cellRules, type CellRules, type CsvForm, type CsvRules } from './csv-ru
 import { takeRows } from './lines.ts';
 import { piecesOf, scanned, type Piece } from './pieces.ts';
 import { isPacked, type CsvDialect } from './relation.ts';
-import { clarity, hasRun, isExact, longestNumber } from './written-decimals.ts';
+import { longestNumber } from './written-decimals.ts';
 
 /** What the cells of plain CSV are. */
 export interface PlainCsv {
@@ -30,8 +30,6 @@ export interface PlainCsv {
   kinds: readonly number[];
   /** Of each column the cells with a value. */
   present: readonly number[];
-  /** Of each column that of its numbers; unclear too where one is -0, which is a text of its own, and where many had to be looked at. */
-  digits: readonly (typeof clarity)[number][];
   /** Whether a cell goes over several lines. */
   lineBreaks: boolean;
   /** Digest of each file as hexadecimal digits, where they are not packed. */
@@ -112,12 +110,11 @@ async function inPieces(path: string, form: () => Promise<CsvForm>, least?: numb
   return parts.length < pieces.length ? null : { parts, sha256 };
 }
 
-/** What stands in some rows; `digits` are places of `clarity`. */
+/** What stands in some rows. */
 interface CsvPart {
   rows: number;
   kinds: Uint8Array;
   present: Float64Array;
-  digits: Uint8Array;
   lineBreaks: boolean;
   ends: 'unknown' | 'lf' | 'crlf';
   judged?: JudgedPart;
@@ -146,9 +143,6 @@ function joined(parts: readonly CsvPart[], width: number): PlainCsv | null {
         ({ present }) => present[column] ?? 0,
         (one, other) => one + other,
       ),
-    ),
-    digits: columns.map(
-      (column) => clarity[over(({ digits }) => digits[column] ?? 0, Math.max)] as (typeof clarity)[number],
     ),
     lineBreaks: parts.some(({ lineBreaks }) => lineBreaks),
   };
@@ -275,10 +269,6 @@ class PlainRows {
   readonly #missing: Float64Array;
   /** Those of the row that is being read. */
   readonly #gaps: Uint32Array;
-  /** Places of `clarity`. */
-  readonly #digits: Uint8Array;
-  /** Numbers that had to be compared with their doubles. */
-  readonly #compared: Uint8Array;
   readonly #delimiter: number;
   /** By byte: 1 where a cell without quotes ends, 2 where it is not plain. */
   readonly #stops = new Uint8Array(256);
@@ -292,8 +282,6 @@ class PlainRows {
     this.#kinds = new Uint8Array(width);
     this.#missing = new Float64Array(width);
     this.#gaps = new Uint32Array(width);
-    this.#digits = new Uint8Array(width);
-    this.#compared = new Uint8Array(width);
     this.#delimiter = delimiter;
     this.#stops.fill(2, 0, 9);
     this.#stops[quote] = 2;
@@ -305,7 +293,7 @@ class PlainRows {
   forget(): void {
     this.#rows = 0;
     this.#told = new RowsToJudge();
-    for (const each of [this.#kinds, this.#missing, this.#digits, this.#compared]) each.fill(0);
+    for (const each of [this.#kinds, this.#missing]) each.fill(0);
   }
 
   found(): CsvPart {
@@ -316,7 +304,6 @@ class PlainRows {
       rows: this.#rows,
       kinds: this.#kinds,
       present: this.#missing.map((each) => this.#rows - each),
-      digits: this.#digits,
       lineBreaks: this.#lineBreaks,
       ends: this.#ends,
     };
@@ -333,7 +320,6 @@ class PlainRows {
    */
   read(bytes: Buffer, from: number, most = Infinity): number {
     const kinds = this.#kinds;
-    const digits = this.#digits;
     const delimiter = this.#delimiter;
     const ending = this.#stops;
     const { next, accepts, entries, shortest, longest, bounded, whole, least, greatest } = this.#ways;
@@ -372,7 +358,7 @@ class PlainRows {
             end > wholes &&
             (isWhole || places > 0) &&
             (bytes[wholes] !== zero || (end === wholes + 1 && (byte !== minus || !isWhole))) &&
-            (at - first <= 15 || (at - first <= (isWhole ? 18 : longestNumber) && digits[column] === 2));
+            at - first <= (isWhole ? 18 : longestNumber);
           if (told) {
             kinds[column] = (kinds[column] as number) | (isWhole ? kind.whole : kind.fraction);
             if (byte === minus) value = -value;
@@ -406,7 +392,7 @@ class PlainRows {
             // A byte order mark may be none of the text.
             bytes[first] !== 0xef
           ) {
-            spelled = begins === 0 ? kind.text : this.#kindOf(bytes, first, at, column);
+            spelled = begins === 0 ? kind.text : kindOf(bytes, first, at);
             told = spelled === kind.text;
             if (told) kinds[column] = (kinds[column] as number) | kind.text;
           }
@@ -423,7 +409,7 @@ class PlainRows {
             if (ending[bytes[at] as number] === 2) return this.#refuse(start);
             end = at;
           }
-          if (spelled < 0) spelled = this.#kindOf(bytes, first, end, column);
+          if (spelled < 0) spelled = kindOf(bytes, first, end);
           if (spelled === 0) missing[gaps++] = column;
           kinds[column] = (kinds[column] as number) | spelled;
           if (column === idColumn && spelled === kind.whole) id = Number(bytes.toString('latin1', first, end));
@@ -502,57 +488,6 @@ class PlainRows {
     return allowsText(bytes, start, end, text);
   }
 
-  /** What a cell spells, as `kindOfCell` says it in SQL; 0 where it is empty. */
-  #kindOf(bytes: Buffer, start: number, end: number, column: number): number {
-    if (start === end) return 0;
-    const begins = beginnings[bytes[start] as number];
-    if (begins === 0) return kind.text;
-    if (begins !== letter) {
-      const number = this.#kindOfNumber(bytes, start, end, column);
-      if (number !== 0) return number;
-    }
-    return kindOfWord(bytes, start, end);
-  }
-
-  #kindOfNumber(bytes: Buffer, start: number, end: number, column: number): number {
-    const first = bytes[start] === minus ? start + 1 : start;
-    let at = afterDigits(bytes, first, end);
-    const digits = at - first;
-    if (digits === 0 || (bytes[first] === zero && digits > 1)) return 0;
-    let found: number = at - start <= 18 ? kind.whole : at - start <= 37 ? kind.wide : kind.fraction;
-    let rounded = digits > 18;
-    let unclear = at - start > longestNumber || (at === end && first > start && bytes[first] === zero);
-    if (at < end && bytes[at] === point) {
-      const fraction = at + 1;
-      at = afterDigits(bytes, fraction, end);
-      if (at === fraction) return 0;
-      found = kind.fraction;
-      rounded = digits > 10;
-    }
-    if (at < end) {
-      if (bytes[at] !== 0x65 && bytes[at] !== 0x45) return 0;
-      at += 1;
-      if (bytes[at] === minus || bytes[at] === 0x2b) at += 1;
-      if (at >= end || afterDigits(bytes, at, end) < end) return 0;
-      found = kind.fraction;
-      rounded = true;
-      // Of larger powers a double may be infinite, or nothing.
-      unclear ||= end - at > 2;
-    }
-    if (this.#digits[column] === 2) return found;
-    const isMany = rounded || end - start > 15;
-    // Whoever judges each number needs to know no more of all of them.
-    unclear ||= end - start > longestNumber || (isMany && this.#rules !== null);
-    if (!unclear && (rounded || hasRun(bytes, start, end))) {
-      const compared = (this.#compared[column] as number) + 1;
-      this.#compared[column] = compared;
-      unclear = compared > mostCompared || !isExact(bytes.toString('latin1', start, end));
-    }
-    if (unclear) this.#digits[column] = 2;
-    else if (isMany) this.#digits[column] = 1;
-    return found;
-  }
-
   #refuse(start: number): number {
     this.broken = true;
     return start;
@@ -623,9 +558,6 @@ function allowsText(bytes: Buffer, start: number, end: number, rules: TextRules 
   return length >= minLength && length <= maxLength;
 }
 
-/** It takes longer than to have the engine read the texts of the column. */
-const mostCompared = 200;
-
 /** How a number or a word of the grammar may begin, by byte: 0 where none does. */
 const digit = 1;
 const sign = 2;
@@ -634,6 +566,40 @@ const beginnings = new Uint8Array(256);
 beginnings.fill(digit, zero, nine + 1);
 for (const byte of Buffer.from('+-')) beginnings[byte] = sign;
 for (const byte of Buffer.from('tTfFnN')) beginnings[byte] = letter;
+
+/** What a cell spells, as `kindOfCell` says it in SQL; 0 where it is empty. */
+function kindOf(bytes: Buffer, start: number, end: number): number {
+  if (start === end) return 0;
+  const begins = beginnings[bytes[start] as number];
+  if (begins === 0) return kind.text;
+  if (begins !== letter) {
+    const number = kindOfNumber(bytes, start, end);
+    if (number !== 0) return number;
+  }
+  return kindOfWord(bytes, start, end);
+}
+
+function kindOfNumber(bytes: Buffer, start: number, end: number): number {
+  const first = bytes[start] === minus ? start + 1 : start;
+  let at = afterDigits(bytes, first, end);
+  const digits = at - first;
+  if (digits === 0 || (bytes[first] === zero && digits > 1)) return 0;
+  let found: number = at - start <= 18 ? kind.whole : at - start <= 37 ? kind.wide : kind.fraction;
+  if (at < end && bytes[at] === point) {
+    const fraction = at + 1;
+    at = afterDigits(bytes, fraction, end);
+    if (at === fraction) return 0;
+    found = kind.fraction;
+  }
+  if (at < end) {
+    if (bytes[at] !== 0x65 && bytes[at] !== 0x45) return 0;
+    at += 1;
+    if (bytes[at] === minus || bytes[at] === 0x2b) at += 1;
+    if (at >= end || afterDigits(bytes, at, end) < end) return 0;
+    found = kind.fraction;
+  }
+  return found;
+}
 
 /** Of words whose case is no matter letters are compared in lower case: that is one bit of theirs. */
 const words = [

@@ -72,11 +72,6 @@ export interface DatasetColumn {
     /** Some number is written with a fraction or an exponent, or as -0: only its token says how. */
     fraction?: boolean;
   };
-  /**
-   * Of a column of numbers of plain CSV (`plainCsv`), none of which is NaN, -0 or beyond a double: whether some have so many digits, or an
-   * exponent, that their doubles may be other numbers, though not in a way that `flat.digits` calls unclear.
-   */
-  digits?: 'few' | 'many';
   /** Of JSONL whose rows are all flat objects (`flatColumns`). */
   flat?: {
     /** No value is of another JSON type than the others, null aside. */

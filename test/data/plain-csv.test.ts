@@ -98,9 +98,7 @@ test('it says what the engine says of every cell of a plain file, and nothing of
         const { columns, sha256s, plain: isPlain, ...others } = await csvColumns(connection, '', named, {}, plain);
         assert.ok(isPlain);
         assert.deepEqual(sha256s, [createHash('sha256').update(text).digest('hex')]);
-        // What the engine does not tell.
-        const told = columns.map(({ digits: _digits, ...column }) => column);
-        assert.deepEqual({ ...others, plain: false, columns: told }, engine, JSON.stringify(text));
+        assert.deepEqual({ ...others, plain: false, columns }, engine, JSON.stringify(text));
       }),
       { numRuns: Number(process.env['CONTENDER_CSV_RUNS'] ?? 300), seed: 9 },
     );
@@ -119,7 +117,6 @@ test('pieces of a file may end anywhere', async () => {
       rows: count,
       kinds: [1, 32, 32, 16],
       present: [count, count, count, count],
-      digits: ['few', 'few', 'few', 'few'],
       sha256s: [await fileDigest(path)],
       lineBreaks: true,
     });
@@ -132,31 +129,6 @@ test('a byte order mark is left to the engine where it stands before a value', a
     await writeFile(path, '\ufeff1,2\n3,4\n');
     assert.equal(await plainCsv([path], names(2), { header: ['a', 'b'] }), null);
     assert.equal((await plainCsv([path], names(2)))?.rows, 1, 'of a header it is no matter');
-  });
-});
-
-test('it tells how many digits the numbers of a column have', async () => {
-  await inTemporaryFolder(async (folder) => {
-    const path = join(folder, 'rows.csv');
-    for (const [cells, digits] of [
-      [['1', '-2.50', '', '0', '0.0'], 'few'],
-      [['123456789012345', '"12"'], 'few'],
-      [['1234567890123456'], 'many'],
-      [['0.12345678901234567'], 'many'],
-      [['1e-05', '2.5E+10'], 'many'],
-      [['9007199254740993'], 'many'],
-      [Array.from({ length: 200 }, (_, index) => `${1e15 + index}`), 'many'],
-      [Array.from({ length: 300 }, (_, index) => `${1e15 + index}`), 'unclear'],
-      [['12345678901234567890'], 'unclear'],
-      [['0.30000000000000000001'], 'unclear'],
-      [['1', '-0'], 'unclear'],
-      [['-0.0'], 'few'],
-      [['1e999'], 'unclear'],
-      [['1e100'], 'unclear'],
-    ] as const) {
-      await writeFile(path, `a,b\n${cells.map((cell) => `${cell},x\n`).join('')}`);
-      assert.equal((await plainCsv([path], names(2)))?.digits[0], digits, cells.join(' '));
-    }
   });
 });
 

@@ -231,12 +231,8 @@ async function surveyOf(dataset: Dataset, suspects: Suspects | null, id: string)
   const present = dataset.columns.find(({ name }) => name === id)?.present;
   if (present !== undefined && dataset.judged?.idsGrow === true)
     return { suspects: suspects.rows.length, id: { surplus: 0, missing: dataset.rows - present }, present: new Map() };
-  const { first } = suspects;
-  if (!first.key) return { suspects: suspects.rows.length, present: new Map() };
-  return {
-    ...(await survey(dataset, { ...suspects, first: { ...first, condition: 'false' } })),
-    suspects: suspects.rows.length,
-  };
+  if (!suspects.key) return { suspects: suspects.rows.length, present: new Map() };
+  return { ...(await survey(dataset, { ...suspects, condition: 'false' })), suspects: suspects.rows.length };
 }
 
 /** Fill in what the contract says of the rows: SQL clears what it can, ajv judges the rest. */

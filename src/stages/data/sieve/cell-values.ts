@@ -1,6 +1,5 @@
 import { readingOf } from '../../../data/cells.ts';
 import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
-import { typedCsv } from '../../../data/csv-cells.ts';
 import { typedLines } from '../../../data/jsonl-cells.ts';
 import { typedCell } from '../../../data/parquet-cells.ts';
 import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
@@ -75,9 +74,7 @@ export function cellValues(dataset: Dataset, types: readonly CellTypes[], id?: s
     if (nested && /BIGINT|HUGEINT|DECIMAL/u.test(column.type)) within.push(json);
     cells.push(nested ? json : digits ? `cell_${index}_text` : `cell_${index}`);
   }
-  // Of Parquet a column is stored as it is; of CSV as text.
-  const stored = dataset.columns.map(({ name, type }) => ({ name, type: dataset.format === 'csv' ? 'VARCHAR' : type }));
-  const key = dataset.format === 'parquet' ? keyAmong(stored, id) : undefined;
+  const key = dataset.format === 'parquet' ? keyAmong(dataset.columns, id) : undefined;
   if (key !== undefined) selected.push(`${key} as row_key`);
   return {
     from: `(select ${selected.join(', ')} from ${from})`,
@@ -93,52 +90,6 @@ export function cellValues(dataset: Dataset, types: readonly CellTypes[], id?: s
 function keyAmong(stored: readonly { name: string; type: string }[], id: string | undefined): string | undefined {
   const column = stored.find(({ name }) => name === id);
   return column === undefined ? undefined : keyOfStored(quoteIdentifier(column.name), column.type);
-}
-
-/**
- * Of plain CSV: numbers are read as such where a double says all there is to say of them, which takes the engine less than half the time.
- * @param isNumber whether a column that is judged as numbers may be read so
- */
-export function typedValues(
-  dataset: Dataset,
-  types: readonly CellTypes[],
-  isNumber: (column: DatasetColumn, types: CellTypes) => boolean,
-  id?: string,
-): CellValues | undefined {
-  const { columns, paths, rows, csv } = dataset;
-  if (!columns.some(({ digits }) => digits !== undefined)) return undefined;
-  const selected: string[] = [];
-  const values = new Map<string, SqlValue>();
-  const tokens: Token[] = [];
-  const cells: string[] = [];
-  const stored: { name: string; type: string }[] = [];
-  for (const [index, column] of columns.entries()) {
-    const cell = `cell_${index}`;
-    const { name, type, present } = column;
-    const cellType = types[index] as CellTypes;
-    const { number: judged, multiple } = cellType;
-    const expression = quoteIdentifier(name);
-    if (judged && isNumber(column, cellType)) {
-      stored.push({ name, type: type === 'HUGEINT' ? 'DOUBLE' : type });
-      selected.push(`${expression} as ${cell}`);
-      cells.push(`cast(${cell} as double)`);
-      const missing = present === rows ? 'false' : `${cell} is null`;
-      values.set(name, missingIf(missing, cellType.null, valueOfType(type, cell, negated(missing))));
-      continue;
-    }
-    stored.push({ name, type: 'VARCHAR' });
-    const read = csvCell(cell, expression, column, cellType, dataset);
-    selected.push(...read.columns);
-    cells.push(cell);
-    values.set(name, read.value);
-    if (judged) tokens.push({ number: `${cell}_number`, text: cell, multiple, whole: isWhole(type) });
-  }
-  // In a column of numbers NaN is no id.
-  const isId = ({ name, cells }: DatasetColumn): boolean => name === id && cells?.notANumber !== true;
-  const key = columns.some(isId) ? keyAmong(stored, id) : undefined;
-  if (key !== undefined) selected.push(`${key} as row_key`);
-  const from = `(select ${selected.join(', ')} from ${typedCsv(paths, stored, csv)})`;
-  return { from, values, cells, tokens, within: [], key: key !== undefined };
 }
 
 /** Of JSON the types are those of the values, and null is not what is not there. ajv gets the lines. */

@@ -2,7 +2,7 @@ import type { Dataset } from '../../../data/relation.ts';
 import { isNumeric } from '../../../data/types.ts';
 import type { CellTypes } from '../cell-types.ts';
 import type { ContractNumbers } from '../exact-numbers.ts';
-import { cellValues, typedValues, type CellValues, type Token } from './cell-values.ts';
+import { cellValues, type CellValues, type Token } from './cell-values.ts';
 import { compileSchema } from './compile.ts';
 import { rowValue } from './values.ts';
 import { and, notTrue, or } from './verdicts.ts';
@@ -22,8 +22,8 @@ export interface Suspects {
   id?: string;
   /** The numbers of these rows, from 1, in order, where whoever read them told it. */
   rows?: readonly number[];
-  /** What tells fastest whether there are any such rows: it may hold of more rows than `condition`, and of all of those. */
-  first: { from: string; condition: string; /** Whether `from` has a `row_key`. */ key: boolean };
+  /** Whether `from` has a `row_key`. */
+  key: boolean;
 }
 
 /** Null where SQL can clear no row: the schema has nothing that the sieve knows, or the rows are of JSON and not flat. */
@@ -35,29 +35,12 @@ export function suspectsOf(
   /** The column that tells rows apart. */
   id?: string,
 ): Suspects | null {
-  // Of plain CSV numbers that a double is are read as such, twice as fast as from their texts. For a first look more of them will do.
-  const typed = typedValues(dataset, types, ({ digits }) => digits === 'few', id);
-  const found = typed ?? cellValues(dataset, types, id);
+  const found = cellValues(dataset, types, id);
   if (found === undefined) return null;
   const condition = conditionOf(found, schema, dataset, numbers);
   if (condition === null) return null;
   const { from, cells, key } = found;
-  const suspects = { from, condition, cells, ...(key ? { id: 'cast(row_key as varchar)' } : {}) };
-  const sooner =
-    typed !== undefined && numbers !== undefined && hasFewDigits(numbers)
-      ? typedValues(
-          dataset,
-          types,
-          ({ digits }, { multiple }) => digits === 'few' || (digits === 'many' && !multiple),
-          id,
-        )
-      : undefined;
-  const least = sooner === undefined ? null : conditionOf(sooner, schema, dataset, numbers);
-  const first =
-    sooner === undefined || least === null
-      ? { from, condition, key }
-      : { from: sooner.from, condition: least, key: sooner.key };
-  return { ...suspects, first };
+  return { from, condition, cells, key, ...(key ? { id: 'cast(row_key as varchar)' } : {}) };
 }
 
 /** Null where it says nothing, or too much. */
@@ -139,7 +122,7 @@ const mostKeys = 2_000_000;
 /** Look at all rows at once. All cores do, which they cannot where rows are numbered. */
 export async function survey(
   dataset: Dataset,
-  { first: { from, condition, key } }: Suspects,
+  { from, condition, key }: Suspects,
   keysAtOnce = mostKeys,
 ): Promise<Survey> {
   // One column of Parquet is soon read again; other formats are read as a whole.
@@ -183,7 +166,7 @@ function isCounted(type: string): boolean {
 }
 
 /** How many rows there are for ajv, or more. */
-export async function countSuspects(dataset: Dataset, { first: { from, condition } }: Suspects): Promise<number> {
+export async function countSuspects(dataset: Dataset, { from, condition }: Suspects): Promise<number> {
   if (condition === 'false') return 0;
   const read = await dataset.connection.runAndReadAll(`select count(*)::double from ${from} where ${condition}`);
   return Number(read.getRows()[0]?.[0]);

@@ -47,7 +47,7 @@ async function requireValid(path: string, contract: Contract, rows: readonly num
     contract.schema,
     columns.map(({ name }) => name),
   );
-  const suspects = { from: '', condition: '', cells: [], first: { from: '', condition: '', key: false }, rows };
+  const suspects = { from: '', condition: '', cells: [], key: false, rows };
   // Lines are read without the engine.
   const dataset = { format: 'jsonl', columns, parts: [{ path, uri: 'rows' }], paths: [path] } as unknown as Dataset;
   const judge = compileContract(contract, silentLog);
@@ -80,7 +80,7 @@ function readByEngine(dataset: Dataset, rows: readonly number[]): Suspects {
   const numbered = `(select row_number() over () as number, ${expressions.map((each, at) => `${each} as cell_${at}`).join(', ')} from ${from})`;
   const condition = `number in (${rows.join(', ')})`;
   const cells = expressions.map((_, at) => `cell_${at}`);
-  return { from: numbered, condition, cells, first: { from: numbered, condition, key: false } };
+  return { from: numbered, condition, cells, key: false };
 }
 
 /** Rows that were kept while they were judged are what the engine reads of them. Says how many there are. */
