@@ -1,15 +1,26 @@
-/** Finite numbers in ascending order: each as often as it occurs, or different ones with how often each occurs. */
-export type Sample = Float64Array | CountedSample;
-
-export interface CountedSample {
+/** Finite numbers, each once, with how often it occurs. */
+export interface Sample {
   /** Ascending and different. */
   values: Float64Array;
   /** How many numbers of the sample are at most the value at the same place. */
   upTo: Float64Array;
 }
 
+/** @param numbers in any order; those that are not finite are left out */
+export function sampleOf(numbers: Float64Array): Sample {
+  const values = numbers.filter(Number.isFinite).sort();
+  const upTo = new Float64Array(values.length);
+  let different = 0;
+  for (let index = 0; index < values.length; index++) {
+    if (index === 0 || values[index] !== values[different - 1]) different++;
+    values[different - 1] = values[index] as number;
+    upTo[different - 1] = index + 1;
+  }
+  return { values: values.slice(0, different), upTo: upTo.slice(0, different) };
+}
+
 /** @param counts by value, in any order */
-export function countedSample(counts: Iterable<readonly [value: number, count: number]>): CountedSample {
+export function countedSample(counts: Iterable<readonly [value: number, count: number]>): Sample {
   const sorted = [...counts].sort(([a], [b]) => a - b);
   let sum = 0;
   return {
@@ -18,32 +29,30 @@ export function countedSample(counts: Iterable<readonly [value: number, count: n
   };
 }
 
-export function sizeOf(sample: Sample): number {
-  return sample instanceof Float64Array ? sample.length : (sample.upTo.at(-1) ?? 0);
+export function sizeOf({ upTo }: Sample): number {
+  return upTo.at(-1) ?? 0;
 }
 
 /** The number that has `index` others before it. */
-function nth(sample: Sample, index: number): number {
-  if (sample instanceof Float64Array) return sample[index] as number;
-  return sample.values[firstAbove(sample.upTo, index)] as number;
+function nth({ values, upTo }: Sample, index: number): number {
+  return values[firstAbove(upTo, index)] as number;
 }
 
 /** How many numbers are at most `limit`. */
-function countUpTo(sample: Sample, limit: number): number {
-  if (sample instanceof Float64Array) return firstAbove(sample, limit);
-  return sample.upTo[firstAbove(sample.values, limit) - 1] ?? 0;
+function countUpTo({ values, upTo }: Sample, limit: number): number {
+  return upTo[firstAbove(values, limit) - 1] ?? 0;
 }
 
 /**
  * Quantiles of a sample by linear interpolation (Hyndman and Fan's type 7, numpy's default).
- * @param sorted not empty
+ * @param sample not empty
  */
-export function quantile(sorted: Sample, probability: number): number {
-  const last = sizeOf(sorted) - 1;
+export function quantile(sample: Sample, probability: number): number {
+  const last = sizeOf(sample) - 1;
   const position = last * probability;
   const below = Math.floor(position);
-  const low = nth(sorted, below);
-  const high = nth(sorted, Math.min(below + 1, last));
+  const low = nth(sample, below);
+  const high = nth(sample, Math.min(below + 1, last));
   const fraction = position - below;
   // As numpy does, from the nearer end: rounding then keeps the order of quantiles.
   return fraction < 0.5 ? low + (high - low) * fraction : high - (high - low) * (1 - fraction);
@@ -53,26 +62,26 @@ export function quantile(sorted: Sample, probability: number): number {
  * Inner edges of `bins` bins of equal reference share: the quantiles without repetition and without both ends, so that the outer
  * bins are open. A constant sample has its value as the one edge.
  */
-export function innerEdges(sorted: Sample, bins: number): number[] {
+export function innerEdges(sample: Sample, bins: number): number[] {
   const edges: number[] = [];
   for (let bin = 0; bin <= bins; bin++) {
     // As numpy's linspace rounds: an edge that falls on an atom must fall on the same one.
-    const edge = quantile(sorted, bin === bins ? 1 : bin * (1 / bins));
+    const edge = quantile(sample, bin === bins ? 1 : bin * (1 / bins));
     if (edges.at(-1) !== edge) edges.push(edge);
   }
   return edges.length === 1 ? edges : edges.slice(1, -1);
 }
 
-/** How many values lie in each bin (a, b] of these inner edges; the outer bins are open. One pass over the sorted values. */
-export function countsOf(sorted: Sample, edges: readonly number[]): number[] {
+/** How many values lie in each bin (a, b] of these inner edges; the outer bins are open. */
+export function countsOf(sample: Sample, edges: readonly number[]): number[] {
   const counts: number[] = [];
   let before = 0;
   for (const edge of edges) {
-    const upTo = countUpTo(sorted, edge);
+    const upTo = countUpTo(sample, edge);
     counts.push(upTo - before);
     before = upTo;
   }
-  counts.push(sizeOf(sorted) - before);
+  counts.push(sizeOf(sample) - before);
   return counts;
 }
 
@@ -93,28 +102,16 @@ function firstAbove(sorted: Float64Array, limit: number): number {
  * bin's share) has a bin to itself, (the double below it, it]. Without that, a shift from below an atom onto it goes unseen, and a
  * constant reference hides everything smaller.
  */
-export function edgesWithAtoms(sorted: Sample, bins: number): number[] {
-  const edges = new Set(innerEdges(sorted, bins));
-  const atom = sizeOf(sorted) / bins;
+export function edgesWithAtoms(sample: Sample, bins: number): number[] {
+  const edges = new Set(innerEdges(sample, bins));
+  const atom = sizeOf(sample) / bins;
   let before = 0;
-  for (const { value, upTo } of steps(sorted)) {
+  for (const [index, upTo] of sample.upTo.entries()) {
+    const value = sample.values[index] as number;
     if (upTo - before >= atom) edges.add(value).add(nextBelow(value));
     before = upTo;
   }
   return [...edges].sort((a, b) => a - b);
-}
-
-/** Each different number, ascending, with how many are at most it. */
-function* steps(sample: Sample): Generator<{ value: number; upTo: number }> {
-  if (!(sample instanceof Float64Array)) {
-    for (const [index, value] of sample.values.entries()) yield { value, upTo: sample.upTo[index] as number };
-    return;
-  }
-  for (let upTo = 0; upTo < sample.length;) {
-    const value = sample[upTo] as number;
-    upTo = firstAbove(sample, value);
-    yield { value, upTo };
-  }
 }
 
 const bits = new DataView(new ArrayBuffer(8));

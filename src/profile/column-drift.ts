@@ -1,6 +1,6 @@
 import { classText } from '../data/class-text.ts';
 import { normalCdf } from '../statistics/distributions.ts';
-import { countsOf, edgesWithAtoms, innerEdges, quantile, sizeOf, type Sample } from './bins.ts';
+import { countsOf, edgesWithAtoms, innerEdges, quantile, sampleOf, sizeOf, type Sample } from './bins.ts';
 import { withSameNumbers } from './same-numbers.ts';
 import {
   chiSquared,
@@ -39,7 +39,7 @@ export type ColumnValues = NumericValues | CategoricalValues;
 export function numericValues(values: Float64Array): NumericValues {
   const found: NumericValues = {
     kind: 'number',
-    sorted: values.filter(Number.isFinite).sort(),
+    sorted: sampleOf(values),
     missing: 0,
     infinite: { negative: 0, positive: 0 },
   };
@@ -324,12 +324,8 @@ function asCategories(values: ColumnValues): CategoricalValues {
   if (values.kind === 'category') return values;
   const counts = new Map<string, number>();
   const { sorted } = values;
-  const [distinct, times] =
-    sorted instanceof Float64Array
-      ? [sorted, (): number => 1]
-      : [sorted.values, (at: number): number => (sorted.upTo[at] as number) - (sorted.upTo[at - 1] ?? 0)];
-  for (const [at, value] of distinct.entries()) {
-    counts.set(String(value), (counts.get(String(value)) ?? 0) + times(at));
+  for (const [at, value] of sorted.values.entries()) {
+    counts.set(String(value), (sorted.upTo[at] as number) - (sorted.upTo[at - 1] ?? 0));
   }
   if (values.infinite.negative > 0) counts.set('-Infinity', values.infinite.negative);
   if (values.infinite.positive > 0) counts.set('Infinity', values.infinite.positive);

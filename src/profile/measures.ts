@@ -101,25 +101,16 @@ export function wasserstein(reference: Sample, current: Sample): number {
 
 /** Both distribution functions after each distinct value, with the way to the next one (0 after the last). */
 function overMerged(a: Sample, b: Sample, visit: (upToA: number, upToB: number, width: number) => void): void {
-  const [left, right] = [valuesOf(a), valuesOf(b)];
+  const [left, right] = [a.values, b.values];
   let i = 0;
   let j = 0;
   while (i < left.length || j < right.length) {
     const value = Math.min(left[i] ?? Number.POSITIVE_INFINITY, right[j] ?? Number.POSITIVE_INFINITY);
-    while (i < left.length && (left[i] as number) <= value) i++;
-    while (j < right.length && (right[j] as number) <= value) j++;
+    if (left[i] === value) i++;
+    if (right[j] === value) j++;
     const next = Math.min(left[i] ?? Number.POSITIVE_INFINITY, right[j] ?? Number.POSITIVE_INFINITY);
-    visit(upTo(a, i), upTo(b, j), i === left.length && j === right.length ? 0 : next - value);
+    visit(a.upTo[i - 1] ?? 0, b.upTo[j - 1] ?? 0, i === left.length && j === right.length ? 0 : next - value);
   }
-}
-
-function valuesOf(sample: Sample): Float64Array {
-  return sample instanceof Float64Array ? sample : sample.values;
-}
-
-/** How many numbers of the sample are before its `place`-th value. */
-function upTo(sample: Sample, place: number): number {
-  return sample instanceof Float64Array ? place : (sample.upTo[place - 1] ?? 0);
 }
 
 function sumOver(

@@ -1,4 +1,4 @@
-import { quantile, type CountedSample, type Sample } from './bins.ts';
+import { quantile, sampleOf, type Sample } from './bins.ts';
 
 /** Numbers that differ by less, relative to their size, are one: what single precision and another order of summing leave. */
 const ofSize = 1e-6;
@@ -13,7 +13,7 @@ const belowWhole = 0.5;
  */
 export function withSameNumbers(reference: Sample, current: Sample): [Sample, Sample] {
   const spread = ofSpread * (quantile(reference, 0.75) - quantile(reference, 0.25));
-  const sides = [valuesOf(reference), valuesOf(current)] as const;
+  const sides = [reference.values, current.values] as const;
   const merged: (Float64Array | undefined)[] = [undefined, undefined];
   const at: [number, number] = [0, 0];
   let [first, last] = [Number.NaN, -Infinity];
@@ -31,23 +31,16 @@ export function withSameNumbers(reference: Sample, current: Sample): [Sample, Sa
 
 /** How many different numbers there are, where those that are all but equal are one. */
 export function distinctNumbers(sample: Sample): number {
-  if (valuesOf(sample).length === 0) return 0;
-  const [merged] = withSameNumbers(sample, new Float64Array());
-  return new Set(valuesOf(merged)).size;
-}
-
-function valuesOf(sample: Sample): Float64Array {
-  return sample instanceof Float64Array ? sample : sample.values;
+  if (sample.values.length === 0) return 0;
+  return withSameNumbers(sample, sampleOf(new Float64Array()))[0].values.length;
 }
 
 function rebuilt(sample: Sample, merged: Float64Array | undefined): Sample {
-  if (merged === undefined) return sample;
-  if (sample instanceof Float64Array) return merged;
-  return withoutRepeats({ values: merged, upTo: sample.upTo });
+  return merged === undefined ? sample : withoutRepeats({ values: merged, upTo: sample.upTo });
 }
 
-/** A counted sample some of whose values have become equal. */
-export function withoutRepeats({ values, upTo }: CountedSample): CountedSample {
+/** A sample some of whose values have become equal. */
+export function withoutRepeats({ values, upTo }: Sample): Sample {
   // Of equal ones the last knows how many numbers are at most that.
   const kept = values.map((_, index) => index).filter((index) => values[index] !== values[index + 1]);
   return { values: kept.map((index) => values[index] as number), upTo: kept.map((index) => upTo[index] as number) };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { countsOf, innerEdges } from '../../src/profile/bins.ts';
+import { countsOf, innerEdges, sampleOf, type Sample } from '../../src/profile/bins.ts';
 import {
   chiSquared,
   cramersV,
@@ -108,11 +108,11 @@ function near<T extends object>(column: string, expected: T, found: Partial<T>):
   }
 }
 
-async function sorted(file: string, column: string): Promise<Float64Array> {
+async function sorted(file: string, column: string): Promise<Sample> {
   const path = fixture(file).replaceAll("'", "''");
   const quoted = `"${column.replaceAll('"', '""')}"`;
   const read = await connection.runAndReadAll(
     `select cast(${quoted} as double) as value from '${path}' where value is not null and not isnan(value)`,
   );
-  return Float64Array.from(read.getColumns()[0] as number[]).sort();
+  return sampleOf(Float64Array.from(read.getColumns()[0] as number[]));
 }

@@ -2,7 +2,7 @@ import { classText } from '../../data/class-text.ts';
 import { calibrated, fitIsotonic } from '../../monitor/calibration.ts';
 import { lossTable } from '../../monitor/loss-table.ts';
 import type { ChampionBaseline } from '../../monitor/record.ts';
-import { innerEdges } from '../../profile/bins.ts';
+import { innerEdges, sampleOf } from '../../profile/bins.ts';
 import { wilson } from '../../statistics/proportions.ts';
 import { bettingBounds } from '../../statistics/bounded-mean.ts';
 import type { Task } from '../../config/index.ts';
@@ -87,7 +87,7 @@ function ofRegression({ scores, labels }: ChampionOnEvaluation): Omit<ChampionBa
   // An error of twice the largest one seen is as bad as any: one row may not speak for all.
   const scale = 2 * Math.max(...errors, 0) || 1;
   const losses = errors.map((error) => error / scale);
-  const edges = innerEdges(Float64Array.from(predicted).sort(), 10);
+  const edges = innerEdges(sampleOf(Float64Array.from(predicted)), 10);
   return {
     rows: losses.length,
     loss: losses.reduce((sum, each) => sum + each, 0) / losses.length,

@@ -23,6 +23,7 @@ import {
   type ColumnValues,
   type NumericValues,
 } from '../../profile/column-drift.ts';
+import { sampleOf } from '../../profile/bins.ts';
 import { mostCategories } from '../../profile/columns.ts';
 import { categoriesOfColumn, numbersOfColumn, onGrid } from '../../profile/profile-values.ts';
 import { withoutRepeats } from '../../profile/same-numbers.ts';
@@ -64,7 +65,7 @@ const mostCodes = 20;
 
 /** More texts than this are no categories: an address, a comment. */
 const mostTexts = 100_000;
-/** Numbers read at once on each side: 64 MB. */
+/** Numbers read at once on each side: up to 128 MB. */
 const numbersAtOnce = 8_000_000;
 
 /**
@@ -241,14 +242,14 @@ function profiledNumbers(side: ProfiledData, name: string, shift: number, single
   const column = columnOf(side, name);
   if (column.kind === 'number') {
     const found = numbersOfColumn(column, shift);
-    if (!single || found.sorted instanceof Float64Array) return found;
+    if (!single) return found;
     // Numbers that become one are counted by the last of them.
     const rounded = { ...found.sorted, values: found.sorted.values.map(toSingle) };
     return { ...found, sorted: withoutRepeats(rounded) };
   }
   return {
     kind: 'number',
-    sorted: new Float64Array(0),
+    sorted: sampleOf(new Float64Array(0)),
     missing: column.missing,
     infinite: { negative: 0, positive: 0 },
   };
