@@ -1,5 +1,6 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { statOf } from './proc.ts';
 
 /** Which process holds something, told so that another process can be sure when it is gone. */
 export interface Owner {
@@ -42,9 +43,7 @@ async function place(): Promise<Pick<Owner, 'host' | 'boot' | 'namespace'>> {
   };
 }
 
-/** From /proc/<pid>/stat, proc(5): fields after the command, which ends with the last parenthesis. */
 async function processState(pid: number): Promise<{ zombie: boolean; started: string } | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = (await statOf(pid))?.fields;
   return fields?.[19] === undefined ? null : { zombie: fields[0] === 'Z' || fields[0] === 'X', started: fields[19] };
 }

@@ -16,6 +16,7 @@ const leaves = [
   'make-folder.ts',
   'object-address.ts',
   'probabilities.ts',
+  'proc.ts',
   'process-owner.ts',
   'validator.ts',
   'version.ts',

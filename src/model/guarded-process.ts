@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { temporaryFolder } from '../data/temporary.ts';
 import { entryPath, type EntryName } from '../entries.ts';
 import { ModelError } from '../errors.ts';
+import { residentBytes } from '../proc.ts';
 import { memoryNotice } from './watchdog.ts';
 
 /** Why a process that ran models ended. Codes: `crash`, `time`, `memory`. */
@@ -97,13 +98,8 @@ function childEnvironment(): NodeJS.ProcessEnv {
  */
 function watchMemory(child: ChildProcess, limit: number, exceeded: () => void): NodeJS.Timeout {
   return setInterval(() => {
-    void residentBytes(child.pid).then((used) => used > limit && exceeded());
+    void residentBytes(child.pid ?? 0).then((used) => (used ?? 0) > limit && exceeded());
   }, 50);
-}
-
-async function residentBytes(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Number(/^VmRSS:\s+(\d+) kB/mu.exec(status)?.[1] ?? 0) * 1024;
 }
 
 function crash(doing: string, code: number | null, signal: string | null, stderr: string): string {

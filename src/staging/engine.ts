@@ -1,8 +1,7 @@
 import type Docker from 'dockerode';
-import { hostname } from 'node:os';
 import { StagingError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { processStart } from './process-usage.ts';
+import { isGone, thisProcess, type Owner } from '../process-owner.ts';
 
 /** Label of every container of ours; its value names the process that answers for it. */
 export const ownerLabel = 'dev.contender.staging';
@@ -42,15 +41,14 @@ export async function connectEngine(): Promise<Docker> {
 
 /** The label value of this process. */
 export async function owner(): Promise<string> {
-  return [hostname(), process.pid, (await processStart(process.pid)) ?? ''].join('/');
+  return JSON.stringify(await thisProcess());
 }
 
 /** Remove containers of runs on this machine that were killed before they could remove them. */
 export async function removeLeftovers(engine: Docker, log: Log): Promise<void> {
   const containers = await engine.listContainers({ all: true, filters: { label: [ownerLabel] } });
   for (const { Id: id, Labels: labels } of containers) {
-    const [host, pid, start] = (labels[ownerLabel] ?? '').split('/');
-    if (host !== hostname() || pid === undefined || (await lives(Number(pid), start ?? ''))) continue;
+    if (!(await isLeft(labels[ownerLabel] ?? ''))) continue;
     log.warning(`Removing container ${id.slice(0, 12)}, left by a killed run`);
     await removeContainer(engine.getContainer(id));
   }
@@ -76,12 +74,10 @@ export function statusOf(error: unknown): number | undefined {
   return error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : undefined;
 }
 
-async function lives(pid: number, start: string): Promise<boolean> {
+async function isLeft(label: string): Promise<boolean> {
   try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return await isGone(JSON.parse(label) as Owner);
+  } catch {
+    return false;
   }
-  const running = await processStart(pid);
-  return running === null || running === start;
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { residentBytes, statOf } from '../proc.ts';
 import { ticksPerSecond, type ProcessUsage } from './process-usage.ts';
 
 /** A process and all it started, also what left its group or its parent: they carry a mark in their environment. */
@@ -112,13 +113,13 @@ async function allProcesses(): Promise<ProcessEntry[] | null> {
     names
       .filter((name) => /^[0-9]+$/u.test(name))
       .map(async (name): Promise<ProcessEntry | null> => {
-        const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => null);
+        const stat = await statOf(Number(name));
         if (stat === null) return null;
-        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        const { fields } = stat;
         const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
         return {
           pid: Number(name),
-          name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
+          name: stat.name,
           state: fields[0] ?? '',
           parent: Number(fields[1]),
           group: Number(fields[2]),
@@ -134,9 +135,7 @@ async function allProcesses(): Promise<ProcessEntry[] | null> {
 async function memoryOf(pid: number): Promise<number> {
   const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
   const shared = /^Pss:\s+(\d+) kB$/mu.exec(rollup)?.[1];
-  if (shared !== undefined) return Number(shared) * 1024;
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1] ?? 0) * 1024;
+  return shared === undefined ? ((await residentBytes(pid)) ?? 0) : Number(shared) * 1024;
 }
 
 function isAlive(pid: number): boolean {

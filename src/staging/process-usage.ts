@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { residentBytes, statOf } from '../proc.ts';
 import type { Observation } from './target.ts';
 
 // Linux counts the CPU time of a process in ticks of 1/100 s for user space, whatever the kernel's own rate.
@@ -12,27 +12,9 @@ export interface ProcessUsage {
 
 /** Resident memory and CPU time of a process, from /proc (proc(5)); null where there is none. */
 export async function processUsage(pid: number): Promise<ProcessUsage | null> {
-  const [status, fields] = await Promise.all([
-    readFile(`/proc/${pid}/status`, 'utf8').catch(() => null),
-    statFields(pid),
-  ]);
-  const resident = /^VmRSS:\s+(\d+) kB$/mu.exec(status ?? '')?.[1];
-  if (resident === undefined || fields === null) return null;
-  return {
-    memoryBytes: Number(resident) * 1024,
-    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
-  };
-}
-
-/** When a process started, in ticks since the machine did: with the pid, an identity that is never used twice. */
-export async function processStart(pid: number): Promise<string | null> {
-  return (await statFields(pid))?.[19] ?? null;
-}
-
-/** The fields of /proc/pid/stat after the name of the program, which may hold spaces and parentheses. */
-async function statFields(pid: number): Promise<string[] | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [memoryBytes, stat] = await Promise.all([residentBytes(pid), statOf(pid)]);
+  if (memoryBytes === null || stat === null) return null;
+  return { memoryBytes, cpuSeconds: (Number(stat.fields[11]) + Number(stat.fields[12])) / ticksPerSecond };
 }
 
 /** Watches a process. @param exited how it ended; undefined while it runs @param used what it uses; null where nobody can tell */

@@ -4,7 +4,6 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readFile, rm, unlink, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { test, type TestContext } from 'node:test';
@@ -75,7 +74,11 @@ async function derivedImage(engine: Docker, instruction: string): Promise<string
 /** Containers this test process answers for. */
 async function mine(engine: Docker): Promise<Docker.ContainerInfo[]> {
   const all = await engine.listContainers({ all: true, filters: { label: [label] } });
-  return all.filter((container) => container.Labels[label]?.startsWith(`${hostname()}/${process.pid}/`));
+  return all.filter((container) => pidOf(container) === process.pid);
+}
+
+function pidOf({ Labels: labels }: Docker.ContainerInfo): number {
+  return (JSON.parse(labels[label] ?? '{}') as { pid: number }).pid;
 }
 
 async function eventuallyDead(target: StagingTarget): Promise<string | undefined> {
@@ -292,11 +295,11 @@ test('the container of a run that was killed is removed by the next', async (t) 
     await once(child.stdout, 'data');
     child.kill('SIGKILL');
     await once(child, 'exit');
-    return `${hostname()}/${child.pid}/`;
+    return child.pid;
   });
   const left = async () => {
     const all = await engine.listContainers({ all: true, filters: { label: [label] } });
-    return all.filter((container) => container.Labels[label]?.startsWith(killed)).length;
+    return all.filter((container) => pidOf(container) === killed).length;
   };
   assert.equal(await left(), 1);
   await start(t, engine, { command: ['node', '-e', server()] });

@@ -1,7 +1,6 @@
 import type Docker from 'dockerode';
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Evidence } from '../../../src/evidence/index.ts';
@@ -155,7 +154,8 @@ async function withEvidence(
 async function left(engine: Docker): Promise<string[]> {
   const label = 'dev.contender.staging';
   const all = await engine.listContainers({ all: true, filters: { label: [label] } });
-  return all.filter((each) => each.Labels[label]?.startsWith(`${hostname()}/${process.pid}/`)).map((each) => each.Id);
+  const pidOf = (owner = '{}'): unknown => (JSON.parse(owner) as { pid?: number }).pid;
+  return all.filter((each) => pidOf(each.Labels[label]) === process.pid).map((each) => each.Id);
 }
 
 function verdictOf(evidence: Evidence, id: string): string | undefined {
