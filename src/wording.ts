@@ -37,6 +37,11 @@ export function significant(value: number, digits = 4): string {
   return rounded(value, Number.isInteger(value) ? 21 : digits);
 }
 
+/** In three significant digits, as a program reads it. */
+export function brief(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
 /** A whole number with its thousands apart. */
 export function count(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 0 });

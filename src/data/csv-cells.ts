@@ -10,6 +10,7 @@ import {
   filesFor,
   quoteIdentifier,
   quoteLiteral,
+  quoteLiterals,
   type CsvDialect,
   type DatasetColumn,
 } from './relation.ts';
@@ -46,7 +47,7 @@ export function csvCell(column: DatasetColumn, use: Use, dialect: CsvDialect = {
 /** What a text spells, for any use of it but as text. Null stays null. */
 export function spelledCell(text: string, { type }: DatasetColumn, use: Use): string {
   if (type === 'BOOLEAN') {
-    const truth = `${text} in (${listed(booleanTexts.true)})`;
+    const truth = `${text} in (${quoteLiterals(booleanTexts.true)})`;
     return use === 'typed' ? truth : `cast(cast(${truth} as tinyint) as double)`;
   }
   if (isNumeric(type)) {
@@ -122,7 +123,7 @@ function kindOfCell(cell: string, dialect: CsvDialect): string {
   const number = matches(numberPattern(dialect.decimal));
   const has = (character: string): string => `contains(${cell}, '${character}')`;
   const whole = `case when strlen(${cell}) <= 18 then ${kind.whole} when strlen(${cell}) <= 37 then ${kind.wide} else ${kind.fraction} end`;
-  const isNotANumber = `lower(${cell}) in (${listed(notANumber)})`;
+  const isNotANumber = `lower(${cell}) in (${quoteLiterals(notANumber)})`;
   // Patterns cost most: each is tried only on cells that may match it.
   return `case when ${missingOf(cell, dialect)} is null then null
     when ascii(${cell}) between ${firstOfNumbers.join(' and ')} then case
@@ -132,7 +133,7 @@ function kindOfCell(cell: string, dialect: CsvDialect): string {
       when ${isNotANumber} then ${kind.notANumber}
       else ${kind.text} end
     when strlen(${cell}) > ${longestWord} then ${kind.text}
-    when ${cell} in (${listed([...booleanTexts.true, ...booleanTexts.false])}) then ${kind.boolean}
+    when ${cell} in (${quoteLiterals([...booleanTexts.true, ...booleanTexts.false])}) then ${kind.boolean}
     when ${isNotANumber} then ${kind.notANumber}
     else ${kind.text} end`;
 }
@@ -140,20 +141,16 @@ function kindOfCell(cell: string, dialect: CsvDialect): string {
 function missingOf(cell: string, { missing = [] }: CsvDialect): string {
   return missing.length === 0
     ? `nullif(${cell}, '')`
-    : `case when ${cell} in ('', ${listed(missing)}) then null else ${cell} end`;
+    : `case when ${cell} in ('', ${quoteLiterals(missing)}) then null else ${cell} end`;
 }
 
 function presentText(cell: string, { type, cells }: DatasetColumn, dialect: CsvDialect): string {
   const text = missingOf(cell, dialect);
   if (!isNumeric(type) || cells?.notANumber !== true) return text;
-  return `case when lower(${cell}) in (${listed(notANumber)}) then null else ${text} end`;
+  return `case when lower(${cell}) in (${quoteLiterals(notANumber)}) then null else ${text} end`;
 }
 
 /** Numbers with the point that the engine knows. */
 function pointed(text: string, { decimal }: CsvDialect): string {
   return decimal === ',' ? `replace(${text}, ',', '.')` : text;
-}
-
-function listed(texts: readonly string[]): string {
-  return texts.map(quoteLiteral).join(', ');
 }

@@ -174,6 +174,10 @@ export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+export function quoteLiterals(texts: readonly string[]): string {
+  return texts.map(quoteLiteral).join(', ');
+}
+
 /** The columns by name. @throws DataError that names a missing one and the nearest there is */
 export function requireColumns(dataset: Pick<Dataset, 'columns' | 'uri'>, names: readonly string[]): DatasetColumn[] {
   return names.map((name) => {

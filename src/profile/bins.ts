@@ -1,3 +1,5 @@
+import { quantileOf } from '../statistics/quantile.ts';
+
 /** Finite numbers, each once, with how often it occurs. */
 export interface Sample {
   /** Ascending and different. */
@@ -43,19 +45,9 @@ function countUpTo({ values, upTo }: Sample, limit: number): number {
   return upTo[firstAbove(values, limit) - 1] ?? 0;
 }
 
-/**
- * Quantiles of a sample by linear interpolation (Hyndman and Fan's type 7, numpy's default).
- * @param sample not empty
- */
+/** @param sample not empty */
 export function quantile(sample: Sample, probability: number): number {
-  const last = sizeOf(sample) - 1;
-  const position = last * probability;
-  const below = Math.floor(position);
-  const low = nth(sample, below);
-  const high = nth(sample, Math.min(below + 1, last));
-  const fraction = position - below;
-  // As numpy does, from the nearer end: rounding then keeps the order of quantiles.
-  return fraction < 0.5 ? low + (high - low) * fraction : high - (high - low) * (1 - fraction);
+  return quantileOf(sizeOf(sample), probability, (place) => nth(sample, place));
 }
 
 /**

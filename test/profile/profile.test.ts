@@ -12,6 +12,7 @@ import { countText, distinctCount, noValues, registersOfTexts } from '../../src/
 import { profileDataset } from '../../src/profile/profile-dataset.ts';
 import type { ColumnProfile, NumberColumn, Profile } from '../../src/profile/profile.ts';
 import { faultOf } from '../../src/profile/read-profile.ts';
+import { quantileOfSorted } from '../../src/statistics/quantile.ts';
 import { normalPair, randomFrom } from '../../src/statistics/random.ts';
 import { writeParquet } from '../support/parquet.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -332,16 +333,6 @@ test('a file that only looks like a profile is refused with what is wrong in it'
     assert.match(faultOf({ schema: 'other' }) ?? '', /its schema is "other"/u);
     assert.match(faultOf([]) ?? '', /not stated/u);
   }));
-
-/** As numpy takes it of the numbers in order. */
-function quantileOfSorted(sorted: Float64Array, probability: number): number {
-  const position = (sorted.length - 1) * probability;
-  const below = Math.floor(position);
-  const low = sorted[below] as number;
-  const high = sorted[Math.min(below + 1, sorted.length - 1)] as number;
-  const fraction = position - below;
-  return fraction < 0.5 ? low + (high - low) * fraction : high - (high - low) * (1 - fraction);
-}
 
 test('times are in the order of time, whatever their years, in one file and merged from several', () =>
   inTemporaryFolder(async (folder) => {

@@ -2,7 +2,7 @@ import { millisecondsOf, momentOf } from '../../data/times.ts';
 import { holdsNumbers, readingOf, type CellRequest } from '../../data/cells.ts';
 import type { Dataset, DatasetColumn } from '../../data/dataset.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from '../../data/grammar.ts';
-import { quoteLiteral } from '../../data/relation.ts';
+import { quoteLiteral, quoteLiterals } from '../../data/relation.ts';
 import { isNested, isNumeric, isWhole } from '../../data/types.ts';
 
 /** How cells of two columns are made alike, so that equal ones are equal whatever type holds them. */
@@ -60,10 +60,10 @@ export function alike(
       const types = [one.type, other.type];
       if (types.includes('BOOLEAN')) {
         for (const truth of ['true', 'false'] as const)
-          cases.push(`when ${cell} in (${listed(booleanTexts[truth])}) then '${truth}'`);
+          cases.push(`when ${cell} in (${quoteLiterals(booleanTexts[truth])}) then '${truth}'`);
       }
       // Next to a column of numbers it is no value, as it is there.
-      if (types.some(isNumeric)) cases.push(`when lower(${cell}) in (${listed(notANumber)}) then null`);
+      if (types.some(isNumeric)) cases.push(`when lower(${cell}) in (${quoteLiterals(notANumber)}) then null`);
       return `case ${cases.join(' ')} else ${cell} end`;
     }
   }
@@ -84,7 +84,7 @@ export async function mayBeEqual(dataset: Dataset, column: DatasetColumn, other:
   const spelled = isTime(other)
     ? `${millisecondsOf('text')} is not null`
     : other.type === 'BOOLEAN'
-      ? `text in (${listed([...booleanTexts.true, ...booleanTexts.false])})`
+      ? `text in (${quoteLiterals([...booleanTexts.true, ...booleanTexts.false])})`
       : spellsNumber('text', dataset.csv?.decimal);
   const read = await dataset.connection.runAndReadAll(
     `select coalesce(bool_or(${spelled}), true) from (select ${expressions[0]} as text from ${from}) where text is not null`,
@@ -98,8 +98,4 @@ function isTime({ type }: DatasetColumn): boolean {
 
 function spellsNumber(text: string, decimal?: '.' | ','): string {
   return `regexp_full_match(${text}, ${quoteLiteral(numberPattern(decimal))})`;
-}
-
-function listed(texts: readonly string[]): string {
-  return texts.map(quoteLiteral).join(', ');
 }

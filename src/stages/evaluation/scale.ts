@@ -1,4 +1,5 @@
 import type { Check } from '../../evidence/check.ts';
+import { brief } from '../../wording.ts';
 import type { Metric } from './metrics/metric.ts';
 import type { Outputs, Sample } from './sample.ts';
 
@@ -59,12 +60,8 @@ function otherScale({ truth, weights }: Sample, scores: Float64Array): { own: nu
     return { own: own.explained, other: `${best.name} has R squared ${best.explained.toFixed(3)}` };
   if (!(own.correlation ** 2 >= follows)) return null;
   const { slope, intercept } = own;
-  const line = `${number(slope)} * prediction ${intercept < 0 ? '-' : '+'} ${number(Math.abs(intercept))}`;
+  const line = `${brief(slope)} * prediction ${intercept < 0 ? '-' : '+'} ${brief(Math.abs(intercept))}`;
   return { own: own.explained, other: `${line} has R squared ${(own.correlation ** 2).toFixed(3)}` };
-}
-
-function number(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 /** Of the line through labels over predictions, and what the predictions explain as they are. */

@@ -3,8 +3,8 @@ import { holdsNumbers } from '../../data/cells.ts';
 import { quoteIdentifier, type ColumnVectors, type DatasetColumn, type NumberColumn } from '../../data/dataset.ts';
 import { ConfigError } from '../../errors.ts';
 import type { SqlSession } from '../../sql/session.ts';
+import { quantileOfSorted } from '../../statistics/quantile.ts';
 import type { MeasuredMetric } from './sample.ts';
-import { quantileOfSorted } from './metrics/calibration.ts';
 import { givenName, sliceName } from './slice-names.ts';
 import { columnsOfExpression, dataColumn, orRefused } from './sql-expression.ts';
 

@@ -4,7 +4,7 @@ import type { Staging } from '../../config/schema.ts';
 import { ConfigError } from '../../errors.ts';
 import { normalQuantile } from '../../statistics/distributions.ts';
 import { meanBounds } from '../../statistics/log-ratio.ts';
-import { percent } from '../../wording.ts';
+import { brief, percent } from '../../wording.ts';
 import { atMost } from '../comparison.ts';
 import { loadCheck, mostTimes } from './check.ts';
 import { outcomes, type Samples, type WindowResult } from './driver.ts';
@@ -126,18 +126,14 @@ export function comparisonChecks(
     const { name, ratio, lower, upper, slices } = each;
     const found = atMost(each, most);
     const verdict = found === 'fail' && generator.overloaded ? 'inconclusive' : found;
-    const how = `${design === 'live' ? 'both live' : 'in turns'}, ${number(rate)}/s each for ${number(seconds)} s`;
+    const how = `${design === 'live' ? 'both live' : 'in turns'}, ${brief(rate)}/s each for ${brief(seconds)} s`;
     const message =
       ratio === null
         ? `${name} of candidate and champion cannot be compared: each of ${leastSlices} stretches of time needs ${sampleFloor(shares[name as PercentileName])} requests (${how})`
-        : `${name} of the candidate is ${number(ratio)} times that of the champion (between ${number(lower)} and ${number(upper)}, ${slices} slices; ${how}); at most ${most} allowed${verdict !== found ? `, but the load generator was the limit: ${generator.message}` : ''}${verdict === 'inconclusive' && verdict === found ? wayOut(ratio, most) : ''}`;
+        : `${name} of the candidate is ${brief(ratio)} times that of the champion (between ${brief(lower)} and ${brief(upper)}, ${slices} slices; ${how}); at most ${most} allowed${verdict !== found ? `, but the load generator was the limit: ${generator.message}` : ''}${verdict === 'inconclusive' && verdict === found ? wayOut(ratio, most) : ''}`;
     const finding = { verdict, severity: gates ? 'block' : 'info', observed: ratio, required: most, message } as const;
     return loadCheck(`${name}-ratio`, `${name} against the champion`, mostTimes, finding);
   });
-}
-
-function number(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 /** What both arms answered in one slice of time. */

@@ -148,22 +148,7 @@ function stretchesOf(stages: Extract<ProfileSettings, { kind: 'stages' }>['stage
 
 /** The rate of a profile that has one throughout, else of its start. */
 export function nominalRate(profile: Profile): number | null {
-  switch (profile.kind) {
-    case 'constant':
-    case 'smoke':
-    case 'soak':
-      return profile.rate;
-    case 'spike':
-      return profile.base;
-    case 'ramp':
-      return profile.from;
-    case 'steps':
-      return profile.rates[0] ?? null;
-    case 'stages':
-      return profile.stretches[0]?.to ?? null;
-    default:
-      return null;
-  }
+  return plannedStretches(profile)?.[0]?.from ?? null;
 }
 
 /** When a profile sends its requests; null where that follows from what happens, or from a file. */

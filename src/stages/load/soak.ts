@@ -1,13 +1,13 @@
 import type { Check } from '../../evidence/index.ts';
 import { bytes } from '../../config/index.ts';
-import { percent } from '../../wording.ts';
+import { firstFrom } from '../../statistics/quantile.ts';
+import { brief, percent } from '../../wording.ts';
 import { atMost } from '../comparison.ts';
 import { loadCheck, mostShare, type Limit } from './check.ts';
 import { outcomes, type WindowResult } from './driver.ts';
 import type { Slo } from './schema.ts';
 import type { Session } from './session.ts';
 import { trendOf, type Trend } from './trend.ts';
-import { firstFrom } from './window.ts';
 
 /** A server fills its pools and caches at first. */
 const settlingShare = 0.2;
@@ -56,7 +56,7 @@ export function soakChecks({ memory, latency, minutes }: SoakTrends, slo: Slo): 
       trend: memory,
       unseen: 'The memory of the target is not known, or was seen too few times',
       seen: ({ slope, lower, upper }, verdict) =>
-        `Memory changes by ${number(slope)} MiB a minute (between ${number(lower)} and ${number(upper)}, over ${number(minutes)} minutes), at most ${number(mostMemory)} allowed${endings[verdict]}`,
+        `Memory changes by ${brief(slope)} MiB a minute (between ${brief(lower)} and ${brief(upper)}, over ${brief(minutes)} minutes), at most ${brief(mostMemory)} allowed${endings[verdict]}`,
     }),
     growthCheck('latency', mostLatency, mostShare, slo.latency_growth !== undefined, {
       trend: latency && {
@@ -67,7 +67,7 @@ export function soakChecks({ memory, latency, minutes }: SoakTrends, slo: Slo): 
       },
       unseen: 'There were too few answers to see a trend',
       seen: ({ slope, lower, upper, start }) =>
-        `The median latency changes by ${percent(slope)} over the soak (between ${percent(lower)} and ${percent(upper)}), from ${number(start)} ms; at most ${percent(mostLatency)} allowed`,
+        `The median latency changes by ${percent(slope)} over the soak (between ${percent(lower)} and ${percent(upper)}), from ${brief(start)} ms; at most ${percent(mostLatency)} allowed`,
     }),
   ];
 }
@@ -95,8 +95,4 @@ interface GrowthSeen {
   trend: Trend | null;
   unseen: string;
   seen(trend: Trend, verdict: 'pass' | 'fail' | 'inconclusive'): string;
-}
-
-function number(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

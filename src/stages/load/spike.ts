@@ -1,12 +1,13 @@
 import type { Check } from '../../evidence/index.ts';
 import { milliseconds as durationMs } from '../../config/index.ts';
+import { firstFrom } from '../../statistics/quantile.ts';
 import { loadCheck, mostSeconds } from './check.ts';
 import { outcomes, type WindowResult } from './driver.ts';
 import { percentile } from './latency.ts';
 import { latencyLimits } from './objectives.ts';
 import type { ProfileOf } from './profile.ts';
 import type { Slo } from './schema.ts';
-import { firstFrom, partOf } from './window.ts';
+import { partOf } from './window.ts';
 
 /** Recovery holds when the objectives are met for this long, or until the end. */
 const heldMs = 2000;

@@ -1,3 +1,4 @@
+import { firstFrom } from '../../statistics/quantile.ts';
 import type { Samples, WindowResult } from './driver.ts';
 
 /**
@@ -7,17 +8,6 @@ import type { Samples, WindowResult } from './driver.ts';
 export function partOf(result: WindowResult, from: number, to: number): WindowResult {
   const [first, last] = [firstFrom(result.offsets, from), firstFrom(result.offsets, to)];
   return { ...result, ...cut(result, first, last), lost: {}, elapsedMs: to - from };
-}
-
-/** Index of the first element of ascending values that is at least `least`. */
-export function firstFrom(values: Float64Array, least: number): number {
-  let [low, high] = [0, values.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((values[middle] as number) < least) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function cut({ offsets, latency, lag, outcome }: Samples, first: number, last: number): Samples {

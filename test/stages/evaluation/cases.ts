@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { quantileOfSorted } from '../../../src/stages/evaluation/metrics/calibration.ts';
 import type { Outputs, Sample } from '../../../src/stages/evaluation/sample.ts';
+import { quantileOfSorted } from '../../../src/statistics/quantile.ts';
 import { fixture } from '../../support/project.ts';
 
 /** Reference values, read as they are. */

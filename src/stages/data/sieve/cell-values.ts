@@ -2,7 +2,13 @@ import { readingOf } from '../../../data/cells.ts';
 import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
 import { typedLines } from '../../../data/jsonl-cells.ts';
 import { typedCell } from '../../../data/parquet-cells.ts';
-import { quoteIdentifier, quoteLiteral, type Dataset, type DatasetColumn } from '../../../data/relation.ts';
+import {
+  quoteIdentifier,
+  quoteLiteral,
+  quoteLiterals,
+  type Dataset,
+  type DatasetColumn,
+} from '../../../data/relation.ts';
 import { keyOfStored } from '../../../data/row-ids.ts';
 import { hasManyDigits, isNested, isNumeric, isWhole } from '../../../data/types.ts';
 import type { CellTypes } from '../cell-types.ts';
@@ -159,7 +165,7 @@ function csvCell(
       : `${name} is null`
     : known && types.number
       ? `(${name} is null or isnan(${name}_number))`
-      : `(${name} is null or lower(${name}) in (${listed(notANumber)}))`;
+      : `(${name} is null or lower(${name}) in (${quoteLiterals(notANumber)}))`;
   const present = negated(absent);
   let number = 'false';
   let spells = 'false';
@@ -177,7 +183,7 @@ function csvCell(
     number = `coalesce(isfinite(${name}_number), false)`;
   }
   const boolean = types.boolean
-    ? `coalesce(${name} in (${listed([...booleanTexts.true, ...booleanTexts.false])}), false)`
+    ? `coalesce(${name} in (${quoteLiterals([...booleanTexts.true, ...booleanTexts.false])}), false)`
     : 'false';
   return {
     columns,
@@ -187,7 +193,7 @@ function csvCell(
       asNumber: `${name}_number`,
       whole: isWhole(column.type),
       boolean,
-      asBoolean: `${name} in (${listed(booleanTexts.true)})`,
+      asBoolean: `${name} in (${quoteLiterals(booleanTexts.true)})`,
       string: and([present, negated(spells), negated(boolean)]),
       asString: name,
     }),
@@ -213,8 +219,4 @@ function parquetCell(name: string, expression: string, column: DatasetColumn, ty
     return { columns, value: missingIf(missing, types.null, { ...nothing, number, asNumber: name, whole }) };
   }
   return { columns, value: missingIf(missing, types.null, { ...nothing, string: present, asString: name }) };
-}
-
-function listed(texts: readonly string[]): string {
-  return texts.map(quoteLiteral).join(', ');
 }

@@ -1,3 +1,4 @@
+import { quantileOf } from '../../../statistics/quantile.ts';
 import { remembered } from '../remember.ts';
 import { orderOf } from '../sort.ts';
 
@@ -43,22 +44,6 @@ function binEdges(scores: Float64Array, binning: Binning, bins = 10): Float64Arr
   return Float64Array.from({ length: bins + 1 }, (_, edge) =>
     quantileOf(order.length, edge / bins, (place) => scores[order[place] as number] as number),
   );
-}
-
-/** Quantile by linear interpolation of the order statistics (Hyndman and Fan's type 7). NaN of nothing. */
-export function quantileOfSorted(sorted: Float64Array, probability: number): number {
-  return quantileOf(sorted.length, probability, (place) => sorted[place] as number);
-}
-
-function quantileOf(count: number, probability: number, at: (place: number) => number): number {
-  if (count === 0) return Number.NaN;
-  const place = (count - 1) * probability;
-  const below = Math.floor(place);
-  const low = at(below);
-  const high = at(Math.min(below + 1, count - 1));
-  const share = place - below;
-  // As numpy: interpolate from the nearer end.
-  return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
 }
 
 function assignBins(scores: Float64Array, edges: Float64Array): Uint8Array {

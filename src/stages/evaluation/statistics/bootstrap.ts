@@ -1,4 +1,5 @@
 import { normalCdf, normalQuantile } from '../../../statistics/distributions.ts';
+import { firstFrom } from '../../../statistics/quantile.ts';
 import { student, studentInterval, unknownInterval, type PairedInterval } from './interval.ts';
 import { withTail } from './tail.ts';
 
@@ -86,21 +87,10 @@ function levelsOf(observations = Number.POSITIVE_INFINITY): {
 }
 
 function shareBelow(sorted: Float64Array, value: number): number {
-  const below = firstAtLeast(sorted, value);
+  const below = firstFrom(sorted, value);
   let end = below;
   while (end < sorted.length && sorted[end] === value) end += 1;
   return (below + end) / 2 / sorted.length;
-}
-
-function firstAtLeast(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Neither 0 nor 1: B replicates cannot show a probability below 1 / (B + 1). */
