@@ -49,11 +49,12 @@ export async function refuseCutTimes(path: string, uri: string): Promise<void> {
   } catch (cause) {
     if (cause instanceof ContenderError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
+    const codec = /compression codec: (\w+)/u.exec(reason)?.[1];
     throw new DataError({
-      found: `column ${shown(column)} has times in nanoseconds, and whether one is cut cannot be told: ${reason.slice(0, 200)}`,
+      found: `column ${shown(column)} has times in nanoseconds, and whether one is cut cannot be told: ${codec === undefined ? reason.slice(0, 200) : `the file is packed with ${codec}, which Node.js ${process.versions.node} does not unpack`}`,
       expected: 'times in microseconds',
       where: uri,
-      remedy,
+      remedy: `${remedy}${codec === undefined ? '' : `; or pack the file with Snappy${codec === 'ZSTD' ? ', or run Node.js 22.15 or later' : ''}`}`,
       cause,
     });
   }

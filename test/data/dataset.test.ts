@@ -705,6 +705,16 @@ test('times in nanoseconds are read where no digit is lost, and refused where tw
   }
 });
 
+test('times in nanoseconds of a file packed in a way that Node.js cannot unpack are told with what can be', async () => {
+  const packed =
+    'UEFSMRUAFRwVHiwVAhUAFQYVBhwAAADgAgAAAAIB6AMAAAAAAAAVBBksNQAYBnNjaGVtYRUCABUEJQIYAmF0bHwSHDwAAAAAABYCGRwZHCYAHBUEGSUGABkYAmF0FQ4W' +
+    'AhZCFkQmCEkcFQAVABUCADwpBhkmAAIAAAAWQhYCJggWRAAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjUuMC4xGRwcAAAAhQAAAFBBUjE=';
+  assert.match(
+    await refused('lz4.parquet', Buffer.from(packed, 'base64')),
+    /column "at" .*packed with LZ4_RAW, which Node\.js [\d.]+ does not unpack.*pack the file with Snappy/u,
+  );
+});
+
 test('a JSONL file may have values missing in any combination of its columns', async () => {
   const keys = Array.from({ length: 17 }, (_, index) => `k${index}`);
   const rows = 100_100;
