@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, lstatSync } from 'node:fs';
+import { dirname, posix, relative, sep } from 'node:path';
 import { objectAddress, objectForms, objectStore, shownAddress } from '../object-address.ts';
 
 const commands: Readonly<Record<string, string>> = {
@@ -43,7 +45,30 @@ export function howToFetch(path: string): { found: string; remedy: string } | nu
   };
 }
 
-/** What brings a file that is not there, where DVC keeps a pointer to it beside it; else undefined. */
+/** What brings a file that is not there: DVC keeps a pointer to it beside it, or git has it and did not check it out; else undefined. */
 export function pulledWith(path: string, shown: string): string | undefined {
-  return existsSync(`${path}.dvc`) ? `DVC keeps it: run 'dvc pull ${shown}.dvc' first` : undefined;
+  return existsSync(`${path}.dvc`) ? `DVC keeps it: run 'dvc pull ${shown}.dvc' first` : checkedOutWith(path);
+}
+
+function checkedOutWith(path: string): string | undefined {
+  // A link that leads nowhere is there.
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return undefined;
+  let folder = dirname(path);
+  while (!existsSync(folder)) folder = dirname(folder);
+  // A repository of another user (a job container) is only read, and none of its programs is started.
+  const settings = ['safe.directory=*', 'core.fsmonitor=false', 'core.quotePath=off'].flatMap((each) => ['-c', each]);
+  const git = (...args: string[]): string =>
+    spawnSync('git', [...settings, ...args], { cwd: folder, encoding: 'utf8', timeout: 10_000 }).stdout ?? '';
+  const way = relative(folder, path).split(sep).join('/');
+  const [, tag, file] = /^(\w) (.+)\n$/u.exec(git('ls-files', '-t', '--full-name', '--', `:(literal)${way}`)) ?? [];
+  if (file !== undefined) {
+    if (tag !== 'S') return `It is committed, and was deleted here: run 'git restore ${file}'`;
+    const part = posix.dirname(file) === '.' ? file : posix.dirname(file);
+    return `It is committed, and the sparse checkout of this clone leaves it out: run 'git sparse-checkout add ${part}' (in a workflow: the input sparse-checkout of actions/checkout)`;
+  }
+  const full = posix.join(git('rev-parse', '--show-prefix').trim(), way).split('/');
+  const ancestors = full.map((_, depth) => full.slice(0, depth + 1).join('/'));
+  const [, submodule] = /^160000 .*\t(.+)$/mu.exec(git('ls-tree', '--full-tree', 'HEAD', '--', ...ancestors)) ?? [];
+  if (submodule === undefined) return undefined;
+  return `The submodule ${submodule} is not checked out: run 'git submodule update --init ${submodule}' (in a workflow: the input submodules of actions/checkout)`;
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { howToFetch } from '../../src/config/elsewhere.ts';
+import { howToFetch, pulledWith } from '../../src/config/elsewhere.ts';
 import { loadConfig, parseConfig } from '../../src/pipeline/configuration.ts';
 import { openDataset } from '../../src/data/dataset.ts';
 import { localModel } from '../../src/model/artifact.ts';
@@ -50,6 +51,29 @@ describe('what lies elsewhere', () => {
       const source = { name: 'evaluation', path: join(folder, 'e.csv'), uri: 'e.csv' };
       await assert.rejects(openDataset(source), /run 'dvc pull e\.csv\.dvc' first/u);
       await assert.rejects(localModel(join(folder, 'm.onnx'), 'file:m.onnx'), /run 'dvc pull m\.onnx\.dvc' first/u);
+    });
+  });
+
+  it('is told where git has the file and did not check it out', async () => {
+    await inTemporaryFolder(async (folder) => {
+      const git = (...args: string[]): void => void execFileSync('git', args, { cwd: folder, stdio: 'pipe' });
+      git('init', '--quiet');
+      await mkdir(join(folder, 'data'));
+      for (const name of ['contender.yml', 'm.onnx', 'data/e.csv']) await writeFile(join(folder, name), '');
+      git('add', '.');
+      git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},sub`);
+      git('-c', 'user.name=A', '-c', 'user.email=a@example.org', 'commit', '--quiet', '-m', 'Start');
+      git('sparse-checkout', 'set', '--no-cone', '/m.onnx');
+      await rm(join(folder, 'm.onnx'));
+      const hint = (path: string): string | undefined => pulledWith(join(folder, path), path);
+      assert.match(hint('data/e.csv') ?? '', /sparse checkout.* leaves it out: run 'git sparse-checkout add data'/u);
+      assert.match(hint('m.onnx') ?? '', /was deleted here: run 'git restore m\.onnx'/u);
+      assert.match(hint('sub/models/m.onnx') ?? '', /run 'git submodule update --init sub'/u);
+      assert.equal(hint('data/typo.csv'), undefined);
+      await assert.rejects(
+        loadConfig(join(folder, 'contender.yml'), 'contender.yml'),
+        /run 'git sparse-checkout add contender\.yml'/u,
+      );
     });
   });
 });

@@ -1,5 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { pulledWith } from '../../config/elsewhere.ts';
 import { matches } from '../../data/wildcards.ts';
 import { DataError, openingFault } from '../../errors.ts';
 import { digest } from '../../evidence/canonical.ts';
@@ -51,7 +52,7 @@ export async function filesOf(path: string, where: string): Promise<string[]> {
     found: several ? 'no file matches' : 'there is no such file',
     expected: 'predictions as CSV or Parquet',
     where,
-    remedy: 'Check the path of the predictions',
+    remedy: pulledWith(path, where) ?? 'Check the path of the predictions',
   });
 }
 

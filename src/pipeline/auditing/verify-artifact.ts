@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { pulledWith } from '../../config/elsewhere.ts';
 import { ModelError, instead, UsageError, openingFault } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
 import { localModel } from '../../model/artifact.ts';
@@ -86,7 +87,7 @@ async function digestsOf(workspace: Workspace, file: string): Promise<[string, .
       found: openingFault(cause),
       expected: 'a model file',
       where: file,
-      remedy: 'Check the path',
+      remedy: pulledWith(path, file) ?? 'Check the path',
       cause,
     });
   });

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { pulledWith } from '../../config/elsewhere.ts';
 import { keyTwice } from '../../data/jsonl-fault.ts';
 import { DataError, openingFault } from '../../errors.ts';
 import { sha256 } from '../../evidence/canonical.ts';
@@ -25,7 +26,12 @@ export async function readContract(path: string, uri: string): Promise<Contract>
     throw new DataError({ found, expected, where: uri, remedy, cause });
   };
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) =>
-    refuse(openingFault(cause), 'the data contract', 'Check data.contract in contender.yml', cause),
+    refuse(
+      openingFault(cause),
+      'the data contract',
+      pulledWith(path, uri) ?? 'Check data.contract in contender.yml',
+      cause,
+    ),
   );
   // A pipe would be waited for without end.
   if (!info.isFile()) {
