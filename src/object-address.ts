@@ -86,6 +86,16 @@ export function secretIn(uri: string): string | null {
   return parameters.find(isSecret)?.[0] ?? null;
 }
 
+/** A text, such as git's words or a value of contender.yml, without what is secret in the addresses that it holds; see `secretIn`. */
+export function withoutSecrets(text: string): string {
+  return text
+    .replace(/(https?:\/\/)[^\s/'"]+@/giu, '$1')
+    .replace(/(:\/\/)[^\s/:@'"]*:[^\s/'"]+@/gu, '$1')
+    .replace(/([?&#]([\w-]+)=)[^\s&#'"]+/gu, (whole, start: string, name: string) =>
+      secretParameter.test(name) ? `${start}…` : whole,
+    );
+}
+
 export const beforeHost = 'a user name or password';
 
 const secretParameter =

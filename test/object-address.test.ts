@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isPinned, objectAddress, objectUri, secretIn, shownAddress } from '../src/object-address.ts';
+import { isPinned, objectAddress, objectUri, secretIn, shownAddress, withoutSecrets } from '../src/object-address.ts';
 
 const commit = '0123456789abcdef0123456789abcdef01234567';
 const digest = `sha256:${'0a'.repeat(32)}`;
@@ -75,6 +75,21 @@ it('an address in a message has neither what may be a signature nor a password, 
   ]);
   const whole = ['models/a?b.onnx', 's3://models/m.onnx?versionId=1', `oci://ghcr.io/acme/spam@${digest}#m.onnx`];
   assert.deepEqual(whole.map(shownAddress), whole);
+});
+
+it('a text of others, such as the words of git, is shown without the secrets of its addresses', () => {
+  const written = [
+    "unable to access 'https://ghp_SECRET@h.example/a.git/': no",
+    'push: "https://u:p@SECRET@h.example/a.git"',
+    "ssh://git:SECRET@h.example/a, 'https://h.example/a.git?x=1&private_token=SECRET/'",
+  ];
+  assert.deepEqual(written.map(withoutSecrets), [
+    "unable to access 'https://h.example/a.git/': no",
+    'push: "https://h.example/a.git"',
+    "ssh://h.example/a, 'https://h.example/a.git?x=1&private_token=…'",
+  ]);
+  const whole = 'git@github.com:a/b.git, ssh://git@h.example/a, https://h.example/a?page=2#top, ada@example.org';
+  assert.equal(withoutSecrets(whole), whole);
 });
 
 it('an address that is a secret is known by its parameters', () => {

@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv/dist/2020.js';
+import { withoutSecrets } from '../object-address.ts';
 import { nearest } from './suggest.ts';
 import { pointsPattern } from './units.ts';
 
@@ -225,7 +226,8 @@ function meaning(schema: { description?: string }): string {
   return schema.description === undefined ? '' : ` (${schema.description})`;
 }
 
-function quote(text: string): string {
+function quote(value: string): string {
+  const text = withoutSecrets(value);
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -7,6 +8,7 @@ import { validatorFor } from '../validator.ts';
 import type { TSchema } from 'typebox';
 import type { Config } from './schema.ts';
 import { rowNumber } from './columns.ts';
+import { pulledWith } from './elsewhere.ts';
 import { inconsistencies, type StageRules } from './consistent.ts';
 import { explain, type Problem } from './explain.ts';
 
@@ -35,9 +37,11 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
   if (syntax !== undefined) {
     const { line, col } = lines.linePos(syntax.pos[0]);
     throw new ConfigError({
-      found: `not valid YAML: ${syntax.message}`,
+      found: syntax.code === 'MULTIPLE_DOCS' ? 'a second document begins' : `not valid YAML: ${syntax.message}`,
+      expected: syntax.code === 'MULTIPLE_DOCS' ? 'one YAML document' : undefined,
       where: `${shown}:${line}:${col}`,
-      remedy: 'Correct the YAML',
+      remedy:
+        syntax.code === 'MULTIPLE_DOCS' ? 'Remove the line ---, and what does not belong to one' : 'Correct the YAML',
     });
   }
   refuseRoundedNumbers(document, lines, shown);
@@ -84,7 +88,8 @@ async function readConfig(path: string, shown: string): Promise<string> {
       found: openingFault(cause),
       expected: 'a configuration file',
       where: shown,
-      remedy: otherEnding(path) ?? 'Create one with contender init, or name another with --config',
+      remedy:
+        otherEnding(path) ?? pulledWith(path, shown) ?? 'Create one with contender init, or name another with --config',
       cause,
     });
   });
@@ -96,7 +101,14 @@ async function readConfig(path: string, shown: string): Promise<string> {
       remedy: 'Name the configuration file with --config',
     });
   }
-  return readFile(path, 'utf8');
+  const bytes = await readFile(path);
+  if (isUtf8(bytes)) return bytes.toString();
+  throw new ConfigError({
+    found: 'this is not text in UTF-8',
+    expected: 'a YAML file in UTF-8',
+    where: shown,
+    remedy: 'Save it again as UTF-8 (in Windows PowerShell: Out-File -Encoding utf8)',
+  });
 }
 
 /** The same file with the other ending of YAML, where it is there. */

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { Configuration, parseConfig } from '../../src/pipeline/configuration.ts';
+import { Configuration, loadConfig, parseConfig } from '../../src/pipeline/configuration.ts';
 import { ConfigError } from '../../src/errors.ts';
+import { inTemporaryFolder } from '../support/project.ts';
 
 const valid = `version: 1
 models:
@@ -25,6 +28,25 @@ describe('contender.yml', () => {
   test('has a schema that is one: nobody looks at that when a command starts', () => {
     const schemas = new Ajv2020({ strict: false });
     assert.equal(schemas.validateSchema(Configuration), true, schemas.errorsText());
+  });
+
+  test('a token in an address that stands where none belongs is not repeated', () => {
+    const pushed = `${valid}registry: { push: "https://u:${'SECRET'.repeat(20)}@h.example/a.git" }\n`;
+    assert.match(problem(pushed), /registry\.push: found "https:\/\/h\.example\/a\.git"/u);
+  });
+
+  test('is one document, and text in UTF-8', async () => {
+    assert.match(
+      problem(`${valid}---\n${valid}`),
+      /a second document begins\. Expected one YAML document\. Remove the line ---/u,
+    );
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, 'contender.yml');
+      for (const encoding of ['utf16le', 'latin1'] as const) {
+        await writeFile(path, Buffer.from(valid.replace('label: label', 'label: prüfung'), encoding));
+        await assert.rejects(loadConfig(path, 'contender.yml'), /this is not text in UTF-8/u);
+      }
+    });
   });
 
   test('a whole number of more digits than are kept is refused, and taken in quotes', () => {

@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { defaults, type Config } from '../../config/index.ts';
 import { RegistryError } from '../../errors.ts';
+import { withoutSecrets } from '../../object-address.ts';
 import { commitAt, isShallow, openRepository } from '../../registry/git/repository.ts';
 import { runGit } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
@@ -73,7 +74,7 @@ export async function lookAtClone(
     );
   }
   const remote = await runGit(repository.folder, ['remote', 'get-url', 'origin']);
-  const origin = remote.code === 0 ? withoutCredentials(remote.stdout.toString('utf8').trim()) : undefined;
+  const origin = remote.code === 0 ? withoutSecrets(remote.stdout.toString('utf8').trim()) : undefined;
   const push = config?.registry?.push;
   if (push !== undefined && (await runGit(repository.folder, ['remote', 'get-url', push])).code !== 0) {
     tell(
@@ -118,9 +119,4 @@ export async function lookAtRegistry(tell: Findings, workspace: Workspace): Prom
   } catch (error) {
     tellFault(tell, 'Registry', error);
   }
-}
-
-/** An address of a remote may hold a token. */
-function withoutCredentials(address: string): string {
-  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/iu, '$1');
 }

@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { RegistryError } from '../../errors.ts';
+import { withoutSecrets } from '../../object-address.ts';
 import { secretVariables } from '../objects/opened.ts';
 
 export interface GitOptions {
@@ -17,6 +18,7 @@ export interface GitOptions {
 export interface GitResult {
   code: number;
   stdout: Buffer;
+  /** Without what is secret in addresses that git names. */
   stderr: string;
 }
 
@@ -104,7 +106,7 @@ export function runGit(folder: string, args: readonly string[], options: GitOpti
       done({
         code: code ?? -1,
         stdout: Buffer.concat(stdout),
-        stderr: signal === null ? Buffer.concat(stderr).toString('utf8').trim() : `ended by ${signal}`,
+        stderr: signal === null ? withoutSecrets(Buffer.concat(stderr).toString('utf8').trim()) : `ended by ${signal}`,
       }),
     );
     child.stdin.end(options.input ?? '');
