@@ -3,7 +3,7 @@ import { lstat, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { isGone, thisProcess, type Owner } from '../process-owner.ts';
+import { isGone, thisProcess, type Owner } from '../processes.ts';
 
 const kinds = ['duckdb', 'models', 'process', 'weights', 'workspace'] as const;
 const ownerFile = 'contender-owner.json';

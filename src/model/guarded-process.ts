@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { temporaryFolder } from '../data/temporary.ts';
 import { entryPath, type EntryName } from '../entries.ts';
 import { ModelError } from '../errors.ts';
-import { residentBytes } from '../proc.ts';
+import { residentBytes } from '../processes.ts';
 import { memoryNotice } from './watchdog.ts';
 
 /** Why a process that ran models ended. Codes: `crash`, `time`, `memory`. */

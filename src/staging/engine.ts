@@ -1,7 +1,7 @@
 import type Docker from 'dockerode';
 import { StagingError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isGone, thisProcess, type Owner } from '../process-owner.ts';
+import { isGone, thisProcess, type Owner } from '../processes.ts';
 
 /** Label of every container of ours; its value names the process that answers for it. */
 export const ownerLabel = 'dev.contender.staging';

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { residentBytes, statOf } from '../proc.ts';
+import { residentBytes, statOf } from '../processes.ts';
 import { ticksPerSecond, type ProcessUsage } from './process-usage.ts';
 
 /** A process and all it started, also what left its group or its parent: they carry a mark in their environment. */

@@ -1,4 +1,4 @@
-import { residentBytes, statOf } from '../proc.ts';
+import { residentBytes, statOf } from '../processes.ts';
 import type { Observation } from './target.ts';
 
 // Linux counts the CPU time of a process in ticks of 1/100 s for user space, whatever the kernel's own rate.

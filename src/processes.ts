@@ -1,6 +1,5 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { statOf } from './proc.ts';
 
 /** Which process holds something, told so that another process can be sure when it is gone. */
 export interface Owner {
@@ -46,4 +45,19 @@ async function place(): Promise<Pick<Owner, 'host' | 'boot' | 'namespace'>> {
 async function processState(pid: number): Promise<{ zombie: boolean; started: string } | null> {
   const fields = (await statOf(pid))?.fields;
   return fields?.[19] === undefined ? null : { zombie: fields[0] === 'Z' || fields[0] === 'X', started: fields[19] };
+}
+
+/** The fields of /proc/<pid>/stat, proc(5), after the name of the program, which may hold spaces and parentheses. Null: there is none. */
+export async function statOf(pid: number): Promise<{ name: string; fields: string[] } | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  if (stat === null) return null;
+  const end = stat.lastIndexOf(')');
+  return { name: stat.slice(stat.indexOf('(') + 1, end), fields: stat.slice(end + 2).split(' ') };
+}
+
+/** Resident memory of a process; null where it is not told. */
+export async function residentBytes(pid: number): Promise<number | null> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1];
+  return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
