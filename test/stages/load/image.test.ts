@@ -154,8 +154,7 @@ async function withEvidence(
 async function left(engine: Docker): Promise<string[]> {
   const label = 'dev.contender.staging';
   const all = await engine.listContainers({ all: true, filters: { label: [label] } });
-  const pidOf = (owner = '{}'): unknown => (JSON.parse(owner) as { pid?: number }).pid;
-  return all.filter((each) => pidOf(each.Labels[label]) === process.pid).map((each) => each.Id);
+  return all.filter((each) => each.Labels[label]?.includes(`"pid":${process.pid},`)).map((each) => each.Id);
 }
 
 function verdictOf(evidence: Evidence, id: string): string | undefined {
