@@ -76,6 +76,17 @@ describe('a file of predictions', () => {
       /predicted labels contradict the scores in 3 of 3 rows .*scores of the class "1": they are those of the other/u,
     ],
     [
+      'its scores are those of whichever label it predicts',
+      'id,prediction,score\na,1,0.9\nb,0,0.95\nc,1,0.6\n',
+      /no score is below 0\.5, and no threshold .* Expected scores of the class "1"\. .*1 - score/u,
+    ],
+    [
+      'they are so and a threshold is stated',
+      'id,prediction,score\na,1,0.9\nb,0,0.95\nc,1,0.6\n',
+      /no score is below 0\.5/u,
+      { threshold: 0.7 },
+    ],
+    [
       'it writes one class in two ways',
       'id,prediction\na,1.1\nb,1.10\nc,2\n',
       /column "prediction" has the labels "1\.1" and "1\.10", of row 2\. Expected one way to write each class/u,
@@ -124,6 +135,9 @@ describe('a file of predictions', () => {
     assert.deepEqual(labels, Int32Array.of(1, 2, 1));
     const tuned = await read('id,prediction,score\na,1,0.2\nb,0,0.1\nc,1,0.9\n');
     assert.deepEqual(tuned.labels, Int32Array.of(1, 0, 1));
+    // Scores that are all above one half, and a threshold above that.
+    const strict = await read('id,prediction,score\na,1,0.9\nb,0,0.6\nc,1,0.95\n');
+    assert.deepEqual(strict.labels, Int32Array.of(1, 0, 1));
   });
 
   it('gives each class its probability, by the names of the columns or by the configuration', async () => {

@@ -5,7 +5,7 @@ import { DataError } from '../../errors.ts';
 import { inUnitInterval, rowNotAddingUp } from '../../probabilities.ts';
 import type { Predictions } from '../predictions.ts';
 import type { JoinedRows } from './join.ts';
-import { contradictionOf } from '../read-outputs/agree.ts';
+import { areOfTheirLabels, contradictionOf } from '../read-outputs/agree.ts';
 import { refuseThreshold, scoreType, thresholdIn } from '../read-outputs/threshold.ts';
 import { namedAfter, wrongWidth, type PredictionReference } from './layout.ts';
 
@@ -62,9 +62,20 @@ function refuseOtherOrder(
   { reference }: Context,
 ): void {
   const width = scores.length / rows;
-  if (labels === null || reference.threshold !== undefined || classes.length !== Math.max(width, 2)) return;
-  if (positive < 0 || new Set(labels).size !== classes.length) return;
-  const found = contradictionOf({ labels, values: scores, width, classes, positive, cut: 0.5 });
+  if (labels === null || positive < 0 || classes.length !== Math.max(width, 2)) return;
+  const given = { labels, values: scores, width, classes, positive, cut: 0.5 };
+  if (areOfTheirLabels(given)) {
+    const name = JSON.stringify(classText(classes[positive] as ClassValue));
+    throw new DataError({
+      found:
+        'no score is below 0.5, and no threshold tells the rows of the two predicted labels apart: they look like those of the label of each row, whichever it is',
+      expected: `scores of the class ${name}`,
+      where: reference.predictions,
+      remedy: `Write the probability of ${name} in every row (1 - score where the other label is predicted); or leave the scores out, which is enough for metrics of decisions`,
+    });
+  }
+  if (reference.threshold !== undefined || new Set(labels).size !== classes.length) return;
+  const found = contradictionOf(given);
   if (found === null || found.order === null) return;
   throw new DataError({
     found: `the predicted labels contradict the scores in ${found.rows} of ${rows} rows (the first is row ${found.row + 1} of the data)`,

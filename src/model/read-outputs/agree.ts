@@ -83,6 +83,22 @@ function betterOrder(counts: Float64Array, classes: readonly ClassValue[]): Clas
   return order.map((value) => value ?? (left.shift() as ClassValue));
 }
 
+/**
+ * Whether a lone score is that of the label beside it, whichever it is, as text-classification pipelines give it: below the cut in no
+ * row, and rows of the one label lie among those of the other, so that no threshold tells them apart.
+ */
+export function areOfTheirLabels({ labels, values, width, positive, cut }: LabelledScores): boolean {
+  if (width !== 1) return false;
+  let [highest, lowest] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const [row, label] of labels.entries()) {
+    const score = values[row] as number;
+    if (score < cut - tie) return false;
+    if (label === positive) lowest = Math.min(lowest, score);
+    else highest = Math.max(highest, score);
+  }
+  return highest > lowest + tie;
+}
+
 /** What to say of labels that contradict the scores. */
 export function contradictionError(
   { rows, row, order }: Contradiction,
@@ -99,6 +115,13 @@ export function contradictionError(
   const highest = name(classes[clearHighest(input, row)]);
   const found = `Output ${labelName} contradicts the scores of output ${scoreName} in ${rows} of ${labels.length} rows (the first, row ${row + 1}, is labelled ${name(classes[labels[row] as number])}, and ${width === 1 ? `its score says ${highest}` : `the highest score is that of ${highest}`})`;
   if (order === null) {
+    if (areOfTheirLabels(input)) {
+      return new ConfigError({
+        found: `${found}: no score is below ${input.cut}, so they look like those of the label of each row, whichever it is`,
+        expected: `scores of ${name(classes[input.positive])}`,
+        remedy: `Export the probability of ${name(classes[input.positive])}, or those of both classes; or choose the labels alone: {uri, output: ${labelName}}`,
+      });
+    }
     return new ConfigError({
       found,
       expected:

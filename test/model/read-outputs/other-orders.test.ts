@@ -233,6 +233,32 @@ describe('an output of another name that is in every row the class of the highes
   });
 });
 
+test('a score of whichever label the model gives is told as that, however it was computed', async () => {
+  const bytes = build(
+    [
+      {
+        nodes: [
+          node('MatMul', ['x', 'v'], ['z']),
+          node('Sigmoid', ['z'], ['p']),
+          node('Sub', ['one', 'p'], ['q']),
+          node('Greater', ['p', 'q'], ['above']),
+          node('Where', ['above', 'p', 'q'], ['score']),
+          node('Cast', ['above'], ['label'], [intAttribute('to', 7)]),
+        ],
+        initializers: [tensor('v', 'float', [3, 1], floats(1, -1, 0)), tensor('one', 'float', [], floats(1))],
+      },
+    ],
+    [
+      ['label', 'int64', ['N', 1]],
+      ['score', 'float', ['N', 1]],
+    ],
+  );
+  await assert.rejects(
+    read(bytes, 'binary-classification', { labels: ['0', '1'] }),
+    /no score is below 0\.5, so they look like those of the label of each row.*Expected scores of "1"\. .*\{uri, output: label\}/u,
+  );
+});
+
 test('the highest of the probabilities, whatever its class, is no score of the positive class', async () => {
   const bytes = build(
     [
