@@ -28,6 +28,11 @@ export interface GateRepository {
 
 export async function gateRepository(folder: string): Promise<GateRepository> {
   await copyPrepared('spam-case', folder, startWithSpamCase);
+  return openGateRepository(folder);
+}
+
+/** One that lies there. */
+export function openGateRepository(folder: string): GateRepository {
   const git = gitIn(folder);
   const rewrite = async (change: (config: string) => string): Promise<void> => {
     const path = join(folder, 'contender.yml');

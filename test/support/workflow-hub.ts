@@ -3,7 +3,8 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { downloadActions, nodes } from '../actions/runner.ts';
-import { contender, gateRepository, type GateRepository } from './gate-repository.ts';
+import { contender, gateRepository, openGateRepository, type GateRepository } from './gate-repository.ts';
+import { copyPrepared } from './prepared.ts';
 import { startGitHub, type GitHubStandIn } from './github-api/server.ts';
 import type { RepositoryState } from './github-api/state.ts';
 import { projectRoot } from './project.ts';
@@ -48,20 +49,32 @@ export async function workflowHub(
     adapt = undefined as ((folder: string) => Promise<void>) | undefined,
   } = {},
 ): Promise<WorkflowHub> {
+  // Most differ in nothing but their workflows: the rest, with the champion registered, is made once and copied.
+  const isPrepared = store === undefined && adapt === undefined && workflows.length > 0;
+  if (isPrepared) {
+    await copyPrepared(load ? 'hub-with-load' : 'hub', folder, async (draft) => {
+      await (await workflowHub(draft, tree, [], { load })).close();
+    });
+  }
   const hub = await startGitHub(join(folder, 'hub'));
   const repository = await hub.create(repositoryName, { files: {} });
-  const clone = await gateRepository(join(folder, 'clone'));
+  const clone = isPrepared ? openGateRepository(join(folder, 'clone')) : await gateRepository(join(folder, 'clone'));
   await mkdir(join(clone.folder, '.github/workflows'), { recursive: true });
   for (const name of workflows) {
     await cp(join(projectRoot, 'workflows', name), join(clone.folder, '.github/workflows', name));
   }
-  await adjustLoad(clone.folder, load);
-  await adapt?.(clone.folder);
-  // The champion is what lies there, until somebody proposes another.
-  await clone.propose('spam/models/champion.onnx');
-  const settings = store === 'github' ? 'store: github\n  branch: main\n  tags: gto' : 'push: origin';
-  await clone.configure('path: registry', `path: registry\n  ${settings}`);
-  await clone.git('remote', 'add', 'origin', repository.git.folder);
+  if (isPrepared) {
+    await clone.commit('Add workflows');
+    await clone.git('remote', 'set-url', 'origin', repository.git.folder);
+  } else {
+    await adjustLoad(clone.folder, load);
+    await adapt?.(clone.folder);
+    // The champion is what lies there, until somebody proposes another.
+    await clone.propose('spam/models/champion.onnx');
+    const settings = store === 'github' ? 'store: github\n  branch: main\n  tags: gto' : 'push: origin';
+    await clone.configure('path: registry', `path: registry\n  ${settings}`);
+    await clone.git('remote', 'add', 'origin', repository.git.folder);
+  }
   const actions = startActions({
     hub,
     repository: repositoryName,
@@ -77,14 +90,16 @@ export async function workflowHub(
     return before;
   };
   await push();
-  const register = ['registry', 'register', '--artifact', 'models/champion.onnx'];
-  const registered = await contender(clone.folder, register, {
-    ...hub.environment(repositoryName),
-    GITHUB_TOKEN: hub.token(),
-    GITHUB_EVENT_NAME: 'schedule',
-  });
-  if (registered.code !== 0) throw new Error(registered.stderr);
-  if (store === 'github') await clone.git('pull', '--quiet', '--ff-only', 'origin', 'main');
+  if (!isPrepared) {
+    const register = ['registry', 'register', '--artifact', 'models/champion.onnx'];
+    const registered = await contender(clone.folder, register, {
+      ...hub.environment(repositoryName),
+      GITHUB_TOKEN: hub.token(),
+      GITHUB_EVENT_NAME: 'schedule',
+    });
+    if (registered.code !== 0) throw new Error(registered.stderr);
+    if (store === 'github') await clone.git('pull', '--quiet', '--ff-only', 'origin', 'main');
+  }
   const openPull = async (head: string): Promise<number> => {
     const answer = await fetch(`${hub.url}/repos/${repositoryName}/pulls`, {
       method: 'POST',
