@@ -176,6 +176,12 @@ export class RowsToJudge {
     this.#last = id;
   }
 
+  /** All ids, from their first to their last, which is NaN where they do not grow. */
+  addIds(first: number, last: number): void {
+    if (first === Infinity) return;
+    [this.#first, this.#last, this.#grow] = [first, last, !Number.isNaN(last)];
+  }
+
   /** @param whole whether each id was one */
   found(whole: boolean): JudgedPart {
     const ids = this.#grow && whole ? { first: this.#first, last: this.#last } : null;

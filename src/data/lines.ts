@@ -55,8 +55,10 @@ export async function takeRows(
   { path, start, end }: { path: string; start?: number; end?: number },
   take: (bytes: Buffer) => number,
   onRead?: (bytes: Buffer) => void,
+  /** Gives a larger buffer, which begins with what the one before it has. */
+  room: (size: number, before?: Buffer) => Buffer = ownRoom,
 ): Promise<Buffer | null> {
-  let buffer = Buffer.allocUnsafe(2 * blockSize);
+  let buffer = room(2 * blockSize);
   let length = 0;
   for await (const read of blocks()) {
     onRead?.(buffer.subarray(length, length + read));
@@ -98,10 +100,14 @@ export async function takeRows(
 
   function makeRoom(more: number): void {
     if (length + more <= buffer.length) return;
-    const larger = Buffer.allocUnsafe(2 * (length + more));
-    buffer.copy(larger, 0, 0, length);
-    buffer = larger;
+    buffer = room(2 * (length + more), buffer.subarray(0, length));
   }
+}
+
+function ownRoom(size: number, before?: Buffer): Buffer {
+  const larger = Buffer.allocUnsafe(size);
+  before?.copy(larger);
+  return larger;
 }
 
 /**

@@ -20,6 +20,7 @@ import {
 import { cellRules, type CellRules, type CsvForm, type CsvRules } from './csv-rules.ts';
 import { takeRows } from './lines.ts';
 import { piecesOf, scanned, type Piece } from './pieces.ts';
+import { plainRows, type Places, type RowsLoop, type RowsMemory } from './plain-rows.ts';
 import { isPacked, type CsvDialect } from './relation.ts';
 import { longestNumber } from './written-decimals.ts';
 
@@ -176,10 +177,17 @@ export async function scanCsv(
     return table.broken || !isUtf8(bytes.subarray(0, at)) ? -1 : at;
   };
   let inFront = !('start' in piece) || piece.start === 0;
-  const rest = await takeRows(piece, take, (bytes) => hash?.update(bytes));
+  const rest = await takeRows(
+    piece,
+    take,
+    (bytes) => hash?.update(bytes),
+    (size) => table.room(size),
+  );
   if (rest === null) return null;
   if (rest.length > 0) {
-    const last = Buffer.concat([rest, table.lineEnd()]);
+    const end = table.lineEnd();
+    const last = table.room(rest.length + end.length);
+    last.set(end, rest.length);
     if (take(last) !== last.length) return null;
   }
   return table.found();
@@ -196,265 +204,211 @@ const point = 0x2e;
 const zero = 0x30;
 const nine = 0x39;
 
-/** How the cells of each column that are no numbers are passed, and what is asked of them and of numbers, as far as that is soon told. */
-interface Ways {
-  /** By state and byte the state that follows, as an `Automaton` has it: `stops` where the cell ends too. */
-  next: Int32Array;
-  /** By state, a 256th of it: 1 where a text may end. */
-  accepts: Uint8Array;
-  /** Of each column the state in front of a cell; 0 where texts have no automaton. */
-  entries: Uint32Array;
-  /** Of each column the bytes of a text that is certainly allowed, if it is accepted. */
-  shortest: Float64Array;
-  longest: Float64Array;
-  /** Of each column 1 where a number is allowed by no more than these bounds, and by whether it is whole. */
-  bounded: Uint8Array;
-  whole: Uint8Array;
-  least: Float64Array;
-  greatest: Float64Array;
-}
-
-function waysOf(width: number, rules: CsvRules | null, ending: Uint8Array): Ways {
+/** How the cells of each column are passed, and what is asked of them, as far as that is soon told, in the memory of `plainRows`. */
+function tablesOf(width: number, delimiter: number, rules: CsvRules | null): { places: Places; bytes: Buffer } {
   const asked = Array.from({ length: width }, (_, column) => rules?.columns[column]);
   const texts = asked.map((column) => (column === undefined ? anyText : column.text));
-  // Column after column; the first state is that of texts without an automaton, which is not asked.
-  const next: number[] = Array.from({ length: 256 }, () => 0);
-  const accepts = [1];
-  const places = new Map<unknown, number>([[null, 0]]);
-  const entries = texts.map((text) => {
-    const automaton = text?.automaton ?? null;
-    const known = places.get(automaton);
-    if (automaton === null || known !== undefined) return known ?? 0;
-    const place = next.length;
-    places.set(automaton, place);
-    for (const [at, to] of automaton.next.entries()) next.push(to < 0 || ending[at % 256] !== 0 ? stops : place + to);
-    for (const each of automaton.ends) accepts.push(each);
+  const automata = [
+    ...new Set(texts.flatMap((text) => (text === null || text.automaton === null ? [] : [text.automaton]))),
+  ];
+  let size = 0;
+  const placeFor = (bytes: number): number => {
+    const place = size;
+    size += Math.ceil(bytes / 8) * 8;
     return place;
-  });
-  const numbers = asked.map((column) => {
-    if (rules === null || column === undefined) return anyNumber;
-    const { cells, number } = column;
-    if (!cells.number || number === null || number.among !== null || number.multiplesOf.length > 0) return null;
-    const { exclusiveMinimum, exclusiveMaximum } = number;
-    return exclusiveMinimum > -Infinity || exclusiveMaximum < Infinity || rules.numbers.length > 0 ? null : number;
-  });
-  return {
-    next: Int32Array.from(next),
-    accepts: Uint8Array.from(accepts),
-    entries: Uint32Array.from(entries),
-    shortest: Float64Array.from(texts, (text) => {
-      if (text === null) return Infinity;
-      // No character has more than four bytes; and what is empty is no text.
-      return Math.max(1, text.automaton === null ? 4 * text.minLength : text.minLength);
-    }),
-    longest: Float64Array.from(texts, (text) => text?.maxLength ?? 0),
-    bounded: Uint8Array.from(numbers, (number) => Number(number !== null)),
-    whole: Uint8Array.from(numbers, (number) => Number(number?.whole === true)),
-    least: Float64Array.from(numbers, (number) => number?.minimum ?? 0),
-    greatest: Float64Array.from(numbers, (number) => number?.maximum ?? 0),
   };
+  placeFor(8);
+  const places: Places = {
+    columnsAt: placeFor(columnSize * width),
+    endingAt: placeFor(256),
+    beginningsAt: placeFor(256),
+    powersAt: placeFor(8 * powers.length),
+    gapsAt: placeFor(4 * width),
+    acceptsAt: placeFor(automata.reduce((sum, { ends }) => sum + ends.length, 0)),
+    statesAt: placeFor(automata.reduce((sum, { next }) => sum + 4 * next.length, 0)),
+  };
+  const bytes = Buffer.alloc(size);
+  const ending = bytes.subarray(places.endingAt, places.endingAt + 256);
+  ending.fill(2, 0, 9);
+  ending[quote] = 2;
+  for (const byte of [delimiter, newline, carriageReturn]) ending[byte] = 1;
+  bytes.set(beginnings, places.beginningsAt);
+  for (const [power, each] of powers.entries()) bytes.writeDoubleLE(each, places.powersAt + 8 * power);
+  const entries = new Map<unknown, number>();
+  let states = 0;
+  for (const automaton of automata) {
+    const entry = places.statesAt + 1024 * states;
+    entries.set(automaton, entry);
+    for (const [at, to] of automaton.next.entries())
+      bytes.writeInt32LE(to < 0 || ending[at % 256] !== 0 ? stops : entry + 4 * to, entry + 4 * at);
+    bytes.set(automaton.ends, places.acceptsAt + states);
+    states += automaton.ends.length;
+  }
+  for (const [column, text] of texts.entries()) {
+    const at = places.columnsAt + columnSize * column;
+    bytes.writeInt32LE(entries.get(text?.automaton) ?? 0, at + field.entry);
+    // No character has more than four bytes; and what is empty is no text.
+    const shortest =
+      text === null ? Infinity : Math.max(1, text.automaton === null ? 4 * text.minLength : text.minLength);
+    bytes.writeInt32LE(Math.min(shortest, most32), at + field.shortest);
+    bytes.writeInt32LE(Math.min(text?.maxLength ?? 0, most32), at + field.longest);
+    const own = asked[column];
+    const number = own === undefined ? anyNumber : boundsOf(own, rules);
+    bytes.writeDoubleLE(number?.minimum ?? 0, at + field.least);
+    bytes.writeDoubleLE(number?.maximum ?? 0, at + field.greatest);
+    bytes[at + field.bounded] = Number(number !== null);
+    bytes[at + field.whole] = Number(number?.whole === true);
+    const isTruth = own === undefined || own.cells.boolean;
+    bytes[at + field.truths] = isTruth ? Number(own?.true !== false) + 2 * Number(own?.false !== false) : 0;
+  }
+  return { places, bytes };
+}
+
+/** As assembly/plain-rows.ts has them. */
+const columnSize = 48;
+const field = {
+  entry: 0,
+  shortest: 4,
+  longest: 8,
+  missing: 12,
+  least: 16,
+  greatest: 24,
+  kinds: 32,
+  bounded: 34,
+  whole: 35,
+  truths: 36,
+};
+const unclear = 256;
+const most32 = 2 ** 31 - 1;
+
+/** The bounds that are all that is asked of the numbers of a column; null where there is more. */
+function boundsOf({ cells, number }: CellRules, rules: CsvRules | null): typeof anyNumber | null {
+  if (!cells.number || number === null || number.multiplesOf.length > 0 || (rules?.numbers.length ?? 0) > 0)
+    return null;
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, among, whole } = number;
+  if (exclusiveMinimum > -Infinity || exclusiveMaximum < Infinity) return null;
+  if (among === null) return { minimum, maximum, whole };
+  // Whole numbers that follow one another, as of a label.
+  const sorted = among.toSorted((a, b) => a - b);
+  const least = sorted[0] ?? 0.5;
+  const greatest = sorted.at(-1) ?? 0.5;
+  const follow = sorted.every((each, at) => each === least + at) && Math.max(-least, greatest) < mostExact;
+  return follow && Number.isInteger(least)
+    ? { minimum: Math.max(minimum, least), maximum: Math.min(maximum, greatest), whole: true }
+    : null;
 }
 
 const anyText = { minLength: 0, maxLength: Infinity, automaton: null };
 const anyNumber = { minimum: -Infinity, maximum: Infinity, whole: false };
 
+/** Rows in the memory of WebAssembly, which passes them; what is rare it asks here. All places are of that memory. */
 class PlainRows {
-  broken = false;
-  #ends: 'unknown' | 'lf' | 'crlf' = 'unknown';
-  #rows = 0;
+  readonly #width: number;
+  readonly #memory: RowsMemory;
+  readonly #loop: RowsLoop;
+  readonly #tables: Buffer;
+  readonly #columnsAt: number;
+  /** All of the memory. */
+  #bytes: Buffer;
   #lineBreaks = false;
-  /** Of each column the bits of `kind` of its cells. */
-  readonly #kinds: Uint8Array;
-  /** Of each column the cells without a value. */
-  readonly #missing: Float64Array;
-  /** Those of the row that is being read. */
-  readonly #gaps: Uint32Array;
-  readonly #delimiter: number;
-  /** By byte: 1 where a cell without quotes ends, 2 where it is not plain. */
-  readonly #stops = new Uint8Array(256);
-  readonly #ways: Ways;
   /** Null: nobody asks, or too many rows are not clear. */
   #rules: CsvRules | null;
   #told = new RowsToJudge();
 
   constructor(width: number, delimiter: number, rules: CsvRules | null) {
+    this.#width = width;
     this.#rules = rules;
-    this.#kinds = new Uint8Array(width);
-    this.#missing = new Float64Array(width);
-    this.#gaps = new Uint32Array(width);
-    this.#delimiter = delimiter;
-    this.#stops.fill(2, 0, 9);
-    this.#stops[quote] = 2;
-    for (const byte of [delimiter, newline, carriageReturn]) this.#stops[byte] = 1;
-    this.#ways = waysOf(width, rules, this.#stops);
+    const { places, bytes } = tablesOf(width, delimiter, rules);
+    this.#tables = bytes;
+    this.#columnsAt = places.columnsAt;
+    const { loop, memory } = plainRows({
+      askCell: (start, end, column) => {
+        const spelled = kindOf(this.#bytes, start, end);
+        return this.#allows(this.#bytes, start, end, column, spelled) ? spelled : spelled | unclear;
+      },
+      askNumber: (start, end, column, value, places, isWhole) =>
+        this.#allowsNumber(this.#bytes, start, end, column, value, places, isWhole !== 0),
+      askClosing: (start, to) => this.#closing(this.#bytes, start, to),
+      tellUnclear: (start, end, row) => this.#keep(this.#bytes, start, end, row),
+    });
+    [this.#loop, this.#memory, this.#bytes] = [loop, memory, Buffer.from(memory.buffer)];
+    this.room(0);
+    bytes.copy(this.#bytes);
+    loop.width.value = width;
+    loop.delimiter.value = delimiter;
+    loop.idColumn.value = rules?.id ?? -1;
+    for (const [name, place] of Object.entries(places)) loop[name as keyof Places].value = place;
+  }
+
+  get broken(): boolean {
+    return this.#loop.broken.value !== 0;
   }
 
   /** What was read so far has names of columns. */
   forget(): void {
-    this.#rows = 0;
+    this.#tables.copy(this.#bytes);
+    this.#loop.rows.value = 0;
+    this.#loop.firstId.value = Infinity;
+    this.#loop.lastId.value = -Infinity;
     this.#told = new RowsToJudge();
-    for (const each of [this.#kinds, this.#missing]) each.fill(0);
   }
 
   found(): CsvPart {
+    const columns = Array.from({ length: this.#width }, (_, column) => this.#columnsAt + columnSize * column);
+    const kinds = Uint8Array.from(columns, (at) => this.#bytes[at + field.kinds] as number);
+    const { rows, ends, firstId, lastId } = this.#loop;
+    this.#told.addIds(firstId.value, lastId.value);
     const id = this.#rules?.id ?? -1;
-    const judged = this.#rules === null ? {} : { judged: this.#told.found((this.#kinds[id] ?? 0) <= kind.whole) };
+    const judged = this.#rules === null ? {} : { judged: this.#told.found((kinds[id] ?? 0) <= kind.whole) };
     return {
       ...judged,
-      rows: this.#rows,
-      kinds: this.#kinds,
-      present: this.#missing.map((each) => this.#rows - each),
+      rows: rows.value,
+      kinds,
+      present: Float64Array.from(columns, (at) => rows.value - this.#bytes.readUInt32LE(at + field.missing)),
       lineBreaks: this.#lineBreaks,
-      ends: this.#ends,
+      ends: (['unknown', 'lf', 'crlf'] as const)[ends.value] as CsvPart['ends'],
     };
   }
 
   lineEnd(): Buffer {
-    return Buffer.from(this.#ends === 'crlf' ? '\r\n' : '\n');
+    return Buffer.from(this.#loop.ends.value === 2 ? '\r\n' : '\n');
+  }
+
+  /** A place for rows behind the tables: the same whenever it is asked for, with what it has. */
+  room(size: number): Buffer {
+    const start = this.#tables.length;
+    // The loop looks at sixteen bytes at once.
+    const pages = Math.ceil((start + size + 16) / 65_536);
+    const more = pages - this.#memory.buffer.byteLength / 65_536;
+    if (more > 0) this.#memory.grow(more);
+    this.#bytes = Buffer.from(this.#memory.buffer);
+    return this.#bytes.subarray(start, start + size);
   }
 
   /**
-   * The place after the last whole row, or after the first so many; before one that is not plain (`broken`). What is hot is in one loop,
-   * without calls, over arrays of one type.
-   * @param bytes the last of them is a line end, so that no cell goes beyond
+   * The place after the last whole row, or after the first so many; before one that is not plain (`broken`).
+   * @param bytes in `room`; the last of them is a line end, so that no cell goes beyond
    */
   read(bytes: Buffer, from: number, most = Infinity): number {
-    const kinds = this.#kinds;
-    const delimiter = this.#delimiter;
-    const ending = this.#stops;
-    const { next, accepts, entries, shortest, longest, bounded, whole, least, greatest } = this.#ways;
-    const width = kinds.length;
-    const idColumn = this.#rules?.id ?? -1;
-    const missing = this.#gaps;
-    let start = from;
-    for (let left = most; start < bytes.length && left > 0; left--) {
-      let clear = true;
-      let id: number | null = null;
-      let at = start;
-      let gaps = 0;
-      for (let column = 0; column < width; column++) {
-        let first = at;
-        let byte = bytes[at] as number;
-        const begins = beginnings[byte] as number;
-        let told = false;
-        let spelled = -1;
-        if (begins === digit || byte === minus) {
-          // Most numbers are told, and judged, as they are passed: digits, and a fraction.
-          if (byte === minus) at += 1;
-          const wholes = at;
-          let value = 0;
-          for (let each = (bytes[at] as number) ^ zero; each <= 9; each = (bytes[++at] as number) ^ zero)
-            value = value * 10 + each;
-          const end = at;
-          const isWhole = bytes[at] !== point;
-          if (!isWhole) {
-            at += 1;
-            for (let each = (bytes[at] as number) ^ zero; each <= 9; each = (bytes[++at] as number) ^ zero)
-              value = value * 10 + each;
-          }
-          const places = isWhole ? 0 : at - end - 1;
-          told =
-            ending[bytes[at] as number] === 1 &&
-            end > wholes &&
-            (isWhole || places > 0) &&
-            (bytes[wholes] !== zero || (end === wholes + 1 && (byte !== minus || !isWhole))) &&
-            at - first <= (isWhole ? 18 : longestNumber);
-          if (told) {
-            kinds[column] = (kinds[column] as number) | (isWhole ? kind.whole : kind.fraction);
-            if (byte === minus) value = -value;
-            if (column === idColumn && isWhole) id = value;
-            if (bounded[column] === 1 && places < powers.length) {
-              // See `allowsNumber`.
-              const isHeld = value < mostExact && value > -mostExact;
-              if (!isWhole) value /= powers[places] as number;
-              const error = isHeld ? 0 : Math.abs(value) * 1e-13;
-              if (!(value - error >= (least[column] as number) && value + error <= (greatest[column] as number)))
-                clear = false;
-              if (whole[column] === 1 && (isHeld ? value !== Math.trunc(value) : !isWhole)) clear = false;
-              if (!isHeld && !isWhole && Math.abs(value - Math.round(value)) <= error) clear = false;
-            } else clear &&= this.#allowsNumber(bytes, first, at, column, value, places, isWhole);
-          } else at = first;
-        }
-        if (!told && byte !== quote) {
-          let state = entries[column] as number;
-          if (state === 0) while (ending[byte] === 0) byte = bytes[++at] as number;
-          else
-            for (let to = next[state + byte] as number; to >= 0; to = next[state + byte] as number) {
-              state = to;
-              byte = bytes[++at] as number;
-            }
-          const length = at - first;
-          if (
-            accepts[state >> 8] === 1 &&
-            ending[byte] === 1 &&
-            length >= (shortest[column] as number) &&
-            length <= (longest[column] as number) &&
-            // A byte order mark may be none of the text.
-            bytes[first] !== 0xef
-          ) {
-            spelled = begins === 0 ? kind.text : kindOf(bytes, first, at);
-            told = spelled === kind.text;
-            if (told) kinds[column] = (kinds[column] as number) | kind.text;
-          }
-        }
-        if (!told) {
-          let end = at;
-          if (byte === quote && at === first) {
-            first += 1;
-            end = this.#closing(bytes, first);
-            if (end < 0) return start;
-            at = end + 1;
-          } else {
-            while (ending[bytes[at] as number] === 0) at += 1;
-            if (ending[bytes[at] as number] === 2) return this.#refuse(start);
-            end = at;
-          }
-          if (spelled < 0) spelled = kindOf(bytes, first, end);
-          if (spelled === 0) missing[gaps++] = column;
-          kinds[column] = (kinds[column] as number) | spelled;
-          if (column === idColumn && spelled === kind.whole) id = Number(bytes.toString('latin1', first, end));
-          clear &&= this.#allows(bytes, first, end, column, spelled);
-        }
-        if (column < width - 1) {
-          if (bytes[at] !== delimiter) return this.#refuse(start);
-          at += 1;
-        }
-      }
-      const end = at;
-      const crlf = bytes[at] === carriageReturn;
-      if (crlf) at += 1;
-      // A line without anything may be no row.
-      if (bytes[at] !== newline || (width === 1 && at - start <= 1)) return this.#refuse(start);
-      const ends = crlf ? 'crlf' : 'lf';
-      if (this.#ends === 'unknown') this.#ends = ends;
-      if (this.#ends !== ends) return this.#refuse(start);
-      this.#rows += 1;
-      for (; gaps > 0; gaps--) {
-        const column = missing[gaps - 1] as number;
-        this.#missing[column] = (this.#missing[column] as number) + 1;
-      }
-      if (id !== null) this.#told.addId(id);
-      if (!clear) this.#keep(bytes, start, end);
-      start = at + 1;
-    }
-    return start;
+    const start = bytes.byteOffset;
+    return this.#loop.read(start + from, start + bytes.length, most) - start;
   }
 
   /** A row that is not clear. */
-  #keep(bytes: Buffer, start: number, end: number): void {
+  #keep(bytes: Buffer, start: number, end: number, row: number): void {
     if (this.#rules === null) return;
     const text = hasControl(bytes, start, end) ? null : bytes.toString('utf8', start, end);
-    if (!this.#told.addUnclear(this.#rows, text)) this.#rules = null;
+    if (!this.#told.addUnclear(row, text)) this.#rules = null;
   }
 
   /** The quote that ends a cell; -1 where nobody knows yet whether another one follows, or there is none. */
-  #closing(bytes: Buffer, start: number): number {
+  #closing(bytes: Buffer, start: number, to: number): number {
     for (let at = start; ; at += 2) {
-      while (at < bytes.length && bytes[at] !== quote) {
+      while (at < to && bytes[at] !== quote) {
         if (bytes[at] === newline) this.#lineBreaks = true;
         at += 1;
       }
-      if (at + 1 >= bytes.length) return -1;
+      if (at + 1 >= to) return -1;
       if (bytes[at + 1] !== quote) return at;
     }
   }
@@ -486,11 +440,6 @@ class PlainRows {
     if (spelled === kind.boolean && cells.boolean)
       return ((bytes[start] as number) | 0x20) === 0x74 ? rules.true : rules.false;
     return allowsText(bytes, start, end, text);
-  }
-
-  #refuse(start: number): number {
-    this.broken = true;
-    return start;
   }
 }
 
