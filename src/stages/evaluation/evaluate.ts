@@ -43,6 +43,7 @@ import {
   sliceUses,
   type SliceRows,
 } from './slices.ts';
+import { directionChecks } from './direction.ts';
 import { featureOrderChecks } from './feature-order.ts';
 import { scaleChecks } from './scale.ts';
 import { steadinessChecks } from './steadiness.ts';
@@ -266,6 +267,7 @@ async function judge(
       ...labelScoreChecks(plan.primary.metric, sides),
       ...featureOrderChecks(sample, outputs.outputs, candidate.result),
       ...scaleChecks(sample, plan.primary.metric, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
+      ...directionChecks(sample, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
       ...unknownValueChecks(dataset.rows, {
         candidate: candidate.result,
         champion: same ? null : (champion?.result ?? null),

@@ -1,0 +1,49 @@
+import type { Check } from '../../evidence/check.ts';
+import type { Outputs, Sample } from './sample.ts';
+import { moments } from './scale.ts';
+
+/** Standard errors beyond which no scores run against the relevance by chance. */
+const beyondChance = 6;
+/** And by how much, as a mean correlation. */
+const clearly = 0.1;
+
+/**
+ * Scores of a ranking that run against the relevance: ranks (1 is the best) and distances are read upside down, and the worst of them looks
+ * like the best. A warning, since a model may be just bad.
+ */
+export function directionChecks(
+  { queries, truth }: Pick<Sample, 'queries' | 'truth'>,
+  sides: { readonly [role in 'candidate' | 'champion']: Pick<Outputs, 'scores'> | null },
+): Check[] {
+  if (queries === undefined) return [];
+  const { rows, starts } = queries;
+  const against = Object.entries(sides).flatMap(([role, outputs]) => {
+    const scores = outputs?.scores ?? null;
+    if (scores === null) return [];
+    const correlations: number[] = [];
+    for (let query = 0; query + 1 < starts.length; query += 1) {
+      const own = rows.subarray(starts[query], starts[query + 1]);
+      const pick = (values: Float64Array): Float64Array => Float64Array.from(own, (row) => values[row] as number);
+      // Of a query of one relevance or one score there is none.
+      const { correlation } = moments(pick(truth), pick(scores), null);
+      if (Number.isFinite(correlation)) correlations.push(correlation);
+    }
+    const count = correlations.length;
+    const mean = correlations.reduce((sum, value) => sum + value, 0) / count;
+    const variance = correlations.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
+    return mean < -Math.max(clearly, beyondChance * Math.sqrt(variance / count)) ? [{ role, mean, count }] : [];
+  });
+  const [first] = against;
+  if (first === undefined) return [];
+  return [
+    {
+      id: 'evaluation/direction',
+      title: 'Higher scores for what is more relevant',
+      verdict: 'fail',
+      severity: 'warn',
+      message: `${against.map(({ role, mean, count }) => `The scores of the ${role} run against the relevance (mean correlation ${mean.toFixed(2)} in ${count} queries).`).join(' ')} The highest score is read as the first place: where they are ranks (1 is the best) or distances, turn their sign.`,
+      observed: first.mean,
+      required: 0,
+    },
+  ];
+}
