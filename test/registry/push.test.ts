@@ -232,6 +232,30 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal((await promote(await registryOf(ada, null), 'two')).decision.from, null);
     }));
 
+  test('is not recorded to where decisions were cut off on the remote, and is where its commits were only rewritten', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada), 'one');
+      await promote(await registryOf(ada), 'two');
+      await bob.git('fetch', '--quiet', '--no-tags', 'origin');
+      const whole = await shared.remote.git('rev-parse', 'model-registry');
+      await shared.remote.git('config', 'user.name', 'carol');
+      await shared.remote.git('config', 'user.email', 'carol@example.org');
+      const other = ['commit-tree', `${whole}~1^{tree}`, '-m', 'Overwrite'];
+      for (const tip of [`${whole}~1`, await shared.remote.git(...other)]) {
+        await shared.remote.git('update-ref', 'refs/heads/model-registry', tip);
+        const warnings: string[] = [];
+        const reader = await registryOf(bob, 'origin', (message) => warnings.push(message));
+        assert.equal((await reader.view('m')).champion?.version, '1.0.0');
+        assert.match(warnings.join('\n'), /moved back or overwritten.*git log .*git push --force-with-lease/u);
+        await assert.rejects(promote(await registryOf(bob), 'three'), /moved back or overwritten/u);
+      }
+      const parent = await shared.remote.git('rev-parse', `${whole}~1`);
+      const signed = await shared.remote.git('commit-tree', `${whole}^{tree}`, '-p', parent, '-m', 'Rewrite');
+      await shared.remote.git('update-ref', 'refs/heads/model-registry', signed);
+      assert.equal((await promote(await registryOf(bob), 'three')).decision.from?.version, '1.0.1');
+    }));
+
   test('is not begun anew where it was deleted on the remote it is pushed to', () =>
     inClones(async (shared) => {
       const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];

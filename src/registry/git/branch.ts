@@ -15,8 +15,8 @@ import {
   wayOut,
   type Remote,
 } from './remote.ts';
-import { branchRef, branchTips, checkedOutIn, commitAt, isAncestor, type Repository } from './repository.ts';
-import { firstFault, runGit } from './run.ts';
+import { branchRef, branchTips, checkedOutIn, commitAt, isAncestor, isCutOff, type Repository } from './repository.ts';
+import { firstFault, git, runGit } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
 /*
@@ -173,18 +173,27 @@ function remoteBranch(
     ref,
     remote,
     async tip(patterns = []) {
+      // Before the remote is asked: another process may push meanwhile, and move the tracking branch.
+      const { here, fetched } = await branchTips(repository, ref);
       const { from, refs } = await ask([ref, ...patterns]);
       const there = refs.get(ref) ?? null;
       if (there !== null) await fetchCommit(from, ref, there);
       if (patterns.length > 0) await fetchTags(from, patterns);
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
-      const { here, fetched } = await branchTips(repository, ref);
       const name = ref.replace('refs/heads/', '');
+      const tracking = `refs/remotes/${remote.name}/${name}`;
       // What was fetched from another address says nothing of the one that is pushed to.
-      const was = remote.place === remote.name ? fetched.get(`refs/remotes/${remote.name}/${name}`) : undefined;
+      const was = remote.place === remote.name ? fetched.get(tracking) : undefined;
       if (there === null && was !== undefined && (here === null || !(await isAncestor(repository, was, here)))) {
         throw deleted(name, remote.name, key);
+      }
+      if (there !== null && was !== undefined && !(await keeps(repository, there, was))) {
+        // The fetch moved it, and what is missing would be forgotten.
+        await runGit(repository.folder, ['update-ref', tracking, was, there]);
+        const fault = cutOff(name, remote.name, key, there, was);
+        if (writes) throw fault;
+        warn(fault.message);
       }
       // Recorded here before there was a remote to push to: the first push takes it along.
       if (there === null && here !== null && (await checkedOutIn(repository, ref)) === null) {
@@ -299,6 +308,25 @@ async function hasParted(repository: Repository, commit: string, others: readonl
     if (!(await isAncestor(repository, each, commit)) && !(await isAncestor(repository, commit, each))) return true;
   }
   return false;
+}
+
+/** Whether what was recorded at `was` is in the history of a commit, also in one that was rewritten commit by commit. Unknown: true. */
+async function keeps(repository: Repository, commit: string, was: string): Promise<boolean> {
+  if ((await isAncestor(repository, was, commit)) || (await isCutOff(repository, commit))) return true;
+  const trees = await runGit(repository.folder, ['log', '--format=%T', '--max-count=1', was]);
+  if (trees.code !== 0) return true;
+  const all = await git(repository.folder, ['log', '--format=%T', commit]);
+  return all.split('\n').includes(trees.stdout.toString('utf8').trim());
+}
+
+/** Decisions that were on the remote are not there any more. */
+function cutOff(name: string, remote: string, key: string, there: string, was: string): RegistryError {
+  return new RegistryError({
+    found: `branch ${name} of ${remote} does not have what it had when it was last fetched: it was moved back or overwritten`,
+    expected: 'a branch to which decisions are only added',
+    where: key,
+    remedy: `See what is missing: git log ${there}..${was}. If it was removed on purpose, accept that here: git fetch ${remote} +refs/heads/${name}:refs/remotes/${remote}/${name}. Otherwise put it back: git push --force-with-lease=${name}:${there} ${remote} ${was}:refs/heads/${name}`,
+  });
 }
 
 /** The branch was deleted where it was fetched from; whether on purpose is not for Contender to guess. */
