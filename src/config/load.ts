@@ -33,7 +33,8 @@ export async function loadConfig(path: string, shown: string, rules: ConfigRules
 export function parseConfig(text: string, shown: string, rules: ConfigRules): Config {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: true });
-  const syntax = document.errors[0];
+  // A tag that nobody knows is only a warning to the parser, which reads the value as if it were not there.
+  const syntax = document.errors[0] ?? document.warnings[0];
   if (syntax !== undefined) {
     const { line, col } = lines.linePos(syntax.pos[0]);
     throw new ConfigError({
@@ -46,6 +47,14 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
   }
   refuseRoundedNumbers(document, lines, shown);
   const value = toPlain(document, shown);
+  if (value === null || value === undefined) {
+    throw new ConfigError({
+      found: 'there is nothing in this file',
+      expected: 'a configuration with models',
+      where: shown,
+      remedy: 'Write one with contender init in a folder without one, or by hand',
+    });
+  }
   const valid = validatorFor<Config>(rules.schema, value, { allErrors: true });
   const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors);
   if (problems.length === 0) return withRowNumbers(value as Config);

@@ -35,6 +35,11 @@ describe('contender.yml', () => {
     assert.match(problem(pushed), /registry\.push: found "https:\/\/h\.example\/a\.git"/u);
   });
 
+  test('holds something, and no tag that would be passed over', () => {
+    for (const text of ['', '# later\n', '---\n']) assert.match(problem(text), /there is nothing in this file/u);
+    assert.match(problem(valid.replace('label: label', 'label: !!js/function label')), /Unresolved tag/u);
+  });
+
   test('is one document, and text in UTF-8', async () => {
     assert.match(
       problem(`${valid}---\n${valid}`),
