@@ -152,14 +152,15 @@ function joined(parts: readonly CsvPart[], width: number): PlainCsv | null {
 /**
  * Look at a file, or at a piece of it that begins with a row and ends with one.
  * @param hash gets the bytes
- * @returns null where a row is not plain
+ * @returns null where a row is not plain, or there is no memory for the loop
  */
 export async function scanCsv(
   piece: Pick<Piece, 'path'> | Piece,
   { width, delimiter, header, rules }: CsvForm,
   hash: Hash | null = null,
 ): Promise<CsvPart | null> {
-  const table = new PlainRows(width, delimiter.charCodeAt(0), rules);
+  const table = plainTable(width, delimiter, rules);
+  if (table === null) return null;
   let inHeader = header;
   const take = (bytes: Buffer): number => {
     // Of the first cell it is no part, which the engine knows.
@@ -184,13 +185,25 @@ export async function scanCsv(
     (size) => table.room(size),
   );
   if (rest === null) return null;
-  if (rest.length > 0) {
+  // Of what is in the memory nothing is left in `rest` where that grows.
+  const { length } = rest;
+  if (length > 0) {
     const end = table.lineEnd();
-    const last = table.room(rest.length + end.length);
-    last.set(end, rest.length);
+    const last = table.room(length + end.length);
+    last.set(end, length);
     if (take(last) !== last.length) return null;
   }
   return table.found();
+}
+
+/** Null where the address space is too small (`ulimit -v`), which every memory of WebAssembly takes gigabytes of, or there is none of it. */
+function plainTable(width: number, delimiter: string, rules: CsvRules | null): PlainRows | null {
+  try {
+    return new PlainRows(width, delimiter.charCodeAt(0), rules);
+  } catch (cause) {
+    if (cause instanceof RangeError || cause instanceof ReferenceError) return null;
+    throw cause;
+  }
 }
 
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { csvColumns, csvFrom } from '../../src/data/csv-cells.ts';
 import { plainCsv } from '../../src/data/plain-csv.ts';
@@ -129,6 +130,37 @@ test('a byte order mark is left to the engine where it stands before a value', a
     await writeFile(path, '\ufeff1,2\n3,4\n');
     assert.equal(await plainCsv([path], names(2), { header: ['a', 'b'] }), null);
     assert.equal((await plainCsv([path], names(2)))?.rows, 1, 'of a header it is no matter');
+  });
+});
+
+test('a last row without a line end that fills all the memory is read too', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv.gz');
+    // As many columns as make the tables end where a page less sixteen bytes does.
+    const width = 7548;
+    const row = 'x,'.repeat(width - 1);
+    const text = `${names(width).join(',')}\n${row}${'y'.repeat(2 * 1024 * 1024 - row.length)}`;
+    await writeFile(path, gzipSync(text, { level: 1 }));
+    assert.equal((await plainCsv([path], names(width)))?.rows, 1);
+  });
+});
+
+test('where there is no memory for WebAssembly the engine reads', async () => {
+  const { WebAssembly } = globalThis as unknown as { WebAssembly: { Memory: unknown } };
+  const { Memory } = WebAssembly;
+  await inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.csv');
+    await writeFile(path, 'c0,c1\n1,2\n');
+    WebAssembly.Memory = class {
+      constructor() {
+        throw new RangeError('WebAssembly.Memory(): could not allocate memory');
+      }
+    };
+    try {
+      assert.equal(await plainCsv([path], names(2)), null);
+    } finally {
+      WebAssembly.Memory = Memory;
+    }
   });
 });
 
