@@ -73,23 +73,26 @@ export function refuseAssumedOrder(
 }
 
 /**
- * Rows whose class has the smallest score alone; 0 unless they are clearly more than those where it has the highest, also as a mean over
- * the classes: a model that always names one class is no such one.
+ * Rows whose class has the smallest score alone; 0 unless they are clearly more than those where it has the highest, and a class has it
+ * clearly more often in its own rows than in others, as a mean over the classes: a model that answers all rows alike is no such one.
  */
 function rightBySmallest(scores: Float64Array, truth: Float64Array, classes: number): number {
-  const [rows, smallest, highest] = [new Float64Array(classes), new Float64Array(classes), new Float64Array(classes)];
+  const [rows, own, elsewhere] = [new Float64Array(classes), new Float64Array(classes), new Float64Array(classes)];
+  let highest = 0;
   for (const [row, label] of truth.entries()) {
     const of = scores.subarray(row * classes, (row + 1) * classes);
-    const own = of[label] as number;
     rows[label]! += 1;
-    if (of.every((value, column) => column === label || value > own)) smallest[label]! += 1;
-    if (of.every((value) => value <= own)) highest[label]! += 1;
+    const least = of.indexOf(Math.min(...of));
+    if (of.indexOf(of[least] as number, least + 1) < 0) (least === label ? own : elsewhere)[least]! += 1;
+    if (of.every((value) => value <= (of[label] as number))) highest += 1;
   }
   const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
-  const mean = sum(rows.map((count, label) => (count === 0 ? 0 : (smallest[label]! - highest[label]!) / count)));
-  const [right, before] = [sum(smallest), sum(highest)];
-  const isClear = right - before > Math.max(clearly * truth.length, beyondChance * Math.sqrt(right + before));
-  return isClear && mean > clearly * rows.filter((count) => count > 0).length ? right : 0;
+  const gains = rows.map((count, label) =>
+    count === 0 || count === truth.length ? 0 : own[label]! / count - elsewhere[label]! / (truth.length - count),
+  );
+  const right = sum(own);
+  const isClear = right - highest > Math.max(clearly * truth.length, beyondChance * Math.sqrt(right + highest));
+  return isClear && sum(gains) > clearly * rows.filter((count) => count > 0).length ? right : 0;
 }
 
 /** Rows that say whether all rows need to be ranked, which takes a while. */

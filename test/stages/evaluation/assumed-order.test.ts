@@ -93,6 +93,12 @@ test('scores of three classes of which the smallest is that of the class are ref
   of((row, column) => -distance(row, column), 'sorted');
   // Names one class always, and finds the most frequent one the least likely.
   of((_row, column) => [0.1, 0.2, 0.7][column] as number, 'sorted');
+  // The same where the class that it names is in no row, or only one is.
+  truth.forEach((label, row) => (truth[row] = label % 2));
+  of((_row, column) => [0.1, 0.2, 0.7][column] as number, 'sorted');
+  truth.fill(0);
+  of((_row, column) => [0.1, 0.2, 0.7][column] as number, 'sorted');
   // Gives equal scores to all classes that it does not name.
+  truth.forEach((_, row) => (truth[row] = row % 3));
   of((row, column) => (column === (truth[row] === 0 ? 1 : 2) ? 1 : 0), 'sorted');
 });
