@@ -20,18 +20,21 @@ export function directionChecks(
   const against = Object.entries(sides).flatMap(([role, outputs]) => {
     const scores = outputs?.scores ?? null;
     if (scores === null) return [];
-    const correlations: number[] = [];
+    let [sum, variance, count] = [0, 0, 0];
     for (let query = 0; query + 1 < starts.length; query += 1) {
       const own = rows.subarray(starts[query], starts[query + 1]);
       const pick = (values: Float64Array): Float64Array => Float64Array.from(own, (row) => values[row] as number);
       // Of a query of one relevance or one score there is none.
       const { correlation } = moments(pick(truth), pick(scores), null);
-      if (Number.isFinite(correlation)) correlations.push(correlation);
+      if (!Number.isFinite(correlation)) continue;
+      sum += correlation;
+      count += 1;
+      // Of all orders of the same scores: what the few correlations say of it themselves may be nothing, as of pairs, where each is 1 or -1.
+      variance += 1 / (own.length - 1);
     }
-    const count = correlations.length;
-    const mean = correlations.reduce((sum, value) => sum + value, 0) / count;
-    const variance = correlations.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
-    return mean < -Math.max(clearly, beyondChance * Math.sqrt(variance / count)) ? [{ role, mean, count }] : [];
+    return sum < -Math.max(clearly * count, beyondChance * Math.sqrt(variance))
+      ? [{ role, mean: sum / count, count }]
+      : [];
   });
   const [first] = against;
   if (first === undefined) return [];

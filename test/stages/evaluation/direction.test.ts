@@ -27,3 +27,13 @@ test('scores that run against the relevance, such as ranks, are told, and useles
   assert.deepEqual(told(useless, good), []);
   assert.deepEqual(directionChecks({ truth }, { candidate: { scores: ranks }, champion: null }), []);
 });
+
+test('scores of few small queries run against the relevance by chance', () => {
+  const told = (pairs: number): number => {
+    const truth = Float64Array.from({ length: 2 * pairs }, (_, row) => row % 2);
+    const queries = queriesOf(Array.from(truth, (_, row) => Math.floor(row / 2)));
+    const candidate = { scores: truth.map((value) => -value) };
+    return directionChecks({ queries, truth }, { candidate, champion: null }).length;
+  };
+  assert.deepEqual([told(3), told(36), told(37)], [0, 0, 1]);
+});
