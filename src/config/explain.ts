@@ -61,11 +61,14 @@ function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
       dropped.add(union);
       for (const error of meant) dropped.delete(error);
     } else {
-      const texts = inside.map(({ keyword, params, instancePath }) => {
-        if (keyword === 'type') return params['type'] as string;
-        return keyword === 'const' && instancePath === union.instancePath ? show(params['allowedValue']) : undefined;
+      const types = inside.flatMap(({ keyword, params, instancePath, parentSchema }) => {
+        // Of a value that is fixed its type says less.
+        if (keyword === 'type') return parentSchema?.['const'] === undefined ? [params['type'] as string] : [];
+        if (instancePath !== union.instancePath) return [];
+        if (keyword === 'const') return [show(params['allowedValue'])];
+        return keyword === 'anyOf' ? (params['types'] as string[]) : [];
       });
-      union.params = { types: texts.filter((text) => text !== undefined) };
+      union.params = { types };
     }
     remaining = remaining.filter((error) => !dropped.has(error));
   }
@@ -154,7 +157,8 @@ function misfit(errors: readonly ErrorObject[], union: ErrorObject): number {
   let score = 0;
   for (const error of errors) {
     const here = error.instancePath === union.instancePath;
-    if (here && ['type', 'enum', 'const'].includes(error.keyword)) score += wrongType;
+    // Of a choice within it none fits: else that is explained already.
+    if (here && ['type', 'enum', 'const', 'anyOf'].includes(error.keyword)) score += wrongType;
     // What says which form it is weighs more than a key too many.
     else if (here && error.keyword === 'required') score += 101;
     else if (here && error.keyword === 'additionalProperties') score += 100;

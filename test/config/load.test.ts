@@ -204,6 +204,15 @@ describe('contender.yml', () => {
     assert.match(staging('{ port: 80 }'), /is missing\. Expected one of: target, image, url, compose, command/u);
   });
 
+  test('what is wrong in a list is told of the list, though what stands in it may stand alone too', () => {
+    const candidate = (text: string): string => problem(valid.replace('models/candidate.onnx', text));
+    assert.match(candidate('[a]'), /candidate: found a list\. It must NOT have fewer than 2 items/u);
+    assert.match(candidate('[a, { uri: b, hash: c }]'), /candidate\.1: unknown key "hash"/u);
+    assert.match(candidate('5'), /candidate: found 5\. Expected string or object or array/u);
+    const privacy = problem(valid.replace('data:', 'data:\n      privacy: off'));
+    assert.match(privacy, /privacy: found "off"\. Expected false or object/u);
+  });
+
   test('a model name that could leave its folder, break a tag or a page is refused', () => {
     for (const name of ['../up', 'a.b', '-a', 'a/b', '"$(id)"', '"a\\nb"', 'a b', '"<img>"', 'é']) {
       assert.throws(() => parseConfig(valid.replace('spam-filter:', `${name}:`), 'contender.yml'), ConfigError, name);
