@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync } from 'node:fs';
 import { dirname, posix, relative, sep } from 'node:path';
+import { shellWord } from '../wording.ts';
 import { objectAddress, objectForms, objectStore, shownAddress } from '../object-address.ts';
 
 const commands: Readonly<Record<string, string>> = {
@@ -62,13 +63,18 @@ function checkedOutWith(path: string): string | undefined {
   const way = relative(folder, path).split(sep).join('/');
   const [, tag, file] = /^(\w) (.+)\n$/u.exec(git('ls-files', '-t', '--full-name', '--', `:(literal)${way}`)) ?? [];
   if (file !== undefined) {
-    if (tag !== 'S') return `It is committed, and was deleted here: run 'git restore ${file}'`;
+    if (tag !== 'S') return `It is committed, and was deleted here: ${atRoot('restore', file)}`;
     const part = posix.dirname(file) === '.' ? file : posix.dirname(file);
-    return `It is committed, and the sparse checkout of this clone leaves it out: run 'git sparse-checkout add ${part}' (in a workflow: the input sparse-checkout of actions/checkout)`;
+    return `It is committed, and the sparse checkout of this clone leaves it out: ${atRoot('sparse-checkout add', part)} (in a workflow: the input sparse-checkout of actions/checkout)`;
   }
   const full = posix.join(git('rev-parse', '--show-prefix').trim(), way).split('/');
   const ancestors = full.map((_, depth) => full.slice(0, depth + 1).join('/'));
   const [, submodule] = /^160000 .*\t(.+)$/mu.exec(git('ls-tree', '--full-tree', 'HEAD', '--', ...ancestors)) ?? [];
   if (submodule === undefined) return undefined;
-  return `The submodule ${submodule} is not checked out: run 'git submodule update --init ${submodule}' (in a workflow: the input submodules of actions/checkout)`;
+  return `The submodule ${submodule} is not checked out: ${atRoot('submodule update --init', submodule)} (in a workflow: the input submodules of actions/checkout)`;
+}
+
+/** git takes a path from the folder it runs in, and says it from the root. */
+function atRoot(command: string, path: string): string {
+  return `at the root of the repository run 'git ${command} ${shellWord(path)}'`;
 }

@@ -59,16 +59,18 @@ describe('what lies elsewhere', () => {
       const git = (...args: string[]): void => void execFileSync('git', args, { cwd: folder, stdio: 'pipe' });
       git('init', '--quiet');
       await mkdir(join(folder, 'data'));
-      for (const name of ['contender.yml', 'm.onnx', 'data/e.csv']) await writeFile(join(folder, name), '');
+      for (const name of ['contender.yml', 'm.onnx', 'data/e.csv', 'data/in $x.csv'])
+        await writeFile(join(folder, name), '');
       git('add', '.');
       git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},sub`);
       git('-c', 'user.name=A', '-c', 'user.email=a@example.org', 'commit', '--quiet', '-m', 'Start');
-      git('sparse-checkout', 'set', '--no-cone', '/m.onnx');
-      await rm(join(folder, 'm.onnx'));
+      git('sparse-checkout', 'set', '--no-cone', '/m.onnx', '/data/in*');
+      for (const name of ['m.onnx', 'data/in $x.csv']) await rm(join(folder, name));
       const hint = (path: string): string | undefined => pulledWith(join(folder, path), path);
-      assert.match(hint('data/e.csv') ?? '', /sparse checkout.* leaves it out: run 'git sparse-checkout add data'/u);
-      assert.match(hint('m.onnx') ?? '', /was deleted here: run 'git restore m\.onnx'/u);
+      assert.match(hint('data/e.csv') ?? '', /sparse checkout.* leaves it out: at the root .* run 'git sparse-checkout add data'/u);
+      assert.match(hint('m.onnx') ?? '', /was deleted here: at the root .* run 'git restore m\.onnx'/u);
       assert.match(hint('sub/models/m.onnx') ?? '', /run 'git submodule update --init sub'/u);
+      assert.match(hint('data/in $x.csv') ?? '', /run 'git restore 'data\/in \$x\.csv''/u);
       assert.equal(hint('data/typo.csv'), undefined);
       await assert.rejects(
         loadConfig(join(folder, 'contender.yml'), 'contender.yml'),
