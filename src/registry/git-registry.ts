@@ -56,6 +56,8 @@ export async function openGitRegistry(input: {
     input.push,
     input.github,
     input.log,
+    'registry.branch',
+    folder,
   );
   const tagged = input.tags !== undefined;
   const artifactsYaml = input.artifactsYaml === true;

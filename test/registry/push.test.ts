@@ -256,6 +256,44 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal((await promote(await registryOf(bob), 'three')).decision.from?.version, '1.0.1');
     }));
 
+  test('is not recorded to after a cut that was first seen by another question', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada), 'one');
+      await promote(await registryOf(ada), 'two');
+      await bob.git('fetch', '--quiet', '--no-tags', 'origin');
+      const whole = await shared.remote.git('rev-parse', 'model-registry');
+      await shared.remote.git('config', 'user.name', 'carol');
+      await shared.remote.git('config', 'user.email', 'carol@example.org');
+      const cut = await shared.remote.git('commit-tree', `${whole}~1^{tree}`, '-m', 'Overwrite');
+      await shared.remote.git('update-ref', 'refs/heads/model-registry', cut);
+      const registry = await registryOf(bob);
+      await assert.rejects(registry.requireKept(whole), /not in the history/u);
+      assert.equal(await bob.git('rev-parse', 'origin/model-registry'), whole);
+      for (const each of [registry, await registryOf(bob, null)]) {
+        await assert.rejects(promote(each, 'three'), /moved back or overwritten/u);
+      }
+      // As the message says what to do.
+      await bob.git('fetch', '--quiet', 'origin', '+refs/heads/model-registry:refs/remotes/origin/model-registry');
+      await assert.rejects(promote(registry, 'three'), /the tag m#champion!#2 was made from decision 2/u);
+    }));
+
+  test('is recorded to where a branch with other files was rewritten, and every decision kept', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada), 'one');
+      await bob.git('fetch', '--quiet', '--no-tags', 'origin');
+      await shared.remote.git('config', 'user.name', 'carol');
+      await shared.remote.git('config', 'user.email', 'carol@example.org');
+      const whole = await shared.remote.git('rev-parse', 'model-registry');
+      const registryTree = await shared.remote.git('rev-parse', `${whole}:registry`);
+      await shared.remote.git('--work-tree=.', 'read-tree', '--prefix=registry/', registryTree);
+      const tree = await shared.remote.git('write-tree');
+      const cleaned = await shared.remote.git('commit-tree', tree, '-m', 'Without large files');
+      await shared.remote.git('update-ref', 'refs/heads/model-registry', cleaned);
+      assert.equal((await promote(await registryOf(bob), 'two')).decision.from?.version, '1.0.0');
+    }));
+
   test('is not begun anew where it was deleted on the remote it is pushed to', () =>
     inClones(async (shared) => {
       const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];

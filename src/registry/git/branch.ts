@@ -1,6 +1,7 @@
 import { defaults } from '../../config/defaults.ts';
 import { RegistryError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import { parseRegistryPath } from '../layout.ts';
 import type { GitHubAccess } from '../../github/access.ts';
 import {
   fetchCommit,
@@ -15,8 +16,16 @@ import {
   wayOut,
   type Remote,
 } from './remote.ts';
-import { branchRef, branchTips, checkedOutIn, commitAt, isAncestor, isCutOff, type Repository } from './repository.ts';
-import { firstFault, git, runGit } from './run.ts';
+import {
+  branchRef,
+  branchTips,
+  checkedOutIn,
+  commitAt,
+  isAncestor,
+  type BranchTips,
+  type Repository,
+} from './repository.ts';
+import { firstFault, runGit } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
 /*
@@ -60,6 +69,7 @@ export type Moved =
 /**
  * @param push name of the remote that has the branch; left out: it is here
  * @param key the setting that names the branch
+ * @param folder of the registry, whose decisions are only ever added to; left out: what the branch holds may go
  */
 export async function openBranch(
   repository: Repository,
@@ -67,11 +77,12 @@ export async function openBranch(
   push: string | undefined,
   github: GitHubAccess | undefined,
   log: Log,
-  key = 'registry.branch',
+  key: string,
+  folder?: string,
 ): Promise<RegistryBranch> {
   const ref = branchRef(name);
-  if (push === undefined) return localBranch(repository, ref, name, key, github, log);
-  return remoteBranch(repository, ref, await openRemote(repository, push, github), key, github, log);
+  if (push === undefined) return localBranch(repository, ref, name, key, folder, github, log);
+  return remoteBranch(repository, ref, await openRemote(repository, push, github), key, folder, github, log);
 }
 
 function localBranch(
@@ -79,6 +90,7 @@ function localBranch(
   ref: string,
   name: string,
   key: string,
+  folder: string | undefined,
   github: GitHubAccess | undefined,
   log: Log,
 ): RegistryBranch {
@@ -126,7 +138,10 @@ function localBranch(
       // In a clone of one branch, a registry that is not here may be on a remote: a second one beside it is never started.
       const { found, without, faults } = await lookOnRemotes(repository, ref, github);
       for (const { fault } of faults) log.debug(fault.found);
-      for (const [commit, remote] of found) await fetchCommit(remote, ref, commit);
+      for (const [commit, remote] of found) {
+        const lost = await fetchTip(remote, ref, commit, tracked, folder);
+        if (lost !== null) throw cutOff(name, remote.name, key, commit, lost);
+      }
       const [first, ...others] = found.keys();
       if (first !== undefined) {
         const head = await newestAfter(repository, first, others);
@@ -164,6 +179,7 @@ function remoteBranch(
   ref: string,
   remote: Remote,
   key: string,
+  folder: string | undefined,
   github: GitHubAccess | undefined,
   log: Log,
 ): RegistryBranch {
@@ -177,21 +193,17 @@ function remoteBranch(
       const { here, fetched } = await branchTips(repository, ref);
       const { from, refs } = await ask([ref, ...patterns]);
       const there = refs.get(ref) ?? null;
-      if (there !== null) await fetchCommit(from, ref, there);
+      const lost = there === null ? null : await fetchTip(from, ref, there, fetched, folder);
       if (patterns.length > 0) await fetchTags(from, patterns);
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
       const name = ref.replace('refs/heads/', '');
-      const tracking = `refs/remotes/${remote.name}/${name}`;
-      // What was fetched from another address says nothing of the one that is pushed to.
-      const was = remote.place === remote.name ? fetched.get(tracking) : undefined;
+      const was = lastFetched(remote, ref, fetched);
       if (there === null && was !== undefined && (here === null || !(await isAncestor(repository, was, here)))) {
         throw deleted(name, remote.name, key);
       }
-      if (there !== null && was !== undefined && !(await keeps(repository, there, was))) {
-        // The fetch moved it, and what is missing would be forgotten.
-        await runGit(repository.folder, ['update-ref', tracking, was, there]);
-        const fault = cutOff(name, remote.name, key, there, was);
+      if (there !== null && lost !== null) {
+        const fault = cutOff(name, remote.name, key, there, lost);
         if (writes) throw fault;
         warn(fault.message);
       }
@@ -310,19 +322,51 @@ async function hasParted(repository: Repository, commit: string, others: readonl
   return false;
 }
 
-/** Whether what was recorded at `was` is in the history of a commit, also in one that was rewritten commit by commit. Unknown: true. */
-async function keeps(repository: Repository, commit: string, was: string): Promise<boolean> {
-  if ((await isAncestor(repository, was, commit)) || (await isCutOff(repository, commit))) return true;
-  const trees = await runGit(repository.folder, ['log', '--format=%T', '--max-count=1', was]);
-  if (trees.code !== 0) return true;
-  const all = await git(repository.folder, ['log', '--format=%T', commit]);
-  return all.split('\n').includes(trees.stdout.toString('utf8').trim());
+/** Where a branch was when it was last fetched. What was fetched from another address says nothing of the one that is pushed to. */
+function lastFetched({ name, place }: Remote, ref: string, fetched: BranchTips['fetched']): string | undefined {
+  return place === name ? fetched.get(trackingRef(name, ref)) : undefined;
+}
+
+function trackingRef(remote: string, ref: string): string {
+  return ref.replace('refs/heads/', `refs/remotes/${remote}/`);
+}
+
+/**
+ * Fetch what a remote has. The tracking branch goes along only once nothing is missing: else what is would be forgotten.
+ *
+ * @param fetched as it was before the remote was asked: another process may push meanwhile, and move the tracking branch
+ * @returns where the branch was when it was last fetched, if a decision that it had is missing or another one now; else null
+ */
+async function fetchTip(
+  remote: Remote,
+  ref: string,
+  there: string,
+  fetched: BranchTips['fetched'],
+  folder: string | undefined,
+): Promise<string | null> {
+  const was = lastFetched(remote, ref, fetched);
+  await fetchCommit(remote, ref, there, was === undefined || folder === undefined);
+  if (was === undefined || folder === undefined || was === there) return null;
+  const { repository, name } = remote;
+  if (!(await keeps(repository, there, was, folder))) return was;
+  await runGit(repository.folder, ['update-ref', trackingRef(name, ref), there, was]);
+  return null;
+}
+
+/** Whether a commit has every decision that there was, also where its history was rewritten. Unknown: true. */
+async function keeps(repository: Repository, commit: string, was: string, folder: string): Promise<boolean> {
+  if (await isAncestor(repository, was, commit)) return true;
+  const args = ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--diff-filter=DMT', was, commit, '--', folder];
+  const gone = await runGit(repository.folder, args);
+  if (gone.code !== 0) return true;
+  const paths = gone.stdout.toString('utf8').split('\0');
+  return !paths.some((path) => parseRegistryPath(path.slice(folder.length + 1))?.kind === 'decision');
 }
 
 /** Decisions that were on the remote are not there any more. */
 function cutOff(name: string, remote: string, key: string, there: string, was: string): RegistryError {
   return new RegistryError({
-    found: `branch ${name} of ${remote} does not have what it had when it was last fetched: it was moved back or overwritten`,
+    found: `branch ${name} of ${remote} does not have the decisions that it had when it was last fetched: it was moved back or overwritten`,
     expected: 'a branch to which decisions are only added',
     where: key,
     remedy: `See what is missing: git log ${there}..${was}. If it was removed on purpose, accept that here: git fetch ${remote} +refs/heads/${name}:refs/remotes/${remote}/${name}. Otherwise put it back: git push --force-with-lease=${name}:${there} ${remote} ${was}:refs/heads/${name}`,

@@ -116,10 +116,15 @@ async function requireSomething(remote: Remote): Promise<void> {
   });
 }
 
-/** Make a commit that a ref of the remote is at, or was at a moment ago, known here. @throws RegistryError */
-export async function fetchCommit(remote: Remote, ref: string, commit: string): Promise<void> {
+/**
+ * Make a commit that a ref of the remote is at, or was at a moment ago, known here.
+ *
+ * @param track whether the tracking branch goes along; it tells later what was there
+ * @throws RegistryError
+ */
+export async function fetchCommit(remote: Remote, ref: string, commit: string, track = false): Promise<void> {
   if ((await commitAt(remote.repository, commit)) !== null) return;
-  const args = [...fetching, '--', remote.place, ref];
+  const args = [...fetching, ...(track ? [] : ['--refmap=']), '--', remote.place, ref];
   const result = await onRemote(remote, args);
   // Of two fetches at once one may not move the tracking branch, which the other has moved: the commit is here.
   if (result.code === 0 || (await commitAt(remote.repository, commit)) !== null) return;
