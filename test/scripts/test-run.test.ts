@@ -9,6 +9,7 @@ import { inTemporaryFolder, projectRoot } from '../support/project.ts';
 
 const passing = "require('node:test')('stands', () => {});";
 const failing = "require('node:test')('is wrong', () => { throw new Error(); });";
+const ending = "require('node:test')('ends its process', () => process.exit(0));";
 /** It fails where it runs for the first time. */
 const flaky = `const { existsSync, writeFileSync } = require('node:fs');
 require('node:test')('is 100% unlucky', () => {
@@ -18,14 +19,17 @@ require('node:test')('is 100% unlucky', () => {
 });`;
 
 /** What `scripts/test.js` makes of test files, on a runner. */
-async function runTests(files: Record<string, string>): Promise<{ code: number | null; stdout: string }> {
+async function runTests(
+  files: Record<string, string>,
+  variables: Record<string, string> = {},
+): Promise<{ code: number | null; stdout: string }> {
   return inTemporaryFolder(async (root) => {
     const folder = join(root, 'test');
     await mkdir(folder);
     for (const [name, content] of Object.entries(files)) await writeFile(join(folder, `${name}.test.js`), content);
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const child = spawn(process.execPath, [join(projectRoot, 'build/scripts/test.js'), '--tests', folder], {
-      env: { ...env, GITHUB_ACTIONS: 'true' },
+      env: { ...env, CONTENDER_TEST_SEED: undefined, ...variables, GITHUB_ACTIONS: 'true' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [stdout, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
@@ -43,11 +47,18 @@ describe('a run of the tests', () => {
     assert.equal(code, 0);
   });
 
-  it('is red for what fails twice, whatever else passed then', async () => {
-    const { code, stdout } = await runTests({ flaky, failing });
+  it('is red for what fails twice or tells of no test, whatever else passed then', async () => {
+    const { code, stdout } = await runTests({ flaky, failing, ending });
     assert.match(stdout, /^failed: is wrong /mu);
+    assert.match(stdout, /^failed: ending\.test\.js told of no test$/mu);
     assert.match(stdout, /^failed once, passed when run again alone: is 100% unlucky/mu);
-    assert.match(stdout, /^1 passed, 1 failed, 0 skipped$/mu);
+    assert.match(stdout, /^1 passed, 2 failed, 0 skipped$/mu);
+    assert.equal(code, 1);
+  });
+
+  it('is red for what fails once where seeds are random: another would hide what was found', async () => {
+    const { code, stdout } = await runTests({ flaky }, { CONTENDER_TEST_SEED: 'random' });
+    assert.match(stdout, /^0 passed, 1 failed, 0 skipped$/mu);
     assert.equal(code, 1);
   });
 });
