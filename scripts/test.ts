@@ -201,7 +201,16 @@ async function runFiles(processes: readonly string[][], concurrency: number, fou
     const name = `${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`;
     found.failed.push({ name, files: filesOf.get(event.file ?? '') ?? [fileOf(event.file)] });
   });
+  const open = new Map<string, number>();
+  const count = (file = '', by: number): unknown => open.set(file, (open.get(file) ?? 0) + by);
+  stream.on('test:enqueue', ({ file }) => count(file, 1));
+  stream.on('test:complete', ({ file }) => count(file, -1));
   for await (const text of stream.compose(new SpecReporter())) process.stdout.write(text as string);
+  // A process that ends itself takes along what it has not told.
+  for (const [file, tests] of open) {
+    const name = `${tests} tests of ${relative(process.cwd(), file)} did not end`;
+    if (tests > 0) found.failed.push({ name, files: filesOf.get(file) ?? [fileOf(file)] });
+  }
   rmSync(folder, { recursive: true, force: true });
 }
 

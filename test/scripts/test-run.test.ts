@@ -10,6 +10,10 @@ import { inTemporaryFolder, projectRoot } from '../support/project.ts';
 const passing = "require('node:test')('stands', () => {});";
 const failing = "require('node:test')('is wrong', () => { throw new Error(); });";
 const ending = "require('node:test')('ends its process', () => process.exit(0));";
+const breaking = `const { test } = require('node:test');
+test('stands', () => {});
+test('ends its process', () => new Promise(() => setTimeout(() => process.exit(0), 300)));
+test('is never begun', () => {});`;
 /** It fails where it runs for the first time. */
 const flaky = `const { existsSync, writeFileSync } = require('node:fs');
 require('node:test')('is 100% unlucky', () => {
@@ -56,9 +60,10 @@ describe('a run of the tests', () => {
     assert.equal(code, 1);
   });
 
-  it('is red for what fails once where seeds are random: another would hide what was found', async () => {
-    const { code, stdout } = await runTests({ flaky }, { CONTENDER_TEST_SEED: 'random' });
-    assert.match(stdout, /^0 passed, 1 failed, 0 skipped$/mu);
+  it('is red for tests that did not end, and for what fails once where seeds are random: another would hide it', async () => {
+    const { code, stdout } = await runTests({ flaky, breaking }, { CONTENDER_TEST_SEED: 'random' });
+    assert.match(stdout, /^failed: 2 tests of .*breaking\.test\.js did not end$/mu);
+    assert.match(stdout, /^1 passed, 2 failed, 0 skipped$/mu);
     assert.equal(code, 1);
   });
 });
