@@ -120,10 +120,13 @@ export function planPending(
 /**
  * What became of a decision that waited and that a later writer replaced: the hold that keeps its evidence, under another key.
  * Undefined: it waits as it was made, or nothing of it is there.
+ *
+ * @param others what is known to stand for another: a hold of the same evidence may have waited before
  */
 export function replacementOf(
   decision: RecordedDecision,
   waiting: readonly RecordedDecision[],
+  others: readonly RecordedDecision[],
 ): RecordedDecision | undefined {
   if (waiting.some(({ idempotencyKey }) => idempotencyKey === decision.idempotencyKey)) return undefined;
   const subject = ({ candidate, evidence, datasets, policy, source }: RecordedDecision): unknown => [
@@ -133,7 +136,11 @@ export function replacementOf(
     policy,
     source,
   ];
-  return waiting.findLast((each) => each.outcome === 'hold' && isDeepStrictEqual(subject(each), subject(decision)));
+  const known = new Set(others.map(({ idempotencyKey }) => idempotencyKey));
+  return waiting.findLast(
+    (each) =>
+      each.outcome === 'hold' && !known.has(each.idempotencyKey) && isDeepStrictEqual(subject(each), subject(decision)),
+  );
 }
 
 function oidOf(content: FileContent): string {

@@ -344,6 +344,14 @@ describe('two writers at once', () => {
       assert.equal((await record(server, 'b')).decision.outcome, 'promote');
     }));
 
+  test('that asks again with the same evidence, and whose request is lost, does not take the hold from before for its answer', (t) =>
+    protectedHub(async (server) => {
+      t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+      for (const candidate of ['b', 'c']) await record(server, candidate);
+      server.fail('reset', { when: /graphql mutation MoveRefs/u });
+      assert.equal((await record(server, 'b')).decision.outcome, 'promote');
+    }));
+
   test('of different models have a pull request each', () =>
     protectedHub(async (server) => {
       await Promise.all(

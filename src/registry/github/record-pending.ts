@@ -61,8 +61,10 @@ export function pendingRecorder(context: {
   let refusals = 0;
   /** The branch has the decision, as far as anybody knows. */
   let kept = false;
-  /** The decision as this recorder wrote it, where that is sure. */
+  /** The decision as this recorder wrote it, or may have. */
   let mine: RecordedDecision | undefined;
+  /** What waited before it or beside it: nothing of that has come in its place. */
+  let others: readonly RecordedDecision[] = [];
 
   return async () => {
     try {
@@ -77,7 +79,7 @@ export function pendingRecorder(context: {
     const found = await readPromotionBranch(place, from, model, cache);
     const waiting = found?.waiting ?? nothing;
     // Another writer replaced it before it was read back. To write it again would replace theirs, and so on in turns.
-    const replacement = mine === undefined ? undefined : replacementOf(mine, waiting.decisions);
+    const replacement = mine === undefined ? undefined : replacementOf(mine, waiting.decisions, others);
     if (replacement !== undefined && found !== null) return see(found, replacement);
     const around = await context.around(from);
     const plan = planPending(base.folder, from.state, waiting, request, around, settings.carryOver);
@@ -109,6 +111,7 @@ export function pendingRecorder(context: {
       context.doubt(error);
     }
     mine = plan.asked;
+    others = [...(found?.waiting.decisions ?? []), ...plan.decisions];
     replaced = plan.replaced;
     kept = true;
   }
