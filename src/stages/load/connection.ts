@@ -17,6 +17,9 @@ interface Client {
     execute(chunk: Buffer): number | Error;
     reinitialize(type: string): void;
     finish(): unknown;
+    /** Length of the body of the answer under way; null: up to the end of the connection. */
+    body_bytes: number | null;
+    isChunked: boolean;
   };
   /** Requests sent and not answered: autocannon's queue keeps those of a lost connection, and so pairs answers wrongly. */
   pipelinedRequests: Exchange;
@@ -152,6 +155,11 @@ export function takeOver(handed: unknown, events: ConnectionEvents): Connection 
       status = head.statusCode;
       keepAlive = head.shouldKeepAlive;
       headers = head.headers;
+      // Whatever length they state: these have no body (RFC 9112, 6.3), and the parser would wait for one until the time-out.
+      if (status < 200 || status === 204 || status === 304) {
+        client.parser.body_bytes = 0;
+        client.parser.isChunked = false;
+      }
     },
     terminateRequest() {
       if (message === null) unusable = 'answer without a request';

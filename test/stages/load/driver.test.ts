@@ -175,6 +175,17 @@ describe('the load generator', () => {
     assert.ok((counts(result).lost ?? 0) >= 8);
   });
 
+  test('waits for no body of a status that has none, whatever length is stated', async () => {
+    const heads = ['304 Not Modified\r\nContent-Length: 120', '204 No Content\r\nTransfer-Encoding: chunked'];
+    let asked = 0;
+    const server = await rawServer((socket) =>
+      socket.on('data', () => socket.write(`HTTP/1.1 ${heads[asked++ % 2]}\r\n\r\n`)),
+    );
+    const result = await load(server, { rate: 50, durationMs: 200 });
+    assert.equal(asked, 10);
+    assert.deepEqual(result.lost, {});
+  });
+
   test('names an answer that is not HTTP', async () => {
     const server = await rawServer((socket) => socket.on('data', () => socket.write('\u0000\u0001 garbage\r\n\r\n')));
     const result = await load(server, { rate: 50, durationMs: 500 });
