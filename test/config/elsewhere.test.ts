@@ -67,7 +67,10 @@ describe('what lies elsewhere', () => {
       git('sparse-checkout', 'set', '--no-cone', '/m.onnx', '/data/in*');
       for (const name of ['m.onnx', 'data/in $x.csv']) await rm(join(folder, name));
       const hint = (path: string): string | undefined => pulledWith(join(folder, path), path);
-      assert.match(hint('data/e.csv') ?? '', /sparse checkout.* leaves it out: at the root .* run 'git sparse-checkout add data'/u);
+      assert.match(
+        hint('data/e.csv') ?? '',
+        /sparse checkout.* leaves it out: at the root .* run 'git sparse-checkout add data'/u,
+      );
       assert.match(hint('m.onnx') ?? '', /was deleted here: at the root .* run 'git restore m\.onnx'/u);
       assert.match(hint('sub/models/m.onnx') ?? '', /run 'git submodule update --init sub'/u);
       assert.match(hint('data/in $x.csv') ?? '', /run 'git restore 'data\/in \$x\.csv''/u);

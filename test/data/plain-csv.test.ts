@@ -151,10 +151,8 @@ test('where there is no memory for WebAssembly the engine reads', async () => {
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'rows.csv');
     await writeFile(path, 'c0,c1\n1,2\n');
-    WebAssembly.Memory = class {
-      constructor() {
-        throw new RangeError('WebAssembly.Memory(): could not allocate memory');
-      }
+    WebAssembly.Memory = function none(): never {
+      throw new RangeError('WebAssembly.Memory(): could not allocate memory');
     };
     try {
       assert.equal(await plainCsv([path], names(2)), null);
