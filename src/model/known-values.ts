@@ -1,12 +1,11 @@
 import type { ClassValue } from '../data/class-text.ts';
 import { ModelError } from '../errors.ts';
-import { withoutPersonal } from '../data/personal.ts';
-import { quoted } from '../wording.ts';
 import type { Feeds } from './batches.ts';
 import type { InputPlan } from './features.ts';
 import { attribute, constantsOf, elements, listed, text } from './node-values.ts';
 import { allNodes, type ModelProto, type NodeProto } from './onnx.ts';
 import type { UnknownValues } from './shards.ts';
+import { unknownText } from './unknown-values.ts';
 
 type Known = ReadonlySet<ClassValue>;
 
@@ -208,23 +207,4 @@ function numbersOf(data: BigInt64Array): (at: number) => number {
     const low = halves[2 * at] as number;
     return halves[2 * at + 1] === low >> 31 ? low : Number(data[at]);
   };
-}
-
-/** What was found in parts of the rows, as found in all of them. */
-export function inOneCount(parts: readonly UnknownValues[]): UnknownValues[] {
-  const found = new Map<string, UnknownValues>();
-  for (const part of parts.toSorted((one, other) => one.row - other.row)) {
-    const before = found.get(part.column);
-    found.set(part.column, before === undefined ? part : { ...before, rows: before.rows + part.rows });
-  }
-  return [...found.values()];
-}
-
-/** Such as `column "city", row 8 has "Lima", and the model knows "rome", "lima", ...`. */
-export function unknownText({ column, row, example, known }: UnknownValues): string {
-  return `column ${quoted(column)}, row ${row + 1} has ${shown(example)}, and the model knows ${known.map(shown).join(', ')}`;
-}
-
-function shown(value: string): string {
-  return quoted(withoutPersonal(value));
 }

@@ -11,7 +11,7 @@ import { openModel, type OpenedModel } from './artifact.ts';
 import { batchRows, featureBatches, type Feeds } from './batches.ts';
 import { planInputs, type InputPlan } from './features.ts';
 import { gapOfEach } from './gaps.ts';
-import { encodedColumns, UnknownValueCount, unknownText } from './known-values.ts';
+import { encodedColumns, UnknownValueCount } from './known-values.ts';
 import type { PredictionResult } from './predictions.ts';
 import type { Stability } from './shards.ts';
 import type { Answer, Job, SentResult } from './predict.ts';
@@ -21,6 +21,7 @@ import { planSession, withWeightsFolder, type LoadedModel } from './run.ts';
 import { openSession, type SessionPlan } from './session.ts';
 import { poolSize, startPool, type BatchOutcome, type SessionPool } from './session-pool.ts';
 import { stabilityOf } from './stability.ts';
+import { unknownText } from './unknown-values.ts';
 import { startWatchdog } from './watchdog.ts';
 import { counted } from '../wording.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { silentLog } from '../../src/log.ts';
 import { localModel } from '../../src/model/artifact.ts';
-import { inOneCount, unknownText } from '../../src/model/known-values.ts';
+import { inOneCount, unknownText } from '../../src/model/unknown-values.ts';
 import { predictModels } from '../../src/model/predict.ts';
 import type { PredictionResult } from '../../src/model/predictions.ts';
 import { inTemporaryFolder } from '../support/project.ts';

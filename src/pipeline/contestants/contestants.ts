@@ -6,7 +6,7 @@ import { requireRowIds } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryHistory } from '../../evidence/index.ts';
 import { requireEngines } from '../../model/engines.ts';
-import { inOneCount } from '../../model/known-values.ts';
+import { inOneCount } from '../../model/unknown-values.ts';
 import { predictModels, type ModelRole, type PredictionInput, type PredictionModel } from '../../model/predict.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import type { Contestant, ContestantsContext } from '../../stages/stage.ts';

@@ -11,7 +11,6 @@ import { readContract, type Contract } from './contract.ts';
 import { compileContract, type Judge, type Violation } from './judge.ts';
 import { rowBatches } from './rows.ts';
 import { checkId } from './check-id.ts';
-import { driftChecks } from './drift.ts';
 import { leakageChecks } from './leakage.ts';
 import { ruleOutcomes, withOwnIds } from './rules/judge-rules.ts';
 import { repeatedRows } from './rules/rows.ts';
@@ -110,7 +109,8 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
     listed.push(...(await listedRows(dataset, columns.id, broken.map(mask.row), (id) => mask.value(columns.id, id))));
   }
   const { drift, ...settings } = dataSettings(input.config);
-  const drifted = drift === undefined ? undefined : await driftChecks(input, drift);
+  // Its statistics take as long to load as all the rest.
+  const drifted = drift === undefined ? undefined : await (await import('./drift.ts')).driftChecks(input, drift);
   const asked = leakageSettings(settings);
   const leaked = asked === null ? undefined : await leakageChecks(input, asked);
   checks.push(...(drifted?.checks ?? []), ...(leaked?.checks ?? []));

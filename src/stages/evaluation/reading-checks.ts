@@ -1,6 +1,6 @@
 import { classPosition, classText } from '../../data/class-text.ts';
 import { reported, type Check } from '../../evidence/check.ts';
-import { unknownText } from '../../model/known-values.ts';
+import { unknownText } from '../../model/unknown-values.ts';
 import type { PredictionResult, Predictions } from '../../model/predictions.ts';
 import { listed, type Labels } from './labels.ts';
 import type { Metric } from './metrics/metric.ts';
