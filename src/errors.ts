@@ -115,8 +115,16 @@ export class EvidenceError extends withCode('evidence') {}
 
 /** For `catch`: what stands in for the outcome after an error of one kind. @throws any other error */
 export function instead<T>(kind: new (fault: Fault) => ContenderError, value: T): (error: unknown) => T {
+  return after(kind, () => value);
+}
+
+/** The same, of what follows from the error. @throws any other error */
+export function after<E extends ContenderError, T>(
+  kind: new (...given: never[]) => E,
+  then: (error: E) => T,
+): (error: unknown) => T {
   return (error) => {
-    if (error instanceof kind) return value;
+    if (error instanceof kind) return then(error);
     throw error;
   };
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { withTemporaryFolder } from '../../data/temporary.ts';
-import { ContenderError } from '../../errors.ts';
+import { after, ContenderError } from '../../errors.ts';
 import type { Artifact } from '../../evidence/index.ts';
 import { silentLog } from '../../log.ts';
 import { committedPlace, isFetchable } from '../../registry/artifact-uri.ts';
@@ -100,16 +100,11 @@ async function typesOf(repository: Repository, names: readonly string[]): Promis
 }
 
 /** Why a file of a commit is not what was recorded, or cannot be read; null where it is. */
-async function faultOfBytes(repository: Repository, { artifact }: NamedFile): Promise<ContenderError | null> {
-  try {
-    await withTemporaryFolder('workspace', (folder) =>
-      fetchArtifact(repository.folder, artifact, join(folder, 'model'), { log: silentLog, fresh: true }),
-    );
+function faultOfBytes(repository: Repository, { artifact }: NamedFile): Promise<ContenderError | null> {
+  return withTemporaryFolder('workspace', async (folder) => {
+    await fetchArtifact(repository.folder, artifact, join(folder, 'model'), { log: silentLog, fresh: true });
     return null;
-  } catch (error) {
-    if (!(error instanceof ContenderError)) throw error;
-    return error;
-  }
+  }).catch(after(ContenderError, (error) => error));
 }
 
 function fault({ path, artifact }: NamedFile, found: string): Finding {

@@ -1,7 +1,7 @@
 import { relative, resolve, sep } from 'node:path';
 import { defaults, maximumConfigBytes, type Config } from '../../config/index.ts';
 import { parseConfig } from '../configuration.ts';
-import { ConfigError, ContenderError, UsageError } from '../../errors.ts';
+import { after, ConfigError, ContenderError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { silentLog } from '../../log.ts';
 import type { Finding } from '../../registry/chain.ts';
@@ -201,18 +201,14 @@ function soundChange({ appended, held, elsewhere }: VerifiedChange): string {
 /** A change may not lead the readers of the registry to another place: what was recorded would be left behind. */
 async function placeFindings(repository: Repository, commit: string, path: string, before: Config): Promise<Finding[]> {
   const finding = (found: string, expected: string, remedy: string): Finding => ({ path, found, expected, remedy });
-  let after: Config | null;
-  try {
-    after = await configAt(repository, commit, path);
-  } catch (error) {
-    if (!(error instanceof ContenderError)) throw error;
-    return [finding(error.message, 'a readable configuration', 'Fix it')];
-  }
-  if (after === null) return [finding('no such file any more', 'the configuration', 'Restore it')];
+  const unreadable = after(ContenderError, ({ message }) => finding(message, 'a readable configuration', 'Fix it'));
+  const now = await configAt(repository, commit, path).catch(unreadable);
+  if (now !== null && 'found' in now) return [now];
+  if (now === null) return [finding('no such file any more', 'the configuration', 'Restore it')];
   const remedy = 'Restore it. Only somebody who may merge despite this check can move a registry';
   const places: [string, string, string][] = [
-    ['path', folderOf(before), folderOf(after)],
-    ['branch', branchOf(before), branchOf(after)],
+    ['path', folderOf(before), folderOf(now)],
+    ['branch', branchOf(before), branchOf(now)],
   ];
   return places.flatMap(([key, was, is]) =>
     was === is ? [] : [finding(`registry.${key}: ${is}`, `${was}, as on the base`, remedy)],

@@ -3,7 +3,7 @@ import { openCapture } from '../../stages/captures.ts';
 import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../config/index.ts';
 import { openDataset, requireColumns, sourceOf, type Dataset, type OpenOptions } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
-import { DataError } from '../../errors.ts';
+import { after, DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryHistory } from '../../evidence/index.ts';
 import { requireEngines } from '../../model/engines.ts';
 import { inOneCount } from '../../model/unknown-values.ts';
@@ -152,13 +152,8 @@ function anyAnswers(results: Iterable<PredictionResult>): boolean {
 }
 
 /** A prediction file that does not fit the data, such as one of the rows before the evaluation set was refreshed, is a fault of its own. */
-async function asFault(result: Promise<PredictionResult>): Promise<PredictionResult> {
-  try {
-    return await result;
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    return { ok: false, fault: { code: error.code, message: error.message } };
-  }
+function asFault(result: Promise<PredictionResult>): Promise<PredictionResult> {
+  return result.catch(after(DataError, ({ code, message }) => ({ ok: false, fault: { code, message } })));
 }
 
 /**

@@ -4,7 +4,7 @@ import { withTemporaryFolder } from '../../data/temporary.ts';
 import { anchorOf, best } from '../../decide/anchor.ts';
 import { identityOf, modelDigest, sha256, workflowArtifact } from '../../evidence/index.ts';
 import type { Artifact, RegistryHistory, RegistryView, Version } from '../../evidence/index.ts';
-import { ConfigError, ContenderError, DataError, instead, ModelError } from '../../errors.ts';
+import { after, ConfigError, ContenderError, DataError, instead, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
 import { beforeHost, isPinned, objectAddress, secretIn, shownAddress } from '../../object-address.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
@@ -131,13 +131,11 @@ export async function resolveAnchor(
 async function resolveVersion(workspace: Workspace, version: Version, downloads: string): Promise<Rival | null> {
   const artifact = version.artifacts.find((each) => each.sha256 === modelDigest(version));
   if (artifact === undefined) return null;
-  try {
+  const resolved = async (): Promise<Rival> => {
     // Files of one name, of several versions, must not take each other's place.
     const folder = join(downloads, artifact.sha256.slice(0, 16));
-    const path = await fetchArtifact(workspace.repository, artifact, folder, {
-      ...workspace,
-      release: versionTag(workspace.model, version.version),
-    });
+    const release = versionTag(workspace.model, version.version);
+    const path = await fetchArtifact(workspace.repository, artifact, folder, { ...workspace, release });
     if (artifact.role === 'predictions') {
       const reference = { ...artifact.reading, predictions: artifact.uri };
       return { resolved: { kind: 'predictions', artifact, path, reference } };
@@ -145,10 +143,8 @@ async function resolveVersion(workspace: Workspace, version: Version, downloads:
     const reading: ReadingOptions = artifact.reading ?? {};
     const model = { ...(await heldModel(workspace, path, artifact.uri)), uri: artifact.uri };
     return { resolved: { kind: 'model', artifact: withReading(model, reading), reading } };
-  } catch (error) {
-    if (!(error instanceof ContenderError)) throw error;
-    return { artifact, fault: { code: error.code, message: error.message } };
-  }
+  };
+  return resolved().catch(after(ContenderError, ({ code, message }) => ({ artifact, fault: { code, message } })));
 }
 
 /** How the configuration says that the answers of a model are read. */

@@ -1,6 +1,5 @@
 import { relative } from 'node:path';
 import { defaults, type Config } from '../../config/index.ts';
-import { RegistryError } from '../../errors.ts';
 import { withoutSecrets } from '../../object-address.ts';
 import { commitAt, isShallow, openRepository } from '../../registry/git/repository.ts';
 import { runGit } from '../../registry/git/run.ts';
@@ -22,11 +21,8 @@ export async function lookAtClone(
   configPath: string | null,
   config: Config | null,
 ): Promise<CloneFacts> {
-  const repository = await openRepository(root).catch((error: unknown) => {
-    if (!(error instanceof RegistryError)) throw error;
-    tellFault(tell, 'Repository', error, config?.registry?.store === 'github' ? 'note' : 'problem');
-    return null;
-  });
+  const status = config?.registry?.store === 'github' ? 'note' : 'problem';
+  const repository = await openRepository(root).catch((error: unknown) => tellFault(tell, 'Repository', error, status));
   if (repository === null) return { origin: undefined };
   const head = await commitAt(repository, 'HEAD');
   if (head === null)

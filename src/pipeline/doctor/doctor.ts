@@ -1,7 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../../config/index.ts';
-import { ConfigError } from '../../errors.ts';
 import { textCell, type Section } from '../../report/section.ts';
 import { loadConfig } from '../configuration.ts';
 import { openWorkspace } from '../workspace.ts';
@@ -18,11 +17,8 @@ export async function diagnose(input: DoctorInput): Promise<Finding[]> {
   const { root, config: path } = input;
   const findings: Finding[] = [];
   const tell = collect('configuration', findings);
-  const config = await loadConfig(resolve(root, path), path).catch((error: unknown): null => {
-    if (!(error instanceof ConfigError)) throw error;
-    tellFault(tell, 'contender.yml', error);
-    return null;
-  });
+  const reading = loadConfig(resolve(root, path), path);
+  const config = await reading.catch((error: unknown) => tellFault(tell, 'contender.yml', error));
   if (config !== null) {
     const names = Object.keys(config.models);
     tell('contender.yml', 'ok', `valid; ${names.length === 1 ? 'model' : 'models'} ${names.join(', ')}`);

@@ -33,10 +33,11 @@ export function collect(area: Finding['area'], into: Finding[]): Findings {
 }
 
 /** What a look threw, as a finding: a fault that a person can mend. Anything else is a bug of ours and is thrown on. */
-export function tellFault(tell: Findings, name: string, error: unknown, status: Finding['status'] = 'problem'): void {
+export function tellFault(tell: Findings, name: string, error: unknown, status: Finding['status'] = 'problem'): null {
   const known = mendable(error);
   if (known === null) throw error;
   const { found, expected, where, remedy } = known.fault;
   const text = `${where === undefined ? '' : `${where}: `}${found}${expected === undefined ? '' : `; expected ${expected}`}`;
   tell(name, status, text, remedy ?? 'Mend it and run again');
+  return null;
 }

@@ -1,4 +1,4 @@
-import { GitHubError } from '../../errors.ts';
+import { after, GitHubError } from '../../errors.ts';
 import { postCheckRun } from '../../github/check-run.ts';
 import type { GitHub } from '../../github/client.ts';
 import { commentedModels, postComment } from '../../github/comment.ts';
@@ -78,7 +78,8 @@ export async function publishFault(
   const asked = model !== undefined && isModelName(model) ? model : undefined;
   const unpublished: Unpublished[] = [];
   let told: string[] = [];
-  await attempt(unpublished, 'comment', async () => (told = await modelsTold(publishing)));
+  const asking = modelsTold(publishing).then((models) => (told = models));
+  await attempt(unpublished, 'comment', asking);
   const comments = told
     .filter((each) => model === undefined || each === model)
     .map((each) => ({ model: each, body: text(each), onlyUpdate: true }));
@@ -113,26 +114,16 @@ async function publish({ github, place, choice }: Publishing, { comments, checks
   const { pullRequest, run, headSha } = place;
   if (choice.comment !== 'never' && pullRequest !== null) {
     for (const comment of comments) {
-      await attempt(unpublished, 'comment', () =>
-        postComment(github, { pullRequest: pullRequest.number, run, ...comment }),
-      );
+      const posted = postComment(github, { pullRequest: pullRequest.number, run, ...comment });
+      await attempt(unpublished, 'comment', posted);
     }
   }
   for (const check of choice.check ? checks : []) {
-    await attempt(unpublished, 'check run', () => postCheckRun(github, { detailsUrl: run.url, ...check, headSha }));
+    await attempt(unpublished, 'check run', postCheckRun(github, { detailsUrl: run.url, ...check, headSha }));
   }
   return unpublished;
 }
 
-async function attempt(
-  unpublished: Unpublished[],
-  what: Unpublished['what'],
-  work: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof GitHubError)) throw error;
-    unpublished.push({ what, error });
-  }
+async function attempt(unpublished: Unpublished[], what: Unpublished['what'], work: Promise<unknown>): Promise<void> {
+  await work.catch(after(GitHubError, (error) => unpublished.push({ what, error })));
 }
