@@ -287,11 +287,6 @@ async function readJson<T>({ status, data }: OctokitAnswer, name: string): Promi
   }
 }
 
-/** The body of an answer as text. @throws GitHubError `refused` when it is larger than any that is meant to be read whole */
-export async function readText(response: Response, name: string): Promise<string> {
-  return (await readBytes(response.body, name)).toString('utf8');
-}
-
 /** @param body a stream of bytes; anything else is an answer without a body */
 async function readBytes(body: unknown, name: string): Promise<Buffer> {
   const parts: Uint8Array[] = [];

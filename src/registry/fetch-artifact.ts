@@ -53,23 +53,16 @@ export async function fetchArtifact(
   }
 }
 
-/** Bytes that a person named. */
-export interface NamedModel {
-  uri: string;
-  /** May be left out where the address vouches for the bytes: of an artifact of a workflow run, or of a manifest by its digest. */
-  sha256: string | undefined;
-}
-
 export interface FetchedModel {
   path: string;
   /** The address it came from, the file in an archive named, and the version of an object in a store. */
   uri: string;
 }
 
-/** The same for a model that a person named. @throws RegistryError */
+/** The same for a model that a person named, without a digest where the address vouches for the bytes. @throws RegistryError */
 export function fetchNamed(
   repository: CommittedIn,
-  model: NamedModel,
+  model: Pick<Wanted, 'uri' | 'sha256'>,
   folder: string,
   options: FetchOptions,
 ): Promise<FetchedModel> {

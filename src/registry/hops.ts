@@ -8,7 +8,7 @@ import { connect, isProxied } from '../github/proxy.ts';
 export interface Address {
   url: URL;
   /** A function where they hold for a while only: signatures, tokens of minutes. It is asked anew by every request. */
-  headers?: Record<string, string> | (() => Promise<Record<string, string>>);
+  headers?: Record<string, string> | (() => Promise<Record<string, string>>) | undefined;
 }
 
 const mostHops = 10;

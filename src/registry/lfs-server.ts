@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { RegistryError } from '../errors.ts';
 import type { Repository } from './git/repository.ts';
 import { usualRemotes } from './git/remote.ts';
-import { runGit } from './git/run.ts';
+import { runGit, textOf } from './git/run.ts';
 import type { GitHubAccess } from '../github/access.ts';
 import { siteOf } from './release-asset.ts';
 
@@ -54,7 +54,7 @@ export async function lfsServer(
 async function remoteOf(repository: Repository): Promise<string> {
   const [remote] = await usualRemotes(repository);
   if (remote === undefined) return '';
-  return (await runGit(repository.folder, ['remote', 'get-url', '--', remote])).stdout.toString('utf8').trim();
+  return textOf(await runGit(repository.folder, ['remote', 'get-url', '--', remote]));
 }
 
 /** The address of a remote over https, whatever git uses; null for a folder. What git signs in with is not ours to use. */
@@ -73,7 +73,7 @@ async function configured(repository: Repository): Promise<URL | null> {
   const places = [[], ...(repository.bare ? [] : [['--file', join(repository.folder, '.lfsconfig')]])];
   for (const place of places) {
     const found = await runGit(repository.folder, ['config', ...place, '--get', 'lfs.url']);
-    const text = found.stdout.toString('utf8').trim();
+    const text = textOf(found);
     if (found.code === 0 && /^https?:\/\//u.test(text) && URL.canParse(text)) return new URL(text);
   }
   return null;

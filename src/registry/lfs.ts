@@ -1,20 +1,17 @@
 import { copyFile, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { GitHubError, RegistryError } from '../errors.ts';
+import { RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
-import { readText } from '../github/client.ts';
-import { connect } from '../github/proxy.ts';
-import { patiently, type Outcome } from '../github/retry.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
-import { download, isPassing, RefusedDownload } from './download.ts';
+import { download, RefusedDownload } from './download.ts';
 import { credentialsFor } from './git/credentials.ts';
 import type { Repository } from './git/repository.ts';
-import { runGit } from './git/run.ts';
-import { reasonOf, withoutQuery, refuseHop, refuseOpen, type Address } from './hops.ts';
+import { runGit, textOf } from './git/run.ts';
+import { withoutQuery, refuseHop, type Address } from './hops.ts';
 import { lfsServer, type LfsServer } from './lfs-server.ts';
+import { ask, jsonOf } from './objects/ask.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
-import { jsonIn } from '../json.ts';
 
 /** What a file holds in the place of bytes that are kept in Git LFS. */
 export interface LfsPointer {
@@ -76,7 +73,7 @@ export async function requireLfsObject(
     if (pushed.code === 0) return;
     throw notPushed(uri, oid, `git lfs push: ${pushed.stderr.split('\n')[0] ?? ''}`);
   }
-  const url = (await runGit(folder, ['remote', 'get-url', '--', remote])).stdout.toString('utf8').trim();
+  const url = textOf(await runGit(folder, ['remote', 'get-url', '--', remote]));
   const place = url.startsWith('file://') ? fileURLToPath(url) : isAbsolute(url) ? url : null;
   if (place === null) {
     await addressOf(await lfsServer(repository, uri, access.github), uri, pointer, access);
@@ -142,44 +139,29 @@ async function addressOf(
   server: LfsServer,
   uri: string,
   pointer: LfsPointer,
-  { signal, log }: ArtifactAccess,
+  { signal }: ArtifactAccess,
 ): Promise<Address> {
   const url = new URL(`${server.url.href}/objects/batch`);
-  refuseOpen(url);
-  const body = JSON.stringify({
+  const json = {
     operation: 'download',
     transfers: ['basic'],
     objects: [{ oid: pointer.oid, size: pointer.size }],
     hash_algo: 'sha256',
-  });
-  const attempt = async (): Promise<Outcome<Answer>> => {
-    const timeout = AbortSignal.timeout(batchTimeoutMs);
-    try {
-      const response = await connect(url.href)(url.href, {
-        method: 'POST',
-        headers: { ...server.headers, accept: mediaType, 'content-type': mediaType },
-        body,
-        // What answers elsewhere is not the server that was meant, and the token is not for it.
-        redirect: 'manual',
-        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-      });
-      const text = await readText(response, withoutQuery(url));
-      if (isPassing(response.status)) return passing(url, `the LFS server answered ${response.status}`);
-      return { done: { status: response.status, body: jsonIn(text) } };
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof GitHubError && error.kind === 'refused') throw error;
-      return passing(url, `the LFS server cannot be reached: ${reasonOf(error as Error)}`);
-    }
   };
-  const answer = await patiently(attempt, {
-    repeatable: true,
-    patience: {},
-    onPause: (error, ms) => log.debug(`${error.fault.found}; again in ${Math.round(ms)} ms`),
-    signal,
-  });
-  if (answer.status !== 200) throw refusedBatch(server, uri, answer);
-  const object = objectOf(answer.body, pointer.oid);
+  const reply = await ask(
+    { url, headers: server.headers },
+    {
+      json,
+      headers: { accept: mediaType, 'content-type': mediaType },
+      repeatable: true,
+      server: 'the LFS server',
+      timeoutMs: batchTimeoutMs,
+      signal,
+    },
+  );
+  const answer = jsonOf(reply);
+  if (reply.status !== 200) throw refusedBatch(server, uri, reply.status, answer['message']);
+  const object = batchObject(answer['objects'], pointer.oid);
   if (object?.error !== undefined || object?.actions?.download?.href === undefined) {
     throw missingObject(server, uri, pointer, object?.error);
   }
@@ -198,11 +180,6 @@ async function addressOf(
   return { url: at, headers: Object.fromEntries(headers) };
 }
 
-interface Answer {
-  status: number;
-  body: unknown;
-}
-
 /** As far as it is looked at. */
 interface BatchObject {
   oid?: string;
@@ -211,18 +188,11 @@ interface BatchObject {
   error?: { code?: number; message?: string };
 }
 
-function objectOf(body: unknown, oid: string): BatchObject | undefined {
-  const { objects } = (body ?? {}) as { objects?: unknown };
+function batchObject(objects: unknown, oid: string): BatchObject | undefined {
   return Array.isArray(objects) ? (objects as BatchObject[]).find((each) => each?.oid === oid) : undefined;
 }
 
-function passing(url: URL, found: string): { error: GitHubError; pause: null } {
-  const remedy = 'Check the network, the proxy and that the server can be reached from here, and run again';
-  return { error: new GitHubError('unavailable', { found, where: withoutQuery(url), remedy }), pause: null };
-}
-
-function refusedBatch({ url, headers, note }: LfsServer, uri: string, { status, body }: Answer): RegistryError {
-  const { message } = (body ?? {}) as { message?: unknown };
+function refusedBatch({ url, headers, note }: LfsServer, uri: string, status: number, message: unknown): RegistryError {
   const said = typeof message === 'string' ? `: ${message.slice(0, 200)}` : '';
   const token =
     headers === undefined

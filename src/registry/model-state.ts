@@ -112,14 +112,18 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
     const place = parseRegistryPath(other);
     return place?.kind === 'decision' && place.seq === Number(number);
   });
-  return [
-    {
-      path,
-      found: twin ? `a second decision ${number}` : 'a file that a registry does not have',
-      expected: twin ? 'one decision of each number' : 'manifests, decisions and evidence only',
-      remedy: 'Move it out of the registry and commit that',
-    },
-  ];
+  const stray = foreign(folder, entry.path);
+  return [twin ? { ...stray, found: `a second decision ${number}`, expected: 'one decision of each number' } : stray];
+}
+
+/** A file that has no place in a registry. */
+export function foreign(folder: string, path: string): Finding {
+  return {
+    path: `${folder}/${path}`,
+    found: 'a file that a registry does not have',
+    expected: 'manifests, decisions and evidence only',
+    remedy: 'Move it out of the registry and commit that',
+  };
 }
 
 /** The decisions that refer to each piece of evidence, by its digest. */

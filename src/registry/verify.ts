@@ -19,7 +19,7 @@ import {
   twinOf,
 } from './layout.ts';
 import { championOf, extendManifest, viewOf, type ChainLink, type Manifest } from './manifest.ts';
-import { evidenceReferences, modelState, type ModelState } from './model-state.ts';
+import { evidenceReferences, foreign, modelState, type ModelState } from './model-state.ts';
 import { decisionOf, tagFindings, type FoundTag } from './tags.ts';
 
 /** A decision as it was made: what there was at the time, and what it refers to. */
@@ -265,13 +265,4 @@ async function isOfAnother(
   const made = decisionOf(message);
   if (made === null || commit === null || chains.get(made.model)?.[made.seq - 1]?.sha256 === made.sha256) return false;
   return (await entryAt(repository, commit, `${folder}/${modelFolder(made.model)}`)) === null;
-}
-
-function foreign(folder: string, path: string): Finding {
-  return {
-    path: `${folder}/${path}`,
-    found: 'a file that a registry does not have',
-    expected: 'manifests, decisions and evidence only',
-    remedy: 'Move it out of the registry and commit that',
-  };
 }

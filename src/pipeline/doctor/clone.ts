@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { defaults, type Config } from '../../config/index.ts';
 import { withoutSecrets } from '../../object-address.ts';
 import { commitAt, isShallow, openRepository } from '../../registry/git/repository.ts';
-import { runGit } from '../../registry/git/run.ts';
+import { runGit, textOf } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
 import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
@@ -70,7 +70,7 @@ export async function lookAtClone(
     );
   }
   const remote = await runGit(repository.folder, ['remote', 'get-url', 'origin']);
-  const origin = remote.code === 0 ? withoutSecrets(remote.stdout.toString('utf8').trim()) : undefined;
+  const origin = remote.code === 0 ? withoutSecrets(textOf(remote)) : undefined;
   const push = config?.registry?.push;
   if (push !== undefined && (await runGit(repository.folder, ['remote', 'get-url', push])).code !== 0) {
     tell(

@@ -3,7 +3,7 @@ import { tmpdir, totalmem } from 'node:os';
 import { gte } from 'semver';
 import type { Config } from '../../config/index.ts';
 import { StagingError } from '../../errors.ts';
-import { runGit } from '../../registry/git/run.ts';
+import { runGit, textOf } from '../../registry/git/run.ts';
 import { connectEngine } from '../../staging/engine.ts';
 import { tellFault, type Findings } from './finding.ts';
 
@@ -32,7 +32,7 @@ export async function lookAtMachine(tell: Findings, root: string, config: Config
 
 async function lookAtGit(tell: Findings): Promise<void> {
   try {
-    const said = (await runGit('.', ['--version'])).stdout.toString('utf8').trim();
+    const said = textOf(await runGit('.', ['--version']));
     const version = /\d+\.\d+(?:\.\d+)?/u.exec(said)?.[0] ?? '0.0';
     const enough = gte(version.split('.').length === 2 ? `${version}.0` : version, leastGit);
     tell('git', enough ? 'ok' : 'problem', version, `Install git ${leastGit} or later`);

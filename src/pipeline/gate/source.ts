@@ -2,7 +2,7 @@ import { isAbsolute, relative, sep } from 'node:path';
 import type { Source } from '../../evidence/index.ts';
 import { RegistryError, instead } from '../../errors.ts';
 import { commitAt, type Repository } from '../../registry/git/repository.ts';
-import { runGit } from '../../registry/git/run.ts';
+import { runGit, textOf } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
 import { stageInputs } from '../configuration.ts';
 import { inside, type Workspace } from '../workspace.ts';
@@ -54,7 +54,7 @@ async function uncommittedOf(
 /** Who commits in a folder, by git's word; undefined where it has none. */
 export async function committer(folder: string): Promise<string | undefined> {
   try {
-    const name = (await runGit(folder, ['config', 'user.name'])).stdout.toString('utf8').trim();
+    const name = textOf(await runGit(folder, ['config', 'user.name']));
     return name === '' ? undefined : name;
   } catch (error) {
     // A registry behind the API needs no git here.

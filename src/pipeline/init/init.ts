@@ -9,7 +9,7 @@ import { silentLog } from '../../log.ts';
 import { planInputs } from '../../model/features.ts';
 import type { ModelInspection } from '../../model/inspect.ts';
 import { openRepository } from '../../registry/git/repository.ts';
-import { runGit } from '../../registry/git/run.ts';
+import { runGit, textOf } from '../../registry/git/run.ts';
 import { infer } from '../../stages/data/infer.ts';
 import { parseConfig } from '../configuration.ts';
 import { contractText, rulesText } from '../inferring.ts';
@@ -133,8 +133,7 @@ async function repositoryOf(folder: string): Promise<GitFacts | null> {
 
 /** The branch that is merged into: as origin says, else main or master of origin or of here; the one that is checked out may be any. */
 async function defaultBranch(folder: string): Promise<string> {
-  const line = async (...args: string[]): Promise<string> =>
-    (await runGit(folder, args)).stdout.toString('utf8').trim();
+  const line = async (...args: string[]): Promise<string> => textOf(await runGit(folder, args));
   const named = await line('symbolic-ref', '--short', '--quiet', 'refs/remotes/origin/HEAD');
   if (named !== '') return named.replace(/^origin\//u, '');
   const usual = ['refs/remotes/origin/main', 'refs/remotes/origin/master', 'refs/heads/main', 'refs/heads/master'];

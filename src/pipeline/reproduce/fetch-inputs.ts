@@ -7,7 +7,7 @@ import type { Artifact, RecordedDecision } from '../../evidence/index.ts';
 import { extractCommitted } from '../../registry/committed-file.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import type { Repository } from '../../registry/git/repository.ts';
-import { git, runGit } from '../../registry/git/run.ts';
+import { git, runGit, textOf } from '../../registry/git/run.ts';
 import { versionTag } from '../../registry/tags.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -42,7 +42,7 @@ export async function makePlace(workspace: Workspace, decision: RecordedDecision
   await mkdir(join(root, '.git', 'objects', 'info'), { recursive: true });
   await writeFile(join(root, '.git', 'objects', 'info', 'alternates'), `${join(repository.commonFolder, 'objects')}\n`);
   const origin = await runGit(workspace.root, ['remote', 'get-url', 'origin']);
-  if (origin.code === 0) await git(root, ['remote', 'add', 'origin', origin.stdout.toString('utf8').trim()]);
+  if (origin.code === 0) await git(root, ['remote', 'add', 'origin', textOf(origin)]);
   const folder = join(root, relative(workspace.root, workspace.folder));
   await mkdir(folder, { recursive: true });
   return { root, folder, repository, commit: decision.source.sha };

@@ -1,6 +1,6 @@
 import type { GitHubAccess } from '../../github/access.ts';
 import type { Repository } from './repository.ts';
-import { runGit } from './run.ts';
+import { runGit, textOf } from './run.ts';
 
 /** Where repositories are cloned from, by the address of the API: github.com, a subdomain of ghe.com, or a server of one's own. */
 export function serverOf(apiUrl: string): string {
@@ -36,7 +36,7 @@ export async function credentialsFor(
   if (token === '') return {};
   const server = serverOf(apiUrl ?? 'https://api.github.com');
   const named = await runGit(repository.folder, ['remote', 'get-url', '--', remote]);
-  const url = named.code === 0 ? named.stdout.toString('utf8').trim() : remote;
+  const url = named.code === 0 ? textOf(named) : remote;
   if (!url.startsWith(`${server}/`)) return {};
   // Two such headers are refused by GitHub.
   const header = await runGit(repository.folder, ['config', '--get-urlmatch', 'http.extraheader', url]);

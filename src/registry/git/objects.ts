@@ -3,7 +3,7 @@ import { deflateSync } from 'node:zlib';
 import { RegistryError } from '../../errors.ts';
 import { maximumBytes, tooLarge, type GitObject } from './object-stream.ts';
 import type { Repository } from './repository.ts';
-import { git, gitBytes, moreSpace, runGit } from './run.ts';
+import { git, gitBytes, moreSpace, partsOf, runGit } from './run.ts';
 
 export interface TreeEntry {
   /** 100644 for a plain file. */
@@ -20,25 +20,14 @@ export const plainFile = '100644';
 
 /** Every file below a folder of a commit, at any depth; none when the folder is not there. */
 export async function listFiles(repository: Repository, commit: string, folder: string): Promise<TreeEntry[]> {
-  const listing = await gitBytes(repository.folder, [
-    'ls-tree',
-    '-r',
-    '-l',
-    '-z',
-    '--full-tree',
-    commit,
-    '--',
-    `${folder}/`,
-  ]);
-  return parseEntries(listing).map((entry) => ({ ...entry, path: entry.path.slice(folder.length + 1) }));
+  const entries = await entriesAt(repository, commit, [`${folder}/`], '-r');
+  return entries.map((entry) => ({ ...entry, path: entry.path.slice(folder.length + 1) }));
 }
 
 /** The names of the folders directly below a folder of a commit. */
 export async function listFolders(repository: Repository, commit: string, folder: string): Promise<string[]> {
-  const listing = await gitBytes(repository.folder, ['ls-tree', '-l', '-z', '--full-tree', commit, '--', `${folder}/`]);
-  return parseEntries(listing)
-    .filter((entry) => entry.type === 'tree')
-    .map((entry) => entry.path.slice(folder.length + 1));
+  const entries = await entriesAt(repository, commit, [`${folder}/`]);
+  return entries.filter(({ type }) => type === 'tree').map(({ path }) => path.slice(folder.length + 1));
 }
 
 /** The entry of one path of a commit, or null. */
@@ -46,14 +35,15 @@ export async function entryAt(repository: Repository, commit: string, path: stri
   return (await entriesAt(repository, commit, [path])).find((entry) => entry.path === path) ?? null;
 }
 
-/** The entries of a few paths of a commit, those that are there, by their path from the top. */
+/** The entries of a few paths of a commit, those that are there, by their path from the top. @param options of git ls-tree */
 export async function entriesAt(
-  repository: Repository,
+  { folder }: Repository,
   commit: string,
   paths: readonly string[],
+  ...options: string[]
 ): Promise<TreeEntry[]> {
   return parseEntries(
-    await gitBytes(repository.folder, ['ls-tree', '-l', '-z', '--full-tree', commit, '--', ...paths]),
+    await gitBytes(folder, ['ls-tree', ...options, '-l', '-z', '--full-tree', commit, '--', ...paths]),
   );
 }
 
@@ -236,10 +226,10 @@ export async function identity(
 ): Promise<Record<`GIT_${'AUTHOR' | 'COMMITTER'}_${'NAME' | 'EMAIL'}`, string>> {
   const configured = await runGit(repository.folder, ['config', '--null', '--get-regexp', '^user\\.(name|email)$']);
   const values = new Map(
-    configured.stdout
-      .toString('utf8')
-      .split('\0')
-      .map((entry) => [entry.slice(0, entry.indexOf('\n')), entry.slice(entry.indexOf('\n') + 1)]),
+    partsOf(configured.stdout).map((entry) => [
+      entry.slice(0, entry.indexOf('\n')),
+      entry.slice(entry.indexOf('\n') + 1),
+    ]),
   );
   const [name, email] = [values.get('user.name'), values.get('user.email')];
   const person = name && email ? { name, email } : { name: 'contender', email: 'contender@localhost' };
@@ -253,17 +243,13 @@ export async function identity(
 }
 
 function parseEntries(listing: Buffer): TreeEntry[] {
-  return listing
-    .toString('utf8')
-    .split('\0')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const tab = line.indexOf('\t');
-      const [mode = '', type = '', oid = '', size = '0'] = line.slice(0, tab).split(/ +/u);
-      // What git cannot read has the size BAD, and would be taken for a file that is not there.
-      if (!/^(?:\d+|-)$/u.test(size)) throw unreadable(oid, `it is ${line.slice(tab + 1)}`);
-      return { mode, type, oid, size: size === '-' ? 0 : Number(size), path: line.slice(tab + 1) };
-    });
+  return partsOf(listing).map((line) => {
+    const tab = line.indexOf('\t');
+    const [mode = '', type = '', oid = '', size = '0'] = line.slice(0, tab).split(/ +/u);
+    // What git cannot read has the size BAD, and would be taken for a file that is not there.
+    if (!/^(?:\d+|-)$/u.test(size)) throw unreadable(oid, `it is ${line.slice(tab + 1)}`);
+    return { mode, type, oid, size: size === '-' ? 0 : Number(size), path: line.slice(tab + 1) };
+  });
 }
 
 function asBytes(name: string): string {

@@ -3,7 +3,7 @@ import { notKept } from '../kept-commit.ts';
 import type { GitHubAccess } from '../../github/access.ts';
 import { credentialsFor } from './credentials.ts';
 import { commitAt, isAncestor, type Repository } from './repository.ts';
-import { firstFault, gitFault, moreSpace, runGit, type GitResult } from './run.ts';
+import { firstFault, gitFault, moreSpace, partsOf, runGit, type GitResult } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
 /** A remote of a repository, as git names it, and how it is signed in to. */
@@ -64,22 +64,15 @@ async function remoteAt(
 
 async function addressesOf(repository: Repository, name: string): Promise<{ fetched: string; pushed: string[] }> {
   const addresses = async (...options: string[]): Promise<string[]> =>
-    linesOf(await runGit(repository.folder, ['remote', 'get-url', ...options, '--', name]));
+    partsOf((await runGit(repository.folder, ['remote', 'get-url', ...options, '--', name])).stdout, '\n');
   const [fetched = name] = await addresses();
   return { fetched, pushed: await addresses('--push', '--all') };
 }
 
 /** The remotes that something is looked for on where none is named: origin, else every one. */
 export async function usualRemotes(repository: Repository): Promise<string[]> {
-  const names = linesOf(await runGit(repository.folder, ['remote']));
+  const names = partsOf((await runGit(repository.folder, ['remote'])).stdout, '\n');
   return names.includes('origin') ? ['origin'] : names;
-}
-
-function linesOf({ stdout }: GitResult): string[] {
-  return stdout
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => line !== '');
 }
 
 /** What refs of the remote are at, of those that it has. The last part of a name may be a pattern. @throws RegistryError */
@@ -97,8 +90,7 @@ export async function remoteRefs(remote: Remote, refs: readonly string[]): Promi
       remedy: `Check the remote (git remote get-url ${pushed ? '--push ' : ''}${remote.name}), the network and the credentials (in a workflow: actions/checkout keeps them unless persist-credentials is false, and the input token of the action stands in for them)`,
     });
   }
-  const lines = listed.stdout.toString('utf8').split('\n');
-  return new Map(lines.filter((line) => line !== '').map((line) => line.split('\t').reverse() as [string, string]));
+  return new Map(partsOf(listed.stdout, '\n').map((line) => line.split('\t').reverse() as [string, string]));
 }
 
 /** A page to sign in at lists nothing, and git takes it for an empty repository. @throws RegistryError where there was something before */

@@ -3,7 +3,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
 import { openObjectStream, type ObjectStream } from './object-stream.ts';
-import { firstFault, git, gitFault, runGit } from './run.ts';
+import { firstFault, git, gitFault, partsOf, runGit, textOf } from './run.ts';
 
 export interface Repository {
   /** Where git runs: the top of the work tree, or the repository itself when it is bare. */
@@ -71,7 +71,7 @@ export async function commitAt(repository: Repository, name: string): Promise<st
   }
   const question = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`];
   const result = await runGit(repository.folder, question);
-  return result.code === 0 ? result.stdout.toString('utf8').trim() : null;
+  return result.code === 0 ? textOf(result) : null;
 }
 
 /** Where a branch is, here and on remotes. */
@@ -90,10 +90,7 @@ export async function branchTips(repository: Repository, ref: string): Promise<B
   const branch = ref.replace('refs/heads/', '');
   const args = ['for-each-ref', '--format=%(objectname) %(refname) %(symref)', ref, `refs/remotes/*/${branch}`];
   const { code, stdout, stderr } = await runGit(repository.folder, args);
-  const lines = stdout
-    .toString('utf8')
-    .split('\n')
-    .map((line) => line.split(' '));
+  const lines = partsOf(stdout, '\n').map((line) => line.split(' '));
   const [oid = '', , other = ''] = lines.find(([, name]) => name === ref) ?? [];
   const fetched = new Map(
     lines.map(([at = '', name = '']) => [name, at] as const).filter(([name]) => name.startsWith('refs/remotes/')),

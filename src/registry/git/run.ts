@@ -125,6 +125,19 @@ export async function git(folder: string, args: readonly string[], options: GitO
   return (await gitBytes(folder, args, options)).toString('utf8').replace(/\n$/u, '');
 }
 
+/** The parts of what git printed, those that are not empty. @param end of each: a zero byte after `-z`, or a line feed */
+export function partsOf(output: Buffer, end: '\0' | '\n' = '\0'): string[] {
+  return output
+    .toString('utf8')
+    .split(end)
+    .filter((part) => part !== '');
+}
+
+/** What git printed, without space around it. */
+export function textOf({ stdout }: GitResult): string {
+  return stdout.toString('utf8').trim();
+}
+
 /** git says what is wrong first, and advice of every length after it; hints and warnings may come before. */
 export function firstFault(said: string): string {
   const lines = said.split('\n').filter((line) => line !== '');

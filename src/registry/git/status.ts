@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { git, gitBytes } from './run.ts';
+import { git, gitBytes, partsOf } from './run.ts';
 
 /** An uncommitted difference that a person made. */
 export interface Edit {
@@ -47,11 +47,4 @@ async function hiddenEdits(top: string, paths: readonly string[]): Promise<Edit[
 /** The object name that a file would be committed as, after git's conversions (line endings, filters). @param path from the top */
 export async function convertedOid(top: string, path: string): Promise<string> {
   return git(top, ['hash-object', '--', path]);
-}
-
-function partsOf(output: Buffer): string[] {
-  return output
-    .toString('utf8')
-    .split('\0')
-    .filter((part) => part !== '');
 }

@@ -4,7 +4,7 @@ import { gtoTags, isTag, type FoundTag, type RegistryTag } from '../tags.ts';
 import { firstAddedIn } from './history.ts';
 import { identity } from './objects.ts';
 import type { Repository } from './repository.ts';
-import { git, gitBytes, runGit } from './run.ts';
+import { git, gitBytes, runGit, textOf } from './run.ts';
 
 /** The tags of a model, as patterns of refs. */
 export function tagPatterns(model: string): string[] {
@@ -56,7 +56,7 @@ export async function listTagsAsOn(repository: Repository, there: ReadonlyMap<st
 
 /** @param oid what the ref of the tag is at. @returns undefined where that is not here */
 async function readTag(repository: Repository, name: string, oid: string): Promise<FoundTag | undefined> {
-  const type = (await runGit(repository.folder, ['cat-file', '-t', oid])).stdout.toString('utf8').trim();
+  const type = textOf(await runGit(repository.folder, ['cat-file', '-t', oid]));
   if (type === '') return undefined;
   if (type !== 'tag') return { name, commit: type === 'commit' ? oid : null, message: '' };
   const text = await git(repository.folder, ['cat-file', 'tag', oid]);

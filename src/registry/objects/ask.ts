@@ -19,10 +19,14 @@ export interface AskOptions {
   stay?: boolean;
   /** Only the headers of a good answer count. */
   discard?: boolean;
-  /** Posted, once and to this address alone: nobody knows what became of a request without an answer. */
+  /** Posted to this address alone, and once unless `repeatable`: nobody knows what became of a request without an answer. */
   json?: unknown;
   /** The same, as a form. */
   form?: Record<string, string>;
+  /** What is posted changes nothing. */
+  repeatable?: boolean;
+  /** What messages call who is asked (default: the server). */
+  server?: string;
   /** Of one attempt, in milliseconds (default: a minute). */
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
@@ -39,6 +43,7 @@ const maximumBytes = 4 * 1024 ** 2;
  */
 export async function ask(from: Address, options: AskOptions = {}): Promise<Reply> {
   const { signal, stay = false, discard = false, json, form, timeoutMs = defaultTimeoutMs } = options;
+  const { repeatable = false, server = 'the server' } = options;
   const isPost = json !== undefined || form !== undefined;
   const body = form === undefined ? JSON.stringify(json) : new URLSearchParams(form).toString();
   const type = form === undefined ? 'application/json' : 'application/x-www-form-urlencoded';
@@ -63,13 +68,13 @@ export async function ask(from: Address, options: AskOptions = {}): Promise<Repl
       }
       await response.body?.cancel();
       pause = pauseOf(response);
-      fault = new RegistryError(faultOf(from.url, `the server answered ${status}`));
+      fault = new RegistryError(faultOf(from.url, `${server} answered ${status}`));
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof RegistryError) throw error;
       fault = new RegistryError(faultOf(from.url, `no answer: ${reasonOf(error as Error)}`));
     }
-    if (count >= attempts || isPost) throw fault;
+    if (count >= attempts || (isPost && !repeatable)) throw fault;
     const ms = Math.max(pause, jittered(count, { baseMs: 500, capMs: 15_000 }));
     await sleep(ms, undefined, signal === undefined ? {} : { signal });
   }
