@@ -190,12 +190,7 @@ export const Task = Type.Enum([
   'regression',
   'ranking',
 ]);
-export type Task =
-  | 'binary-classification'
-  | 'multiclass-classification'
-  | 'multilabel-classification'
-  | 'regression'
-  | 'ranking';
+export type Task = Static<typeof Task>;
 
 /** One model of the configuration without what its stages are asked. */
 export const Model = Closed({

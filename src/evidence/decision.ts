@@ -10,15 +10,7 @@ export type Outcome = 'promote' | 'hold' | 'reject' | 'no-change';
 export const Outcome = Type.Enum(['promote', 'hold', 'reject', 'no-change']);
 
 /** What was done to the registry. `gate` is a judged candidate; the others are acts of a person. */
-export type DecisionAction =
-  | 'register'
-  | 'gate'
-  | 'override'
-  | 'rollback'
-  | 'deprecate'
-  | 'assign'
-  | 'unassign'
-  | 'waive';
+export type DecisionAction = Static<typeof DecisionAction>;
 export const DecisionAction = Type.Enum([
   'register',
   'gate',

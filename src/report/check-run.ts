@@ -1,3 +1,4 @@
+import type { Endpoints } from '@octokit/types';
 import { annotationsOf, type Annotation } from './annotations.ts';
 import { headline } from './headline.ts';
 import { renderMarkdown } from './markdown.ts';
@@ -19,16 +20,8 @@ export interface CheckRun {
   annotations: CheckAnnotation[][];
 }
 
-export interface CheckAnnotation {
-  path: string;
-  start_line: number;
-  end_line: number;
-  start_column?: number;
-  end_column?: number;
-  annotation_level: 'failure' | 'warning' | 'notice';
-  title: string;
-  message: string;
-}
+type Posted = NonNullable<Endpoints['POST /repos/{owner}/{repo}/check-runs']['parameters']['output']>;
+type CheckAnnotation = NonNullable<Posted['annotations']>[number];
 
 /**
  * The report as a check run. Neutral for a hold, since nothing was shown to be wrong (GitHub lets a neutral check pass a

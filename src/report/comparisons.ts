@@ -14,12 +14,7 @@ export function comparisons(input: Result): Section {
   return {
     title: 'Candidate against champion',
     columns: ['Verdict', 'Metric', ...numberColumns(checks), 'Required'],
-    rows: checks.map((check) => [
-      verdictCell(check),
-      nameCell(check.comparison),
-      ...numberCells(check.comparison),
-      textCell(requiredText(check)),
-    ]),
+    rows: checks.map((check) => judgedRow(check)),
     remarks: checks.map(remark),
     legend: legend(checks),
     importance: 6,
@@ -34,13 +29,7 @@ export function againstAnchor({ evidence }: Pick<Result, 'evidence'>): Section {
   return {
     title: 'Candidate against the anchor',
     columns: ['Verdict', 'Metric', 'Version', ...numberColumns(checks).with(0, 'Anchor'), 'Required'],
-    rows: checks.map((check) => [
-      verdictCell(check),
-      nameCell(check.comparison),
-      textCell(check.comparison.anchor ?? ''),
-      ...numberCells(check.comparison),
-      textCell(requiredText(check)),
-    ]),
+    rows: checks.map((check) => judgedRow(check, textCell(check.comparison.anchor ?? ''))),
     remarks: checks.map(remark),
     legend: `The margin holds for all promotions together. ${legend(checks)}`,
     importance: 5,
@@ -81,6 +70,18 @@ function compared(checks: readonly Check[]): Compared[] {
 
 function nameCell({ metric, slice }: Comparison): Cell {
   return textCell(`${metricName(metric)}${slice === undefined ? '' : ` on ${slice}`}`);
+}
+
+/** @param rival what stands between the name and the numbers */
+function judgedRow(check: Compared, ...rival: Cell[]): Cell[] {
+  const { comparison } = check;
+  return [
+    verdictCell(check),
+    nameCell(comparison),
+    ...rival,
+    ...numberCells(comparison),
+    textCell(requiredText(check)),
+  ];
 }
 
 function numberCells(comparison: Comparison): Cell[] {

@@ -50,13 +50,13 @@ export interface ChangedMetric {
 
 /** Compare two evaluations. Whether a difference is noise, only a comparison on the same rows can say: nothing here claims it. */
 export function evidenceChanges(before: Told, now: Told): EvidenceChanges {
-  const [old, current] = [before, now].map(
-    ({ evidence }) => new Map(worstFirst(evidence).map((check) => [check.id, check] as const)),
-  ) as [Map<string, Check>, Map<string, Check>];
-  const pairs = [...new Set([...current.keys(), ...old.keys()])].map((id) => {
-    const [was, is] = [old.get(id) ?? null, current.get(id) ?? null];
-    return { id, title: (is ?? was)?.title ?? id, before: was, now: is };
-  });
+  const checksOf = ({ evidence }: Told) => new Map(worstFirst(evidence).map((check) => [check.id, check] as const));
+  const pairs = paired(checksOf(before), checksOf(now)).map(({ name, before: was, now: is }) => ({
+    id: name,
+    title: (is ?? was)?.title ?? name,
+    before: was,
+    now: is,
+  }));
   const isSame = (a: Check | null, b: Check | null): boolean =>
     a !== null && b !== null && a.verdict === b.verdict && a.severity === b.severity;
   const verdicts = pairs.filter((pair) => !isSame(pair.before, pair.now));
@@ -88,6 +88,12 @@ function inputs(before: readonly Evidence[], now: readonly Evidence[]): Evidence
     .filter((each) => each.before !== each.now);
 }
 
+/** What two have under each name, those of the second first; null: it has none. */
+function paired<T>(old: Map<string, T>, current: Map<string, T>): { name: string; before: T | null; now: T | null }[] {
+  const names = new Set([...current.keys(), ...old.keys()]);
+  return [...names].map((name) => ({ name, before: old.get(name) ?? null, now: current.get(name) ?? null }));
+}
+
 function inputsOf(evidence: readonly Evidence[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const { kind, subjects, policy, tool, model } of evidence) {
@@ -111,12 +117,10 @@ function metricChanges(
   before: readonly Evidence[],
   now: readonly Evidence[],
 ): Pick<EvidenceChanges, 'metrics' | 'sameMetrics'> {
-  const [old, current] = [before, now].map(
-    (evidence) => new Map(metricRowsOf(evidence).map((row) => [row.metric, row] as const)),
-  ) as [Map<string, MetricRow>, Map<string, MetricRow>];
-  const all = [...new Set([...current.keys(), ...old.keys()])].map((metric): ChangedMetric => {
-    const rows = [current.get(metric), old.get(metric)].filter((row) => row !== undefined);
-    const [was, is] = [old.get(metric)?.candidate ?? null, current.get(metric)?.candidate ?? null];
+  const rowsOf = (evidence: readonly Evidence[]) => new Map(metricRowsOf(evidence).map((row) => [row.metric, row]));
+  const all = paired(rowsOf(before), rowsOf(now)).map(({ name: metric, ...each }): ChangedMetric => {
+    const rows = [each.now, each.before].filter((row) => row !== null);
+    const [was, is] = [each.before?.candidate ?? null, each.now?.candidate ?? null];
     const up = rows.map(higherIsBetter).find((each) => each !== null) ?? null;
     const better = was === null || is === null || was === is || up === null ? null : is > was === up;
     const [row] = rows;

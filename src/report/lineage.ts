@@ -1,10 +1,9 @@
 import type { Artifact, Decision, Version } from '../evidence/index.ts';
-import { approvalText } from './approval.ts';
 import { commitAddress, runAddress, type Server } from './addresses.ts';
+import { approvalText, uncommittedText } from './published.ts';
 import { reuseOf, reuseText } from './reuse.ts';
 import { codeCell, textCell, type Cell, type Section } from './section.ts';
 import type { ReportInput } from './standing.ts';
-import { uncommittedText } from './uncommitted.ts';
 import { counted } from '../wording.ts';
 
 /** What was judged, on what, by whom: everything by its digest. */

@@ -1,6 +1,8 @@
-import { workflowArtifact, type Artifact, type Evidence, type RecordedDecision } from '../evidence/index.ts';
+import { workflowArtifact } from '../evidence/index.ts';
+import type { Approval, Artifact, Evidence, RecordedDecision, Source } from '../evidence/index.ts';
 import { jsonIn, listOf, objectOf } from '../json.ts';
 import { objectAddress } from '../object-address.ts';
+import { markdownText } from './escape.ts';
 import { metricRowsOf, type MetricRow } from './metrics.ts';
 
 /** A version of a model that became champion: the decision that made it so, and the evidence it was made on. */
@@ -22,6 +24,21 @@ export interface Withdrawn {
 /** `deprecated by decision 5: it loses mail` */
 export function withdrawnText({ how, decision, reason }: Withdrawn): string {
   return `${how} by decision ${decision}: ${reason}`;
+}
+
+/** What nobody who reads of a version may miss: a paragraph of Markdown, or none. */
+export function withdrawnBanner({ withdrawn }: Published): string[] {
+  return withdrawn === undefined ? [] : [`> **Do not use this version: ${markdownText(withdrawnText(withdrawn))}**`];
+}
+
+/** Who approved, when, where and why: `by grace at 2026-01-02T03:04:05Z, review of pull request 12: Seen.` */
+export function approvalText({ by, at, source, reason }: Approval): string {
+  return `by ${by} at ${at}${source === undefined ? '' : `, ${source}`}${reason === undefined ? '' : `: ${reason}`}`;
+}
+
+/** Which files decided without being committed; undefined where all were. */
+export function uncommittedText({ uncommitted }: Source): string | undefined {
+  return uncommitted === undefined ? undefined : `not committed: ${uncommitted.join(', ')}`;
 }
 
 /** `spam-filter 1.0.1` */

@@ -7,16 +7,14 @@ import type {
   RecordedDecision,
   Verdict,
 } from '../evidence/index.ts';
-import { approvalText } from './approval.ts';
 import { wrap } from './console-table.ts';
 import { renderConsole, renderSections, type ConsoleOptions } from './console.ts';
 import { oneLine, withoutWorkflowCommands } from './escape.ts';
 import { bytes } from './numbers.ts';
-import { fileNameOf, type Withdrawn } from './published.ts';
+import { approvalText, fileNameOf, uncommittedText, type Withdrawn } from './published.ts';
 import { codeCell, facts, numberCell, table, textCell, type Section, type StageReport } from './section.ts';
 import { datasetChange, metricsSection, otherSections, signatureLine, sizeChange } from './version-changes.ts';
 import type { VersionChanges } from './version-changes.ts';
-import { uncommittedText } from './uncommitted.ts';
 import { minuteOf } from '../wording.ts';
 
 /*

@@ -1,13 +1,12 @@
-import { approvalText } from './approval.ts';
 import { markdownCode, markdownText } from './escape.ts';
 import { headline } from './headline.ts';
 import { renderSection } from './markdown.ts';
 import { metricValue } from './numbers.ts';
-import { modelArtifact, notableMetrics, publishedName, type Published } from './published.ts';
+import { approvalText, modelArtifact, notableMetrics, publishedName, withdrawnBanner } from './published.ts';
+import type { Published } from './published.ts';
 import { numberCell, table, textCell } from './section.ts';
 import { datasetChange, metricsSection, signatureLine, sizeChange, versionChanges } from './version-changes.ts';
 import type { VersionChanges } from './version-changes.ts';
-import { withdrawnBanner } from './withdrawn-banner.ts';
 
 /** The notes of a release: how the version was let in, and what changed in metrics, data, size and policy since the one before. */
 export function renderReleaseNotes(now: Published, before: Published | null): string {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { signatureChanges, signatureChangesText, signed } from '../evidence/index.ts';
-import type { Comparison, DatasetSubject, SignatureChange } from '../evidence/index.ts';
-import { gainCells, intervalColumn } from './metrics.ts';
+import type { DatasetSubject, SignatureChange } from '../evidence/index.ts';
+import { gainCells, intervalColumn, type MetricRow } from './metrics.ts';
 import { bytes, metricValue, quantity } from './numbers.ts';
 import { evaluationOf, metricRows, modelArtifact, policyOf, type Published } from './published.ts';
 import { reuseOf, reuseText } from './reuse.ts';
@@ -39,21 +39,14 @@ export interface ComparedVersion {
   rows: number | null;
 }
 
-export interface MetricChange {
-  metric: string;
-  title: string;
-  /** A share is shown in percentage points. */
-  scale: Comparison['scale'] | undefined;
+/** With the bounds of the gain, of a paired comparison. A share is shown in percentage points. */
+export interface MetricChange extends Pick<MetricRow, 'metric' | 'title' | 'scale' | 'lower' | 'upper' | 'alpha'> {
   from: number | null;
   to: number | null;
   /** `to` less `from`, in the units of the metric. */
   difference: number | null;
-  /** Of a paired comparison, with its one-sided bounds; positive is better. */
+  /** Of a paired comparison; positive is better. */
   gain: number | null;
-  lower: number | null;
-  upper: number | null;
-  /** Level of each bound. */
-  alpha?: number | undefined;
 }
 
 export interface DatasetChange {
@@ -220,6 +213,7 @@ function metricChanges(before: Published, now: Published): VersionChanges['metri
       const row = current.get(metric);
       const from = (paired ? row?.champion : old.get(metric)?.candidate) ?? null;
       const to = row?.candidate ?? null;
+      const gained = paired ? row : undefined;
       return {
         metric,
         title: row?.title ?? old.get(metric)?.title ?? metric,
@@ -227,9 +221,9 @@ function metricChanges(before: Published, now: Published): VersionChanges['metri
         from,
         to,
         difference: from === null || to === null ? null : to - from,
-        gain: paired ? (row?.delta ?? null) : null,
-        lower: paired ? (row?.lower ?? null) : null,
-        upper: paired ? (row?.upper ?? null) : null,
+        gain: gained?.delta ?? null,
+        lower: gained?.lower ?? null,
+        upper: gained?.upper ?? null,
         alpha: row?.alpha,
       };
     }),

@@ -67,7 +67,7 @@ describe('the check run', () => {
         assert.ok(Buffer.byteLength(run.output.summary) <= 65_535);
         assert.ok(run.output.title.length <= 255);
         for (const annotation of run.annotations.flat()) {
-          assert.ok(Buffer.byteLength(annotation.message) <= 64 * 1024 && annotation.title.length <= 255);
+          assert.ok(Buffer.byteLength(annotation.message) <= 64 * 1024 && (annotation.title ?? '').length <= 255);
         }
       }),
       { numRuns: 20 },
