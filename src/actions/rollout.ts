@@ -1,6 +1,5 @@
 import { runRollout } from '../pipeline/rollout/run-rollout.ts';
-import { rolloutSettings } from '../stages/rollout/schema.ts';
 import { rollout } from '../stages/rollout/stage.ts';
 import { trafficAction } from './traffic-action.ts';
 
-await trafficAction(rollout, ({ modelConfig }) => rolloutSettings(modelConfig), runRollout);
+await trafficAction(rollout, runRollout);

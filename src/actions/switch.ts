@@ -1,6 +1,5 @@
 import { runSwitch } from '../pipeline/rollout/run-switch.ts';
-import { switchSettings } from '../stages/switch/schema.ts';
 import { switchOver } from '../stages/switch/stage.ts';
 import { trafficAction } from './traffic-action.ts';
 
-await trafficAction(switchOver, ({ modelConfig }) => switchSettings(modelConfig), runSwitch);
+await trafficAction(switchOver, runSwitch);

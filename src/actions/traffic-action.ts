@@ -7,7 +7,6 @@ import type { PromoteResult } from '../pipeline/gate/promote.ts';
 import { putBack, type TrafficInput } from '../pipeline/rollout/traffic-run.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import type { Stage } from '../stages/stage.ts';
-import type { Traffic } from '../stages/traffic.ts';
 import { openActionWorkspace, runAction } from './action.ts';
 import { decisionAction } from './decision-action.ts';
 import { choice, decisionInputs, text } from './inputs.ts';
@@ -15,7 +14,6 @@ import { choice, decisionInputs, text } from './inputs.ts';
 /** An action that lets a candidate out, or puts back what a killed run left. */
 export async function trafficAction(
   stage: Stage,
-  settings: (workspace: Workspace) => Traffic | undefined,
   run: (workspace: Workspace, input: TrafficInput) => Promise<PromoteResult>,
 ): Promise<void> {
   // Whether a weight is put back in place of a rollout: any, or one whose time is over.
@@ -30,7 +28,6 @@ export async function trafficAction(
     const workspace = await openActionWorkspace(inputs, context);
     const { message, result } = await putBack(workspace, {
       stage,
-      settings: settings(workspace),
       record: inputs.record,
       actor: here.actor ?? 'unknown',
       source: here.source,

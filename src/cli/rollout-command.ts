@@ -2,13 +2,10 @@ import type { Command } from 'commander';
 import type { PromoteResult } from '../pipeline/gate/promote.ts';
 import type { TrafficInput } from '../pipeline/rollout/traffic-run.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
-import { rolloutSettings } from '../stages/rollout/schema.ts';
 import { rollout } from '../stages/rollout/stage.ts';
 import { stages } from '../stages/index.ts';
 import type { Stage } from '../stages/stage.ts';
-import { switchSettings } from '../stages/switch/schema.ts';
 import { switchOver } from '../stages/switch/stage.ts';
-import type { Traffic } from '../stages/traffic.ts';
 import { printReport, printResult, recordsHere, withCommonOptions } from './command-context.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodeOf } from './exit-codes.ts';
@@ -21,34 +18,16 @@ interface TrafficOptions extends CommonOptions {
   reason?: string;
 }
 
-interface Driver {
-  stage: Stage;
-  settings(workspace: Workspace): Traffic | undefined;
-  run(workspace: Workspace, input: TrafficInput): Promise<PromoteResult>;
-}
+type Driver = (workspace: Workspace, input: TrafficInput) => Promise<PromoteResult>;
 
 /** rollout and switch: let the candidate out, or put back what a killed run left. */
 export function addTrafficCommands(program: Command, context: CommandContext): void {
-  add({
-    stage: rollout,
-    settings: ({ modelConfig }) => rolloutSettings(modelConfig),
-    run: async (workspace, input) => {
-      const { runRollout } = await import('../pipeline/rollout/run-rollout.ts');
-      return runRollout(workspace, input);
-    },
-  });
-  add({
-    stage: switchOver,
-    settings: ({ modelConfig }) => switchSettings(modelConfig),
-    run: async (workspace, input) => {
-      const { runSwitch } = await import('../pipeline/rollout/run-switch.ts');
-      return runSwitch(workspace, input);
-    },
-  })
+  add(rollout, async (...given) => (await import('../pipeline/rollout/run-rollout.ts')).runRollout(...given));
+  add(switchOver, async (...given) => (await import('../pipeline/rollout/run-switch.ts')).runSwitch(...given))
     .option('--back', 'go back to the champion of before, while it is kept up: the weight first, then the registry')
     .option('--reason <text>', 'with --back: why, for the registry');
 
-  function add({ stage, settings, run }: Driver): Command {
+  function add(stage: Stage, run: Driver): Command {
     const { name, summary } = stage.command;
     return withCommonOptions(program.command(name).description(summary))
       .option(
@@ -68,8 +47,7 @@ export function addTrafficCommands(program: Command, context: CommandContext): v
         };
         if (options.putBack === true) {
           const { putBack } = await import('../pipeline/rollout/traffic-run.ts');
-          const left = { stage, settings: settings(workspace), onlyExpired: options.ifExpired === true };
-          const result = await putBack(workspace, { ...input, ...left });
+          const result = await putBack(workspace, { ...input, stage, onlyExpired: options.ifExpired === true });
           return printResult(context, options, result, () => result.message);
         }
         const result =

@@ -20,16 +20,10 @@ export interface ConfigRules extends StageRules {
 }
 
 /**
- * Read and check contender.yml.
- * @param path absolute path of the file
+ * Check the text of a configuration.
  * @param shown the path as messages show it
  * @throws ConfigError with every problem found, each with `file:line:column`, what was found, what is allowed and the nearest valid key
  */
-export async function loadConfig(path: string, shown: string, rules: ConfigRules): Promise<Config> {
-  return parseConfig(await readConfig(path, shown), shown, rules);
-}
-
-/** Check the text of a configuration; see `loadConfig`. */
 export function parseConfig(text: string, shown: string, rules: ConfigRules): Config {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: true });
@@ -91,7 +85,8 @@ function withRowNumbers(config: Config): Config {
   return config;
 }
 
-async function readConfig(path: string, shown: string): Promise<string> {
+/** The text of contender.yml. @param path absolute path of the file @param shown the path as messages show it @throws ConfigError */
+export async function readConfig(path: string, shown: string): Promise<string> {
   const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     throw new ConfigError({
       found: openingFault(cause),

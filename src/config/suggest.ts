@@ -14,6 +14,12 @@ export function nearest(written: string, allowed: Iterable<string>): string | un
   return best;
 }
 
+/** The question that ends a message about a word that is none of those allowed; undefined where none is near. */
+export function didYouMean(written: string, allowed: Iterable<string>): string | undefined {
+  const near = nearest(written, allowed);
+  return near === undefined ? undefined : `Did you mean ${near}?`;
+}
+
 function editDistance(a: string, b: string): number {
   // Hostile names may be long; beyond this no suggestion is worth the time.
   if (a.length > 200 || b.length > 200) return Number.POSITIVE_INFINITY;

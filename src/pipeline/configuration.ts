@@ -1,4 +1,4 @@
-import { configSchema, loadConfig as load, modelSchema, parseConfig as parse } from '../config/index.ts';
+import { configSchema, modelSchema, parseConfig as parse, readConfig } from '../config/index.ts';
 import type { Config, Model as ModelConfig, Path } from '../config/index.ts';
 import { monitorKeys } from '../monitor/schema.ts';
 import type { StageFacts } from '../decide/subject.ts';
@@ -18,9 +18,9 @@ const rules = {
   problems: (model: ModelConfig) => stages.flatMap((stage) => stage.problems?.(model) ?? []),
 };
 
-/** Read and check contender.yml: see `loadConfig` of config. @throws ConfigError */
-export function loadConfig(path: string, shown: string): Promise<Config> {
-  return load(path, shown, rules);
+/** Read and check contender.yml. @param shown the path as messages show it @throws ConfigError */
+export async function loadConfig(path: string, shown: string): Promise<Config> {
+  return parseConfig(await readConfig(path, shown), shown);
 }
 
 /** Check the text of contender.yml. @throws ConfigError */

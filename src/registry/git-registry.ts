@@ -10,7 +10,8 @@ import { addedIn } from './git/history.ts';
 import { entriesAt, entryAt, listFolders, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
 import { jittered } from '../github/retry.ts';
 import { requireKept } from './git/remote.ts';
-import { commitAt, isAncestor, isCutOff, openRepository, registryFolder, type Repository } from './git/repository.ts';
+import { commitAt, isAncestor, isCutOff, openRepository, registryFolder, shallowFault } from './git/repository.ts';
+import type { Repository } from './git/repository.ts';
 import { listTags, listTagsAsOn, missingTags, tagPatterns, type TagToMake } from './git/tags.ts';
 import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
 import type { ChainLink } from './manifest.ts';
@@ -241,12 +242,8 @@ async function artifactsAt({ repository }: Store, commit: string | null): Promis
 /** A tag points at the commit that first promoted its version. @throws RegistryError where that may not be here */
 async function requireHistory({ repository, tagged }: Store, commit: string | null): Promise<void> {
   if (!tagged || commit === null || !(await isCutOff(repository, commit))) return;
-  throw new RegistryError({
-    found: 'this clone is shallow',
-    expected: 'the whole history of the registry: a tag points at the commit that first promoted its version',
-    where: repository.folder,
-    remedy: 'Check out with fetch-depth: 0, or run git fetch --unshallow',
-  });
+  const why = ' of the registry: a tag points at the commit that first promoted its version';
+  throw shallowFault(repository, why);
 }
 
 /** Believe the branch, not the exit code. The push of a branch on a remote was confirmed by that remote. */

@@ -1,4 +1,4 @@
-import { nearest } from '../../config/index.ts';
+import { didYouMean } from '../../config/index.ts';
 import { waiversInForce } from '../../decide/waive.ts';
 import { UsageError } from '../../errors.ts';
 import type { RecordedDecision, RegistryHistory } from '../../evidence/index.ts';
@@ -213,14 +213,13 @@ export async function modelToRead(
   if (wanted !== undefined && configured.includes(wanted)) return { registry, model: wanted };
   const names = [...new Set([...configured, ...(await registry.models())])].toSorted();
   if (wanted !== undefined && names.includes(wanted)) return { registry, model: wanted };
-  const near = wanted === undefined ? undefined : nearest(wanted, names);
   throw new UsageError({
     found:
       wanted === undefined
         ? `there are ${names.length} models, and the command names none`
         : `there is no model ${JSON.stringify(wanted)}`,
     expected: `one of: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', ...' : ''}`,
-    ...(near === undefined ? {} : { remedy: `Did you mean ${near}?` }),
+    remedy: wanted === undefined ? undefined : didYouMean(wanted, names),
   });
 }
 

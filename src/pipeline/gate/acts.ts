@@ -6,7 +6,7 @@ import { namedVersion, rollback } from '../../decide/rollback.ts';
 import { assign } from '../../decide/assign.ts';
 import { unassign } from '../../decide/unassign.ts';
 import { covers, waive } from '../../decide/waive.ts';
-import { environmentRule, milliseconds, nearest } from '../../config/index.ts';
+import { environmentRule, milliseconds, didYouMean } from '../../config/index.ts';
 import type { Act } from '../../decide/act.ts';
 import {
   identityOf,
@@ -192,15 +192,11 @@ async function refuseUnknownCheck(workspace: Workspace, registry: Registry, chec
     known.some((each) => covers({ check, until: '' }, each)) || decisions.some((made) => made.waiver?.check === check);
   if (isKnown) return;
   const ids = [...new Set(known.flatMap(({ id }) => [id, ...(/@.*$/su.exec(id) ?? [])]))];
-  const near = nearest(check, ids);
   throw new UsageError({
     found: `no check ${JSON.stringify(check.slice(0, 300))} in the last evidence about ${workspace.model}`,
     expected:
       'the id of a check as evidence and reports have it, such as evaluation/recall, or @ and a slice, such as @source=web',
-    remedy:
-      near === undefined
-        ? 'Run the gate first, or see the ids in the JUnit file or with --json'
-        : `Did you mean ${near}?`,
+    remedy: didYouMean(check, ids) ?? 'Run the gate first, or see the ids in the JUnit file or with --json',
   });
 }
 

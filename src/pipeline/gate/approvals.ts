@@ -1,10 +1,9 @@
 import { relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { RegistryError } from '../../errors.ts';
 import { workflowArtifact, type Approval, type Source } from '../../evidence/index.ts';
 import { gitHubOf } from '../../github/access.ts';
 import { lastChangedIn } from '../../registry/git/history.ts';
-import { commitAt, isAncestor, isShallow } from '../../registry/git/repository.ts';
+import { commitAt, isAncestor, isShallow, shallowFault } from '../../registry/git/repository.ts';
 import type { ResolvedModel } from '../contestants/resolve.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -68,14 +67,8 @@ async function commitsThatBrought(
     return isOwn ? [{ commit: started, since: false }] : [];
   }
   const repository = await workspace.repository();
-  if (isShallow(repository)) {
-    throw new RegistryError({
-      found: 'this clone is shallow',
-      expected: 'the whole history: approvals apply to the commit that introduced the candidate',
-      where: repository.folder,
-      remedy: 'Check out with fetch-depth: 0, or run git fetch --unshallow',
-    });
-  }
+  if (isShallow(repository))
+    throw shallowFault(repository, ': approvals apply to the commit that introduced the candidate');
   const head = (await commitAt(repository, 'HEAD')) ?? started;
   const commits = new Set<string>();
   for (const file of filesOf(candidate, workspace.configPath)) {

@@ -4,7 +4,7 @@ import { milliseconds } from '../../config/units.ts';
 import { identityOf } from '../../evidence/index.ts';
 import type { Judgement, StepObservation } from '../../stages/guardrails.ts';
 import { judgeRollout, type Limits } from '../../stages/rollout/judge.ts';
-import { rolloutSettings, type Rollout } from '../../stages/rollout/schema.ts';
+import type { Rollout } from '../../stages/rollout/schema.ts';
 import { rollout as stage } from '../../stages/rollout/stage.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
 import { discardEvidence } from '../gate/output.ts';
@@ -24,10 +24,9 @@ import { whileWatched, type Begun, type Run, type TrafficInput } from './traffic
  */
 export async function runRollout(workspace: Workspace, input: TrafficInput): Promise<PromoteResult> {
   await discardEvidence(workspace, stage);
-  return withModelFolder(async (downloads) => {
-    const settings = rolloutSettings(workspace.modelConfig);
-    return rollOut(workspace, input, await begin(workspace, { ...input, stage, settings }, downloads));
-  });
+  return withModelFolder(async (downloads) =>
+    rollOut(workspace, input, await begin(workspace, { ...input, stage }, downloads)),
+  );
 }
 
 async function rollOut(workspace: Workspace, input: TrafficInput, begun: Begun): Promise<PromoteResult> {

@@ -7,7 +7,7 @@ import { ContenderError, UsageError } from '../../errors.ts';
 import { identityOf, type Check } from '../../evidence/index.ts';
 import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
 import { judgeSwitch, together, total, type SwitchLimits } from '../../stages/switch/judge.ts';
-import { defaultPoll, switchSettings, type Switch } from '../../stages/switch/schema.ts';
+import { defaultPoll, type Switch } from '../../stages/switch/schema.ts';
 import { switchOver as stage } from '../../stages/switch/stage.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
 import { rollBack as rollBackRegistry } from '../gate/acts.ts';
@@ -39,11 +39,9 @@ import { rollBack, stepCheck, whileWatched, type Begun, type Run, type TrafficIn
  */
 export async function runSwitch(workspace: Workspace, input: TrafficInput): Promise<PromoteResult> {
   await discardEvidence(workspace, stage);
-  return withModelFolder(async (downloads) => {
-    const settings = switchSettings(workspace.modelConfig);
-    const begun = await begin(workspace, { ...input, stage, settings }, downloads);
-    return switchTo(workspace, input, begun, downloads);
-  });
+  return withModelFolder(async (downloads) =>
+    switchTo(workspace, input, await begin(workspace, { ...input, stage }, downloads), downloads),
+  );
 }
 
 async function switchTo(
@@ -227,8 +225,7 @@ const blueDown: Check = {
  */
 export function switchBack(workspace: Workspace, input: TrafficInput & { reason: string }): Promise<PromoteResult> {
   return withModelFolder(async (downloads) => {
-    const settings = switchSettings(workspace.modelConfig);
-    const begun = await begin(workspace, { ...input, stage, settings }, downloads);
+    const begun = await begin(workspace, { ...input, stage }, downloads);
     const { artifacts, weights } = begun;
     if (identityOf(artifacts.candidate) !== identityOf(artifacts.champion)) {
       throw new UsageError({

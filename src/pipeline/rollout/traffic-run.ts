@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { settingsAt } from '../../config/schema.ts';
 import { milliseconds } from '../../config/units.ts';
 import { lastDecisionOn } from '../../decide/history.ts';
 import { ContenderError, TrafficError, UsageError } from '../../errors.ts';
@@ -92,17 +93,14 @@ function renewOnTime(run: Run): NodeJS.Timeout | undefined {
 export function newRun(
   workspace: Workspace,
   input: TrafficInput,
-  { stage, settings, weights, artifacts }: Begun,
+  { view: _view, ...begun }: Begun,
   longestMs: number,
 ): Run {
   return {
+    ...begun,
     workspace,
     input,
-    stage,
-    settings,
     longestMs,
-    weights,
-    artifacts,
     startedAt: new Date(),
     steps: [],
     weight: 0,
@@ -169,9 +167,10 @@ export interface Begun {
 /** @param downloads a folder that stays until the end: what was read must stay as it is */
 export async function begin(
   workspace: Workspace,
-  { env, stage, settings }: Pick<TrafficInput, 'env'> & { stage: Stage; settings: Traffic | undefined },
+  { env, stage }: Pick<TrafficInput, 'env'> & { stage: Stage },
   downloads: string,
 ): Promise<Begun> {
+  const settings = settingsAt<Traffic>(stage.kind)(workspace.modelConfig);
   if (settings === undefined) {
     throw new UsageError({ ...(stage.absent ?? { found: '' }), where: `models.${workspace.model}` });
   }
@@ -394,7 +393,6 @@ export function putBack(workspace: Workspace, input: PutBackInput): Promise<PutB
 
 export interface PutBackInput extends TrafficInput {
   stage: Stage;
-  settings: Traffic | undefined;
   /** Leave a weight alone whose rollout may still run. */
   onlyExpired: boolean;
 }

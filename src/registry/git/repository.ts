@@ -130,6 +130,16 @@ export function isShallow({ commonFolder }: Repository): boolean {
   return existsSync(join(commonFolder, 'shallow'));
 }
 
+/** What is asked needs history that a shallow clone lacks. @param expected why the whole of it is needed */
+export function shallowFault({ folder }: Repository, expected: string): RegistryError {
+  return new RegistryError({
+    found: 'this clone is shallow',
+    expected: `the whole history${expected}`,
+    where: folder,
+    remedy: 'Check out with fetch-depth: 0, or run git fetch --unshallow',
+  });
+}
+
 /** Whether part of the history of a commit is missing here, as in a shallow clone. */
 export async function isCutOff(repository: Repository, commit: string): Promise<boolean> {
   if (!isShallow(repository)) return false;
