@@ -11,7 +11,6 @@ import { blobOid } from './git/objects.ts';
 import { registryFolder } from './git/repository.ts';
 import { withClone } from './github/clone.ts';
 import { commitOnBranch, commitWithTags } from './github/commit-files.ts';
-import { requireKept } from './github/kept-commit.ts';
 import { pendingPromotion, pendingRecorder, type PullRequestSettings } from './github/record-pending.ts';
 import {
   blobReader,
@@ -25,7 +24,7 @@ import {
   type GitHubBranch,
   type Snapshot,
 } from './github/snapshot.ts';
-import { nothing } from './github/refs.ts';
+import { nothing, requireKept } from './github/refs.ts';
 import { allTags, completeTags, isOvertaken, tagsBeside } from './github/tags.ts';
 import { artifactsPath, checkModelName, evidencePath, refuseTwin } from './layout.ts';
 import type { ChainLink } from './manifest.ts';
@@ -124,9 +123,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       );
       if (isThere && input.pullRequests !== undefined) await ensurePullRequests(place, input.pullRequests.when);
     },
-    async requireKept(commit) {
-      return requireKept(place, (await github.request('GET /repos/{owner}/{repo}', {})).default_branch, commit);
-    },
+    requireKept: (commit) => requireKept(github, place.branch, commit),
     async record(request) {
       const attempts: Attempts = { made: new Map(), together: tagged, refusedAt: null, unseen: null, doubt: null };
       const { pullRequests } = input;

@@ -10,8 +10,6 @@ export type ProfileKind = 'reference' | 'evaluation' | 'scores';
 
 export interface ChampionProfiles {
   version: string;
-  /** Number of the decision that promoted it. */
-  seq: number;
   profiles: Partial<Record<ProfileKind, Profile>>;
 }
 
@@ -38,7 +36,7 @@ export async function championProfiles(registry: Registry, model: string): Promi
   for (const { sha256 } of promotion.evidence) {
     Object.assign(profiles, profilesIn(await registry.evidence(model, sha256)));
   }
-  return { version: champion.version, seq: promotion.seq, profiles };
+  return { version: champion.version, profiles };
 }
 
 /** Those that are sound. */

@@ -7,8 +7,7 @@ import { monitoredOf } from '../../monitor/schema.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass } from './baseline.ts';
 import { otherClasses } from './labels.ts';
-import { hasColumn, idsIn, numbersOf, textsOf, timesIn, withLogs } from './logs.ts';
-import { dataRowsOf } from './rows.ts';
+import { hasColumn, idsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
 
 /** Judge the models of the past that the configuration names, as they could have been judged then. @throws UsageError, DataError */
 export async function runBacktest(workspace: Workspace): Promise<BacktestResult & { window: number; maxLoss: number }> {
@@ -36,10 +35,10 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
     settings.max_loss === undefined ? 0.02 : shareOf(settings.max_loss, 'max loss', 'bound', 'backtest.max_loss');
   return withLogs(workspace, { name: 'history', uri: settings.data, key: 'backtest.data' }, async (history) => {
     const ids = await idsIn(history, columns.id);
-    const rowsById = dataRowsOf(ids);
-    if (rowsById.size < ids.length) {
+    const byId = rowsById(ids);
+    if (byId.size < ids.length) {
       throw new DataError({
-        found: `${ids.length - rowsById.size} rows of the history have no ${columns.id}, or one that another row has`,
+        found: `${ids.length - byId.size} rows of the history have no ${columns.id}, or one that another row has`,
         expected: 'each id once: predictions are joined by it',
         where: settings.data,
       });
@@ -66,7 +65,7 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
         const predicted = await predictedIn(workspace, datasets, predictions);
         requireOneSetOfClasses(truth, predicted, predictions);
         for (const [row, id] of (await idsIn(datasets, columns.id)).entries()) {
-          const at = rowsById.get(id ?? '')?.[0];
+          const at = byId.get(id ?? '')?.[0];
           const [is, says] = [at === undefined ? null : truth[at], predicted[row]];
           if (at === undefined || is === null || is === undefined || says === null || says === undefined) continue;
           found[at] = regression ? Math.abs(Number(is) - Number(says)) : Number(is !== says);

@@ -23,7 +23,6 @@ export interface Answers {
 export interface ChampionOnEvaluation extends Answers {
   artifact: Artifact;
   dataset: string;
-  rows: number;
   labels: (string | null)[];
 }
 
@@ -63,7 +62,6 @@ export function predictWithChampion(whole: Workspace, view: RegistryHistory): Pr
         ...answersOf(result.predictions, String(positive ?? 1)),
         artifact,
         dataset: dataset.sha256,
-        rows: dataset.rows,
         labels: typeof label === 'string' ? await labelsOf(dataset, label) : [],
       };
     });

@@ -1,9 +1,8 @@
 import { labelColumns } from '../../config/index.ts';
 import type { ChampionBaseline, WindowRecord } from '../../monitor/record.ts';
-import { dataRowsOf } from './rows.ts';
 import type { Workspace } from '../workspace.ts';
 import { canonicalClass } from './baseline.ts';
-import { idsIn, numbersOf, textsOf, timesIn, withLogs } from './logs.ts';
+import { idsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
 import { answersOf, idsOfProduction, type Production } from './production.ts';
 import type { MonitorSettings } from './settings.ts';
 
@@ -43,7 +42,7 @@ export async function joinLabels(
     const texts = regression ? null : await textsOf(datasets, label);
     const numbers = regression ? await numbersOf(datasets, label) : null;
     const times = labels.time === undefined ? null : await timesIn(datasets, labels.time);
-    const byId = dataRowsOf(ids);
+    const byId = rowsById(ids);
     const served = await idsOfProduction(workspace, production);
     const known = new Set(served);
     for (const id of byId.keys()) if (!known.has(id)) found.strangers += 1;

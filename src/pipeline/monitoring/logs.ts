@@ -81,6 +81,18 @@ export async function idsIn(datasets: readonly Dataset[], id: string): Promise<(
   return ids;
 }
 
+/** Rows by their id; rows without one are left out. */
+export function rowsById(ids: readonly (string | null)[]): Map<string, number[]> {
+  const rows = new Map<string, number[]>();
+  for (const [row, id] of ids.entries()) {
+    if (id === null) continue;
+    const known = rows.get(id);
+    if (known === undefined) rows.set(id, [row]);
+    else known.push(row);
+  }
+  return rows;
+}
+
 export function rowsOf(datasets: readonly Dataset[]): number {
   return datasets.reduce((sum, { rows }) => sum + rows, 0);
 }

@@ -305,17 +305,20 @@ function resultOf(
 }
 
 function findingCheck(finding: Finding): Check {
-  const { signal, level, title, message, value, limit, unit, opened, windows } = finding;
+  const { level, message, opened, windows, healthy } = finding;
   return {
-    id: `monitor/${signal}`,
-    title,
-    verdict: 'fail',
-    severity: { alarm: 'block', advice: 'warn', note: 'info' }[level] as Check['severity'],
-    message: `${message}; since ${minuteOf(opened)}, ${windows} window${windows === 1 ? '' : 's'}${finding.healthy > 0 ? `, healthy in the last ${finding.healthy}` : ''}`,
-    observed: value,
-    required: limit,
-    ...(unit === undefined ? {} : { unit }),
+    ...signalCheck(finding, 'fail', { alarm: 'block', advice: 'warn', note: 'info' }[level] as Check['severity']),
+    message: `${message}; since ${minuteOf(opened)}, ${windows} window${windows === 1 ? '' : 's'}${healthy > 0 ? `, healthy in the last ${healthy}` : ''}`,
   };
+}
+
+function signalCheck(
+  { signal, title, message, value, limit, unit }: Finding | Observation,
+  verdict: Verdict,
+  severity: Check['severity'],
+): Check {
+  const found = { id: `monitor/${signal}`, title, verdict, severity, message, observed: value, required: limit };
+  return unit === undefined ? found : { ...found, unit };
 }
 
 /** What did not alarm in the last window, the signals that may alarm first. */
@@ -326,16 +329,10 @@ function quietChecks(observations: readonly (readonly Observation[])[], open: re
   for (const each of observations.slice(-60).flat()) last.set(each.signal, each);
   return [...last.values()]
     .filter(({ signal }) => !known.has(signal))
-    .map(({ signal, level, title, state, message, value, limit, unit }) => ({
-      id: `monitor/${signal}`,
-      title,
-      verdict: verdicts[state],
-      severity: state === 'ok' && level === 'alarm' ? 'block' : level === 'alarm' ? 'warn' : 'info',
-      message,
-      observed: value,
-      required: limit,
-      ...(unit === undefined ? {} : { unit }),
-    }));
+    .map((each) => {
+      const ofAlarm = each.state === 'ok' ? 'block' : 'warn';
+      return signalCheck(each, verdicts[each.state], each.level === 'alarm' ? ofAlarm : 'info');
+    });
 }
 
 const verdicts: Record<Observation['state'], Verdict> = {

@@ -80,20 +80,23 @@ export async function openBranch(
   key: string,
   folder?: string,
 ): Promise<RegistryBranch> {
-  const ref = branchRef(name);
-  if (push === undefined) return localBranch(repository, ref, name, key, folder, github, log);
-  return remoteBranch(repository, ref, await openRemote(repository, push, github), key, folder, github, log);
+  const place = { repository, name, ref: branchRef(name), key, folder, github, log };
+  if (push === undefined) return localBranch(place);
+  return remoteBranch(place, await openRemote(repository, push, github));
 }
 
-function localBranch(
-  repository: Repository,
-  ref: string,
-  name: string,
-  key: string,
-  folder: string | undefined,
-  github: GitHubAccess | undefined,
-  log: Log,
-): RegistryBranch {
+/** A branch, and all that is known of it before it is looked at. */
+interface Place {
+  repository: Repository;
+  name: string;
+  ref: string;
+  key: string;
+  folder: string | undefined;
+  github: GitHubAccess | undefined;
+  log: Log;
+}
+
+function localBranch({ repository, name, ref, key, folder, github, log }: Place): RegistryBranch {
   const warn = onceEach(log);
   const updateRefs = async (
     expected: string | null,
@@ -174,15 +177,7 @@ function localBranch(
   };
 }
 
-function remoteBranch(
-  repository: Repository,
-  ref: string,
-  remote: Remote,
-  key: string,
-  folder: string | undefined,
-  github: GitHubAccess | undefined,
-  log: Log,
-): RegistryBranch {
+function remoteBranch({ repository, name, ref, key, folder, github, log }: Place, remote: Remote): RegistryBranch {
   const warn = onceEach(log);
   let writes = false;
   return {
@@ -197,7 +192,6 @@ function remoteBranch(
       if (patterns.length > 0) await fetchTags(from, patterns);
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
-      const name = ref.replace('refs/heads/', '');
       const was = lastFetched(remote, ref, fetched);
       if (there === null && was !== undefined && (here === null || !(await isAncestor(repository, was, here)))) {
         throw deleted(name, remote.name, key);

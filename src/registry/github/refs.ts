@@ -1,4 +1,5 @@
 import type { GitHub } from '../../github/client.ts';
+import { notKept } from '../kept-commit.ts';
 
 const repositoryQuery = `query Repository($owner: String!, $name: String!) {
   viewer { login }
@@ -50,6 +51,20 @@ export async function moveRefs(github: GitHub, id: string, moves: readonly RefMo
     force,
   }));
   await github.graphql(moveMutation, { input: { repositoryId: id, refUpdates } });
+}
+
+/**
+ * Say whether GitHub keeps a commit: in the history of the registry's branch or of the default branch.
+ *
+ * @param registry the branch of the registry
+ * @throws RegistryError when it is not there, or on no such branch
+ */
+export async function requireKept(github: GitHub, registry: string, commit: string): Promise<void> {
+  const main = (await github.request('GET /repos/{owner}/{repo}', {})).default_branch;
+  const branches = [...new Set([registry, main])];
+  for (const each of branches) if (await isIn(github, each, commit)) return;
+  const found = await github.find('GET /repos/{owner}/{repo}/git/commits/{commit_sha}', { commit_sha: commit });
+  throw notKept({ commit, there: found !== null, branches, where: github.repository });
 }
 
 /** Whether GitHub has a commit in the history of a branch or of another commit. */
