@@ -1,18 +1,15 @@
-import { combinedVerdict, type Check } from './check.ts';
-import { evidenceSchemaId, type Evidence, type Signatures, type Subjects } from './evidence.ts';
+import { combinedVerdict } from './check.ts';
+import { evidenceSchemaId, type Evidence } from './evidence.ts';
 
 /** What a stage hands over; the rest of the evidence follows from it. */
-export interface EvidenceInput {
-  kind: string;
-  model: string;
-  subjects: Subjects;
-  signatures?: Signatures;
+export interface EvidenceInput extends Pick<
+  Evidence,
+  'kind' | 'model' | 'subjects' | 'signatures' | 'checks' | 'details'
+> {
   policyDigest: string;
   toolVersion: string;
   startedAt: Date;
   finishedAt: Date;
-  checks: Check[];
-  details: Record<string, unknown>;
 }
 
 /** Evidence from checks: the verdict is the checks' combined verdict, never the stage's own. */

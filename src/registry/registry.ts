@@ -1,4 +1,5 @@
 import type { Decision, Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
+import type { PullRequest } from '../github/pull-request.ts';
 import type { Finding } from './chain.ts';
 import type { Manifest } from './manifest.ts';
 import type { DecisionCheck } from './verify.ts';
@@ -50,25 +51,17 @@ export interface RecordResult {
   /** `pending`: it waits for a pull request to be merged, and is not in force. */
   status: 'recorded' | 'already-recorded' | 'no-change' | 'pending';
   decision: RecordedDecision | Decision;
-  /** Of a pending decision: where it waits. */
-  pullRequest?: PendingPullRequest;
+  /** Of a pending decision: where it waits. Not open: a person closed it without merging it. */
+  pullRequest?: PullRequest;
   /** The commit that holds the decision; null when nothing was recorded. */
   commit: string | null;
   /** Names of the tags that this call made. */
   tags: string[];
 }
 
-/** Where a decision waits to be merged. */
-export interface PendingPullRequest {
-  number: number;
-  url: string;
-  /** Not open: a person closed it without merging it. */
-  open: boolean;
-}
-
 export interface Pending {
   /** In the order they will be recorded in. */
   decisions: RecordedDecision[];
   /** Null: it was closed, or could not be made. */
-  pullRequest: PendingPullRequest | null;
+  pullRequest: PullRequest | null;
 }

@@ -10,26 +10,16 @@ export const annotationsPerRequest = 50;
 const titleCharacters = 255;
 const messageCharacters = 16_000;
 
-export type Conclusion = 'success' | 'failure' | 'neutral' | 'action_required';
-
-/** A check run as the API takes it; the annotations in batches, one for each request, worst first. */
-export interface CheckRun {
-  name: string;
-  conclusion: Conclusion;
-  output: { title: string; summary: string };
-  annotations: CheckAnnotation[][];
-}
-
 type Posted = NonNullable<Endpoints['POST /repos/{owner}/{repo}/check-runs']['parameters']['output']>;
 type CheckAnnotation = NonNullable<Posted['annotations']>[number];
 
 /**
- * The report as a check run. Neutral for a hold, since nothing was shown to be wrong (GitHub lets a neutral check pass a
+ * The report as a check run as the API takes it, the annotations in batches, one for each request, worst first. Neutral for a hold, since nothing was shown to be wrong (GitHub lets a neutral check pass a
  * branch rule: the failing step is what keeps a held model out), action required where only an approval is missing.
  *
  * @param configFile path of contender.yml in the repository: where annotations go that have no place of their own
  */
-export function checkRun(input: ReportInput, configFile: string): CheckRun {
+export function checkRun(input: ReportInput, configFile: string) {
   const model = input.decision?.model ?? input.evidence[0]?.model ?? '';
   const all = annotationsOf(input).map((annotation) => checkAnnotation(annotation, configFile));
   const batches: CheckAnnotation[][] = [];
@@ -55,7 +45,7 @@ export function checkRunName(model: string): string {
 /** Reasons that no evaluation settles, but a person's word does. */
 const forAPerson = new Set(['approval-missing', 'first-model']);
 
-function conclusion(input: ReportInput): Conclusion {
+function conclusion(input: ReportInput): 'success' | 'failure' | 'neutral' | 'action_required' {
   const { decision } = input;
   if (decision === null) {
     return ({ good: 'success', bad: 'failure', open: 'neutral', none: 'neutral' } as const)[standing(input).mood];

@@ -1,9 +1,8 @@
-import type { Artifact, Decision, Version } from '../evidence/index.ts';
-import { commitAddress, runAddress, type Server } from './addresses.ts';
+import type { Artifact, Decision, Source, Version } from '../evidence/index.ts';
 import { approvalText, uncommittedText } from './published.ts';
 import { reuseOf, reuseText } from './reuse.ts';
 import { codeCell, textCell, type Cell, type Section } from './section.ts';
-import type { ReportInput } from './standing.ts';
+import type { ReportInput, Server } from './standing.ts';
 import { counted } from '../wording.ts';
 
 /** What was judged, on what, by whom: everything by its digest. */
@@ -89,4 +88,24 @@ function deed(decision: Decision, server: Server): Cell[][] {
       ? [row('Run again', codeCell(`contender reproduce ${decision.model} ${String(decision.seq)}`))]
       : []),
   ];
+}
+
+/*
+ * Addresses of pages on GitHub. Parts of them come from a decision, which may be anybody's: what has not the form of a
+ * repository, a commit or a run has no address.
+ */
+
+/** The page of the commit that was judged. */
+function commitAddress({ repository, sha }: Source, server: Server): string | undefined {
+  return /^[0-9a-f]{40}$/u.test(sha ?? '') ? pageOf(server, repository, `commit/${sha}`) : undefined;
+}
+
+/** The page of the workflow run that judged it. */
+function runAddress({ repository, run }: Source, server: Server): string | undefined {
+  return /^\d+$/u.test(run ?? '') ? pageOf(server, repository, `actions/runs/${run}`) : undefined;
+}
+
+function pageOf(server: Server, repository: string | undefined, path: string): string | undefined {
+  if (server === null || repository === undefined || !/^[\w-]+\/[\w.-]+$/u.test(repository)) return undefined;
+  return `${server ?? 'https://github.com'}/${repository}/${path}`;
 }

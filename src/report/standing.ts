@@ -1,6 +1,5 @@
 import { combinedVerdict, excess } from '../evidence/index.ts';
 import type { Check, Decision, Evidence, RecordedDecision, Verdict } from '../evidence/index.ts';
-import type { Server } from './addresses.ts';
 import type { Mood, StageReport } from './section.ts';
 
 /** What came of a run. Without a decision it is what the evidence says. */
@@ -16,6 +15,9 @@ export interface Result {
   /** Options of the command line that stood for what contender.yml names, as `overriding` of the workspace. */
   overriding?: string | undefined;
 }
+
+/** Address of a GitHub server; absent: https://github.com, null: nothing is to be linked. */
+export type Server = string | null | undefined;
 
 /** What a report renders. */
 export interface ReportInput extends Result {

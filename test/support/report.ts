@@ -22,7 +22,7 @@ export function renderConsole(result: Result, options: report.ConsoleOptions): s
   return report.renderConsole({ ...result, stages }, options);
 }
 
-export function checkRun(result: Result, configFile: string): report.CheckRun {
+export function checkRun(result: Result, configFile: string): ReturnType<typeof report.checkRun> {
   return report.checkRun({ ...result, stages }, configFile);
 }
 

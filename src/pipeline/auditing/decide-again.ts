@@ -36,16 +36,9 @@ export function underItsOwnPolicy(): DecisionCheck {
     const remedy = `Find out who wrote it (git log -- ${made.path}), and revert that commit`;
     const expected = `${whatContenderMakes(decision)} under the policy that it keeps`;
     const finding = (found: string): Finding[] => [{ path: made.path, found, expected, remedy }];
-    const {
-      action,
-      policy: { text },
-    } = decision;
-    const impossible = claimsOf(made).map(([said, right]) => ({
-      path: made.path,
-      found: said,
-      expected: right,
-      remedy,
-    }));
+    const { action } = decision;
+    const { text } = decision.policy;
+    const impossible = impossibleIn(made, remedy);
     if (impossible.length > 0) return impossible;
     // What is about an environment keeps the rule of the environment, or its name, which the chain is held against.
     if (action === 'assign' || action === 'unassign') return strangeEvidence(made).flatMap(finding);
@@ -85,12 +78,8 @@ export function underPolicyOf(config: Config, where: string): DecisionCheck {
         'Merge a change of the policy first, then decide under it',
       );
     }
-    const impossible = claimsOf(made);
-    if (impossible.length > 0) {
-      return impossible.flatMap(([found, right]) =>
-        finding(found, right, 'Remove it, and decide again: contender gate'),
-      );
-    }
+    const impossible = impossibleIn(made, 'Remove it, and decide again: contender gate');
+    if (impossible.length > 0) return impossible;
     const expected = `${whatContenderMakes(decision)} under the policy of ${where}`;
     const remedy = 'Remove it, and let Contender record its own decision: contender gate';
     return differences(made, expected, remedy, {}, () => {
@@ -220,8 +209,9 @@ function judgedIn({ candidate }: Decision): { candidate: Version; artifact: Arti
 }
 
 /** What is no evidence is reported as that. */
-function claimsOf(made: MadeDecision): [string, string][] {
-  return made.evidence.every((each) => isEvidence(each)) ? impossibleClaims(made) : [];
+function impossibleIn(made: MadeDecision, remedy: string): Finding[] {
+  const claims = made.evidence.every((each) => isEvidence(each)) ? impossibleClaims(made) : [];
+  return claims.map(([found, expected]) => ({ path: made.path, found, expected, remedy }));
 }
 
 function refuseNoEvidence({ evidence }: MadeDecision): void {

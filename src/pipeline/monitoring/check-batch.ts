@@ -120,10 +120,7 @@ async function rowChecks(
         : twice.length === 0
           ? `no ${id} stands twice`
           : `${count(twice.length)} ids stand twice or more${example(twice)}`,
-      observed: twice.length,
-      required: 0,
-      limit: 'at most',
-      unit: 'ids',
+      ...atMost(twice.length, 0, 'ids'),
     }),
     batchCheck(batch, 'ids', 'The ids of the input', lost.length + extra.length + inputTwice.length === 0, {
       message:
@@ -132,10 +129,7 @@ async function rowChecks(
           : lost.length + extra.length === 0
             ? 'every row of the input has its prediction'
             : `${count(lost.length)} rows of the input have no prediction${example(lost)}; ${count(extra.length)} predictions are of other rows${example(extra)}`,
-      observed: lost.length + extra.length,
-      required: 0,
-      limit: 'at most',
-      unit: 'ids',
+      ...atMost(lost.length + extra.length, 0, 'ids'),
     }),
   ];
 }
@@ -201,10 +195,7 @@ async function contentChecks(
     checks.push(
       batchCheck(batch, `missing/${name.slice(0, 200)}`, `Rows without ${name}`, share <= allowed, {
         message: `${count(values.missing)} of ${count(rows)} rows have no ${name}${infiniteText}`,
-        observed: share,
-        required: allowed,
-        limit: 'at most',
-        unit: 'share',
+        ...atMost(share, allowed, 'share'),
       }),
     );
     const distinct = distinctOf(values);
@@ -281,10 +272,7 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
   return [
     batchCheck(batch, 'shares', title, !worst.beyond, {
       message: `class ${JSON.stringify(worst.name.slice(0, 80))}: ${percent(worst.a, 3)} in the reference, ${percent(worst.b, 3)} here`,
-      observed: worst.change,
-      required: most,
-      limit: 'at most',
-      unit: 'share',
+      ...atMost(worst.change, most, 'share'),
     }),
     batchCheck(batch, 'classes', 'Known classes', fresh.length === 0, {
       message:
@@ -294,10 +282,7 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
               .slice(0, 5)
               .map((each) => JSON.stringify(each.slice(0, 80)))
               .join(', ')}`,
-      observed: fresh.length,
-      required: 0,
-      limit: 'at most',
-      unit: 'classes',
+      ...atMost(fresh.length, 0, 'classes'),
       // A rare class need not be in a small evaluation set.
       severity: 'warn',
     }),
@@ -322,9 +307,7 @@ function driftChecks(name: string, current: ColumnValues, { scores }: Reference,
         psi === undefined
           ? `too few values to compare (${found?.values.join(' and ') ?? ''}; 30 needed on each side)`
           : `corrected PSI ${psi.effect.toFixed(3)} against the reference, at most ${limits.maxPsi}`,
-      observed: psi?.effect ?? null,
-      required: limits.maxPsi,
-      limit: 'at most',
+      ...atMost(psi?.effect ?? null, limits.maxPsi),
     }),
   ];
 }
@@ -410,6 +393,16 @@ function batchCheck(
 ): Check {
   const verdict = passed === null ? 'inconclusive' : passed ? 'pass' : 'fail';
   return { id: `batch/${name}`, title, verdict, severity: 'block', ...found, location: { file: predictions } };
+}
+
+/** An amount and the most of it that passes. */
+function atMost(
+  observed: number | null,
+  required: number,
+  unit?: string,
+): Pick<Check, 'observed' | 'required' | 'limit' | 'unit'> {
+  const found = { observed, required, limit: 'at most' as const };
+  return unit === undefined ? found : { ...found, unit };
 }
 
 function limit(stated: number | string | undefined, fallback: number, key: string): number {

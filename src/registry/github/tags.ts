@@ -11,26 +11,28 @@ const refsAtOnce = 50;
 
 /** The tags of a model, by name: the object each is at. */
 async function tagsOf(github: GitHub, model: string): Promise<Map<string, string>> {
-  const found = await Promise.all(
-    [`tags/${model}@`, `tags/${model}#`].map((ref) =>
-      github.list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref }),
-    ),
-  );
-  return new Map(found.flat().map(({ ref, object }) => [ref.replace('refs/tags/', ''), object.sha]));
+  const found = await Promise.all([`${model}@`, `${model}#`].map((start) => tagsFrom(github, start)));
+  return new Map(found.flat());
+}
+
+/** The tags whose names start so, each with the object that it is at. */
+async function tagsFrom(github: GitHub, start: string): Promise<[name: string, oid: string][]> {
+  const refs = await github.list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref: `tags/${start}` });
+  return refs.map(({ ref, object }) => [ref.replace('refs/tags/', ''), object.sha]);
 }
 
 /** The tags of a model that have none of these names, as they are. */
 export async function tagsBeside(github: GitHub, model: string, names: ReadonlySet<string>): Promise<FoundTag[]> {
+  const tags = [...(await tagsOf(github, model))];
   return readTags(
     github,
-    [...(await tagsOf(github, model))].filter(([name]) => !names.has(name)),
+    tags.filter(([name]) => !names.has(name)),
   );
 }
 
 /** Every tag of the repository that may be one of a registry. */
 export async function allTags(github: GitHub): Promise<FoundTag[]> {
-  const refs = await github.list('GET /repos/{owner}/{repo}/git/matching-refs/{ref}', { ref: 'tags/' });
-  const tags = refs.map(({ ref, object }) => [ref.replace('refs/tags/', ''), object.sha] as const);
+  const tags = await tagsFrom(github, '');
   return readTags(
     github,
     tags.filter(([name]) => /[@#]/u.test(name)),
