@@ -150,42 +150,8 @@ export async function rollbackInputs(env: NodeJS.ProcessEnv, run: RunContext): P
   return { ...(await actInputs(env, run)), to: text('to') ?? 'previous' };
 }
 
-const acts = ['register', 'assign', 'unassign', 'deprecate', 'waive'] as const;
-
-export type RegistryInputs = ActInputs & { version: string | undefined } & (
-    | { act: 'register'; artifact: string }
-    | { act: 'assign' | 'unassign'; environment: string }
-    | { act: 'deprecate'; version: string }
-    | { act: 'waive'; check: string; until: string }
-  );
-
 /** @throws UsageError */
-export async function registryInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<RegistryInputs> {
-  const inputs = { ...(await actInputs(env, run)), version: text('version') };
-  const act = chosen('act', required('act', acts.join(', ')), acts);
-  switch (act) {
-    case 'register':
-      return { ...inputs, act, artifact: required('artifact', 'the model file, committed to the repository') };
-    case 'assign':
-    case 'unassign':
-      return {
-        ...inputs,
-        act,
-        environment: required('environment', 'an environment of registry.environments in contender.yml'),
-      };
-    case 'deprecate':
-      return { ...inputs, act, version: required('version', 'the version that must not be used any more') };
-    case 'waive':
-      return {
-        ...inputs,
-        act,
-        check: required('check', 'the id of a check, or @ and a slice'),
-        until: required('until', 'when the waiver ends, such as 2026-12-31 or 30d'),
-      };
-  }
-}
-
-async function actInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<ActInputs> {
+export async function actInputs(env: NodeJS.ProcessEnv, run: RunContext): Promise<ActInputs> {
   return { ...(await commonInputs(env)), record: recordInput(run), reason: text('reason') };
 }
 
@@ -292,7 +258,8 @@ export function choice<T extends string>(name: string, words: readonly [T, ...T[
   return chosen(name, text(name) ?? words[0], words);
 }
 
-function chosen<T extends string>(name: string, value: string, words: readonly T[]): T {
+/** @throws UsageError for any other word */
+export function chosen<T extends string>(name: string, value: string, words: readonly T[]): T {
   const found = words.find((word) => word === value);
   if (found !== undefined) return found;
   throw new UsageError({ found: JSON.stringify(value), expected: words.join(', '), where: `input ${name}` });

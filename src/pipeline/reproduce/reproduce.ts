@@ -12,11 +12,11 @@ import { stages } from '../../stages/index.ts';
 import type { Selection, Stage } from '../../stages/stage.ts';
 import { version } from '../../version.ts';
 import { counted } from '../../wording.ts';
+import { modelToRead } from '../auditing/registry-reads.ts';
 import { stageInputs } from '../configuration.ts';
 import { policyIn, type RecordedPolicy } from '../recorded-policy.ts';
 import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
 import { prepareStages, runStages } from '../gate/run-stage.ts';
-import { openRegistry } from '../open-registry.ts';
 import { openWorkspace, type Workspace } from '../workspace.ts';
 import { agreement, type StageAgreement } from './agreement.ts';
 import { bringArtifact, bringFile, makePlace, type FetchedInput, type Place } from './fetch-inputs.ts';
@@ -46,8 +46,7 @@ export interface ReproduceInput {
  * @throws ContenderError where something that the decision names cannot be had
  */
 export async function reproduce(workspace: Workspace, input: ReproduceInput): Promise<Reproduction> {
-  const registry = await openRegistry(workspace);
-  const model = input.model ?? onlyModel(workspace);
+  const { registry, model } = await modelToRead(workspace, input.model);
   const view = await registry.view(model);
   const decision = chosen(model, view, input.which);
   const recorded = await Promise.all(decision.evidence.map(({ sha256 }) => registry.evidence(model, sha256)));
@@ -188,17 +187,6 @@ function compared(recorded: Evidence, made: readonly Evidence[]): StageAgreement
     ? 'production made it, and cannot be run again'
     : 'the configuration that is kept does not ask for it';
   return { kind: recorded.kind, title, notRun, agree: 0, measured: 0, differ: [] };
-}
-
-function onlyModel({ config }: Workspace): string {
-  const names = Object.keys(config.models);
-  const [only] = names;
-  if (only !== undefined && names.length === 1) return only;
-  throw new UsageError({
-    found: `the configuration has ${names.length} models`,
-    expected: `the name of one: ${names.join(', ')}`,
-    remedy: 'Name it: contender reproduce MODEL',
-  });
 }
 
 function chosen(model: string, view: RegistryHistory, which: string | undefined): RecordedDecision {
