@@ -1,5 +1,5 @@
 import { carryOver } from '../decide/carry-over.ts';
-import { defaults, type Registry as RegistrySettings } from '../config/index.ts';
+import { defaults, type Config, type Registry as RegistrySettings } from '../config/index.ts';
 import { clockTolerance } from '../config/units.ts';
 import { ContenderError, RegistryError, UsageError } from '../errors.ts';
 import type { RegistryHistory } from '../evidence/index.ts';
@@ -7,7 +7,8 @@ import type { GitHub } from '../github/client.ts';
 import type { PullRequestSettings } from '../registry/github/record-pending.ts';
 import { openGitRegistry } from '../registry/git-registry.ts';
 import { viewOf } from '../registry/manifest.ts';
-import type { Registry } from '../registry/registry.ts';
+import { registryFolder } from '../registry/git/repository.ts';
+import type { Registry, StoreInput } from '../registry/registry.ts';
 import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { stages } from '../stages/index.ts';
 import type { Workspace } from './workspace.ts';
@@ -71,16 +72,19 @@ async function openStore(workspace: Workspace): Promise<Registry> {
       where: 'registry.pull_request',
     });
   }
-  return openGitRegistry({
-    repository: await workspace.repository(),
-    path: settings?.path ?? defaults.registryPath,
-    ...(settings?.branch === undefined ? {} : { branch: settings.branch }),
-    ...(settings?.tags === undefined ? {} : { tags: settings.tags }),
-    artifactsYaml: settings?.artifacts_yaml === true,
-    ...(settings?.push === undefined ? {} : { push: settings.push }),
-    ...(workspace.github === undefined ? {} : { github: workspace.github }),
-    log: workspace.log,
-  });
+  const repository = await workspace.repository();
+  return openGitRegistry({ ...storeInput(workspace), repository, push: settings?.push, github: workspace.github });
+}
+
+function storeInput({ config, log }: Workspace): StoreInput {
+  const { path = defaults.registryPath, branch, tags, artifacts_yaml: artifactsYaml } = config.registry ?? {};
+  return { path, branch, tags, artifactsYaml, log };
+}
+
+/** The branch of the registry, and its folder there. @throws RegistryError for a folder outside of it */
+export function registryPlace({ registry }: Config): { branch: string; folder: string } {
+  const { path = defaults.registryPath, branch = defaults.registryBranch } = registry ?? {};
+  return { branch, folder: registryFolder(path) };
 }
 
 async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): Promise<Registry> {
@@ -96,18 +100,8 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
     gitHubOf(workspace),
     import('../registry/github-registry.ts'),
   ]);
-  const { log, signal } = workspace;
-  return openGitHubRegistry({
-    github,
-    token,
-    path: settings.path ?? defaults.registryPath,
-    branch: settings.branch,
-    tags: settings.tags,
-    artifactsYaml: settings.artifacts_yaml,
-    pullRequests: pullRequestSettings(settings.pull_request ?? 'when-protected'),
-    log,
-    signal,
-  });
+  const pullRequests = pullRequestSettings(settings.pull_request ?? 'when-protected');
+  return openGitHubRegistry({ ...storeInput(workspace), github, token, pullRequests, signal: workspace.signal });
 }
 
 /** GitHub as `registry.store: github` needs it, and the token it is asked with. @throws UsageError */

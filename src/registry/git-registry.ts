@@ -17,7 +17,7 @@ import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelNam
 import type { ChainLink } from './manifest.ts';
 import { readModel, readsOf, sound, type ModelState } from './model-state.ts';
 import { planRecord } from './plan-record.ts';
-import type { RecordInput, RecordResult, Registry } from './registry.ts';
+import type { RecordInput, RecordResult, Registry, StoreInput } from './registry.ts';
 import { gtoTags, noTags, refuseTaken, tagFindings, type FoundTag } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
@@ -31,24 +31,17 @@ const maximumUnmoved = 4;
  * to that branch alone: index, work tree and whatever is checked out stay as they are.
  *
  * @param input.repository the repository, or a folder in it
- * @param input.path the registry's folder, relative to the top of the branch
- * @param input.branch the branch that holds it; default: model-registry
- * @param input.tags which tags to keep; default: none
- * @param input.artifactsYaml whether to keep GTO's artifacts.yaml; default: no
  * @param input.push the remote that has the branch; default: it is here
  * @param input.github signs in to a remote on GitHub where the clone does not
  * @throws RegistryError when there is no repository or the path leads outside of it
  */
-export async function openGitRegistry(input: {
-  repository: string | Repository;
-  path: string;
-  branch?: string;
-  tags?: 'gto';
-  artifactsYaml?: boolean;
-  push?: string;
-  github?: GitHubAccess;
-  log: Log;
-}): Promise<Registry> {
+export async function openGitRegistry(
+  input: StoreInput & {
+    repository: string | Repository;
+    push?: string | undefined;
+    github?: GitHubAccess | undefined;
+  },
+): Promise<Registry> {
   const repository = await openRepository(input.repository);
   const folder = registryFolder(input.path);
   const branch = await openBranch(

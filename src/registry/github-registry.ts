@@ -4,7 +4,6 @@ import { GitHubError, RegistryError } from '../errors.ts';
 import type { GitHub } from '../github/client.ts';
 import { requireMayMakePullRequests } from '../github/pull-request.ts';
 import { jittered } from '../github/retry.ts';
-import type { Log } from '../log.ts';
 import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
 import { recordedEvidence } from './evidence-file.ts';
 import { blobOid } from './git/objects.ts';
@@ -30,23 +29,14 @@ import { artifactsPath, checkModelName, evidencePath, refuseTwin } from './layou
 import type { ChainLink } from './manifest.ts';
 import { readsOf, sound } from './model-state.ts';
 import { planRecord, type Surroundings } from './plan-record.ts';
-import type { RecordInput, RecordResult, Registry } from './registry.ts';
+import type { RecordInput, RecordResult, Registry, StoreInput } from './registry.ts';
 import { gtoTags, lostDecision, noTags, refuseTaken, tagFindings, type RegistryTag } from './tags.ts';
 import { verifyRegistry } from './verify.ts';
 
-export interface GitHubRegistryInput {
+export interface GitHubRegistryInput extends StoreInput {
   github: GitHub;
   token: string;
-  /** The registry's folder, from the top of the repository. */
-  path: string;
-  /** The branch that holds it; default: model-registry. */
-  branch?: string | undefined;
-  log: Log;
   signal?: AbortSignal | undefined;
-  /** Keep the tags that the chains call for, as GTO reads them. Default: no tags. */
-  tags?: 'gto' | undefined;
-  /** Keep GTO's artifacts.yaml. Default: no. */
-  artifactsYaml?: boolean | undefined;
   /** How decisions wait in pull requests; left out: a branch that rules protect is an error. */
   pullRequests?: PullRequestSettings | undefined;
   /** How a writer that was overtaken waits. */

@@ -1,5 +1,6 @@
 import type { Decision, Evidence, RecordedDecision, RegistryHistory } from '../evidence/index.ts';
 import type { PullRequest } from '../github/pull-request.ts';
+import type { Log } from '../log.ts';
 import type { Finding } from './chain.ts';
 import type { Manifest } from './manifest.ts';
 import type { DecisionCheck } from './verify.ts';
@@ -37,6 +38,19 @@ export interface Registry {
    * the status. @throws RegistryError, EvidenceError
    */
   record(input: RecordInput): Promise<RecordResult>;
+}
+
+/** What every store is opened with. */
+export interface StoreInput {
+  /** The registry's folder, from the top of the branch. */
+  path: string;
+  /** The branch that holds it; default: model-registry. */
+  branch?: string | undefined;
+  /** Keep the tags that the chains call for, as GTO reads them. Default: no tags. */
+  tags?: 'gto' | undefined;
+  /** Keep GTO's artifacts.yaml. Default: no. */
+  artifactsYaml?: boolean | undefined;
+  log: Log;
 }
 
 export interface RecordInput {

@@ -8,7 +8,6 @@ export const testResultType = 'https://in-toto.io/attestation/test-result/v0.1';
 /** An artifact by its digest (in-toto Attestation Framework, ResourceDescriptor). */
 export interface ResourceDescriptor {
   name?: string;
-  uri?: string;
   digest: Record<string, string>;
   content?: string;
   mediaType?: string;

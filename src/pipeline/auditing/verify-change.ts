@@ -1,17 +1,17 @@
 import { relative, resolve, sep } from 'node:path';
-import { defaults, maximumConfigBytes, type Config } from '../../config/index.ts';
+import { maximumConfigBytes, type Config } from '../../config/index.ts';
 import { parseConfig } from '../configuration.ts';
 import { after, ConfigError, ContenderError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { silentLog } from '../../log.ts';
 import type { Finding } from '../../registry/chain.ts';
 import { entryAt, readBlobs } from '../../registry/git/objects.ts';
-import { commitAt, isAncestor, isTipOf, openRepository, registryFolder } from '../../registry/git/repository.ts';
+import { commitAt, isAncestor, isTipOf, openRepository } from '../../registry/git/repository.ts';
 import type { Repository } from '../../registry/git/repository.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
-import { openRegistry } from '../open-registry.ts';
+import { openRegistry, registryPlace } from '../open-registry.ts';
 import { committedFiles, lookUpFiles } from './verify-artifacts.ts';
 import { verifyPeople } from './verify-people.ts';
 import { gitHubOf, type GitHubAccess } from '../../github/access.ts';
@@ -70,10 +70,11 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
   const files = repository === null ? none : await lookUpFiles(repository, committedFiles(made), { added: false });
   const findings = [...found, ...files.findings];
   const nothing = findings.length === 0 && (await registry.models()).length === 0;
+  const { folder, branch } = registryPlace(workspace.config);
   return {
     findings,
     sound: nothing
-      ? `Nothing is recorded: there is no model in folder ${folderOf(workspace.config)} of branch ${branchOf(workspace.config)}.`
+      ? `Nothing is recorded: there is no model in folder ${folder} of branch ${branch}.`
       : 'The registry is valid: every chain, manifest and piece of evidence agrees.',
     notes: files.notes,
   };
@@ -164,16 +165,16 @@ export async function verifyBetween(
   }
   const itself = underItsOwnPolicy();
   const asConfigured = before === null ? itself : underPolicyOf(before, `${path} of the base`);
-  const { findings, appended } = await verifyChange(repository, change, folderOf(config), {
+  const { folder, branch } = registryPlace(config);
+  const { findings, appended } = await verifyChange(repository, change, folder, {
     artifactsYaml: config.registry?.artifacts_yaml === true,
-    tags: (await options.isBranch(branchOf(config))) ? 'held' : 'ignored',
+    tags: (await options.isBranch(branch)) ? 'held' : 'ignored',
     judge: (made, added) => (added ? asConfigured : itself)(made),
   });
   const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
   const people = await verifyPeople(appended, options.github);
   const files = await lookUpFiles(repository, committedFiles(appended), { added: true, fetch: options.fetch });
   const { base, merged } = change;
-  const [folder, branch] = [folderOf(config), branchOf(config)];
   const here = await Promise.all([base, merged].map((commit) => entryAt(repository, commit, folder)));
   return {
     findings: [...moved, ...findings, ...people.findings, ...files.findings],
@@ -206,9 +207,10 @@ async function placeFindings(repository: Repository, commit: string, path: strin
   if (now !== null && 'found' in now) return [now];
   if (now === null) return [finding('no such file any more', 'the configuration', 'Restore it')];
   const remedy = 'Restore it. Only somebody who may merge despite this check can move a registry';
+  const [old, current] = [registryPlace(before), registryPlace(now)];
   const places: [string, string, string][] = [
-    ['path', folderOf(before), folderOf(now)],
-    ['branch', branchOf(before), branchOf(now)],
+    ['path', old.folder, current.folder],
+    ['branch', old.branch, current.branch],
   ];
   return places.flatMap(([key, was, is]) =>
     was === is ? [] : [finding(`registry.${key}: ${is}`, `${was}, as on the base`, remedy)],
@@ -229,12 +231,4 @@ async function configAt(repository: Repository, commit: string, path: string): P
   }
   const bytes = (await readBlobs(repository, [entry])).get(entry.oid);
   return parseConfig(bytes?.toString('utf8') ?? '', where);
-}
-
-function folderOf({ registry }: Config): string {
-  return registryFolder(registry?.path ?? defaults.registryPath);
-}
-
-function branchOf({ registry }: Config): string {
-  return registry?.branch ?? defaults.registryBranch;
 }

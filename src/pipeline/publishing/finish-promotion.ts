@@ -1,15 +1,14 @@
-import { defaults } from '../../config/index.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import type { Finding } from '../../registry/chain.ts';
-import { isAncestor, registryFolder } from '../../registry/git/repository.ts';
+import { isAncestor } from '../../registry/git/repository.ts';
 import { withClone } from '../../registry/github/clone.ts';
 import { checkMerged } from '../../registry/github/merged-promotions.ts';
 import { closeOvertaken } from '../../registry/github/record-pending.ts';
 import type { BlobCache, GitHubBranch } from '../../registry/github/snapshot.ts';
 import { verifyRegistry } from '../../registry/verify.ts';
 import { underItsOwnPolicy } from '../auditing/decide-again.ts';
-import { openRegistry, tellMlflow } from '../open-registry.ts';
+import { openRegistry, registryPlace, tellMlflow } from '../open-registry.ts';
 import { leftOut, pathInside, verifyBetween } from '../auditing/verify-change.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -46,11 +45,7 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
       where: 'registry.store',
     });
   }
-  const place: GitHubBranch = {
-    github,
-    branch: settings.branch ?? defaults.registryBranch,
-    folder: registryFolder(settings.path ?? defaults.registryPath),
-  };
+  const place: GitHubBranch = { github, ...registryPlace(workspace.config) };
   const cache: BlobCache = new Map();
   const registry = await openRegistry(workspace);
   const unsound = await pushFindings(workspace, place, range);

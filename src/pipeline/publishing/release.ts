@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { compare, prerelease } from 'semver';
-import { defaults } from '../../config/index.ts';
 import { sha256, workflowArtifact } from '../../evidence/index.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
@@ -8,7 +7,8 @@ import { makeRelease, type MadeRelease, type ReleaseAsset } from '../../github/r
 import { localModel } from '../../model/artifact.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import { canonicalBytes } from '../../registry/chain.ts';
-import { commitAt, registryFolder } from '../../registry/git/repository.ts';
+import { commitAt } from '../../registry/git/repository.ts';
+import type { GitHubBranch } from '../../registry/github/snapshot.ts';
 import { makeTags } from '../../registry/github/tags.ts';
 import { decisionPath } from '../../registry/layout.ts';
 import type { Manifest } from '../../registry/manifest.ts';
@@ -19,7 +19,7 @@ import { modelArtifact, publishedName, withdrawnText, type ModelFiles, type Publ
 import { exportParts } from '../typed.ts';
 import { exportedFiles, publishedBefore, publishedVersion } from './export.ts';
 import { withModelFolder } from '../contestants/resolve.ts';
-import { openRegistry } from '../open-registry.ts';
+import { openRegistry, registryPlace } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** GitHub takes files below 2 GiB ("About releases", GitHub docs). */
@@ -51,9 +51,9 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const version = published.decision.to?.version ?? '';
   refuseDeprecated(published);
   const tag = versionTag(workspace.model, version);
-  const branch = workspace.config.registry?.branch ?? defaults.registryBranch;
-  await requirePushed(workspace, github, branch, published);
-  await ensureTag(workspace, github, branch, registry, tag);
+  const place: GitHubBranch = { github, ...registryPlace(workspace.config) };
+  await requirePushed(place, published);
+  await ensureTag(workspace, place, registry, tag);
   const before = await publishedBefore(registry, published);
   const latest = isLatest(await registry.manifest(workspace.model), version);
   return withModelFolder(async (folder) => {
@@ -85,13 +85,8 @@ function refuseDeprecated(published: Published): void {
 }
 
 /** A release of a decision that GitHub does not have would outlive the decision, if its push were refused. */
-async function requirePushed(
-  workspace: Workspace,
-  github: GitHub,
-  branch: string,
-  { decision }: Published,
-): Promise<void> {
-  const file = `${folderOf(workspace)}/${decisionPath(decision.model, decision.seq)}`;
+async function requirePushed({ github, branch, folder }: GitHubBranch, { decision }: Published): Promise<void> {
+  const file = `${folder}/${decisionPath(decision.model, decision.seq)}`;
   const there = await github.find('GET /repos/{owner}/{repo}/contents/{path}', { path: file, ref: branch });
   const bytes =
     there !== null && 'content' in there && 'encoding' in there ? Buffer.from(there.content, 'base64') : null;
@@ -101,10 +96,6 @@ async function requirePushed(
     expected: `it in ${file} of branch ${branch}`,
     remedy: 'Push the registry first (registry.push: origin, or git push), then make the release',
   });
-}
-
-function folderOf({ config: { registry } }: Workspace): string {
-  return registryFolder(registry?.path ?? defaults.registryPath);
 }
 
 /** What a rollback left behind, or an older version that is released today, is not what people should take. */
@@ -117,14 +108,8 @@ function isLatest(manifest: Manifest | null, version: string): boolean {
  * The tag of the version, with the decision in it, as `registry.tags: gto` would make it: one that GitHub makes for a release says
  * nothing, and could not be replaced later without taking the release back.
  */
-async function ensureTag(
-  workspace: Workspace,
-  github: GitHub,
-  branch: string,
-  registry: Registry,
-  tag: string,
-): Promise<void> {
-  if ((await github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `tags/${tag}` })) !== null) return;
+async function ensureTag(workspace: Workspace, place: GitHubBranch, registry: Registry, tag: string): Promise<void> {
+  if ((await place.github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `tags/${tag}` })) !== null) return;
   const isLocal = workspace.config.registry?.store !== 'github';
   const local = isLocal ? await commitAt(await workspace.repository(), `refs/tags/${tag}`) : null;
   if (local !== null) {
@@ -137,7 +122,7 @@ async function ensureTag(
   const { model } = workspace;
   const links = (await registry.log(model)).map((decision) => ({ decision, sha256: sha256(canonicalBytes(decision)) }));
   const wanted = gtoTags(model, links).filter(({ name }) => name === tag);
-  await makeTags({ github, branch, folder: folderOf(workspace) }, model, wanted);
+  await makeTags(place, model, wanted);
 }
 
 /** The files of the model, fetched and verified; of one that lies elsewhere or is too large, where it is. */

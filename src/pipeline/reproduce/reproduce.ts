@@ -17,6 +17,7 @@ import { stageInputs } from '../configuration.ts';
 import { policyIn, type RecordedPolicy } from '../recorded-policy.ts';
 import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
 import { prepareStages, runStages } from '../gate/run-stage.ts';
+import { withEvidence } from '../publishing/export.ts';
 import { openWorkspace, type Workspace } from '../workspace.ts';
 import { agreement, type StageAgreement } from './agreement.ts';
 import { bringArtifact, bringFile, makePlace, type FetchedInput, type Place } from './fetch-inputs.ts';
@@ -49,7 +50,7 @@ export async function reproduce(workspace: Workspace, input: ReproduceInput): Pr
   const { registry, model } = await modelToRead(workspace, input.model);
   const view = await registry.view(model);
   const decision = chosen(model, view, input.which);
-  const recorded = await Promise.all(decision.evidence.map(({ sha256 }) => registry.evidence(model, sha256)));
+  const { evidence: recorded } = await withEvidence(registry, decision);
   const wanted = recorded.filter(({ kind }) => input.kinds === undefined || input.kinds.includes(kind));
   refuseNothing(decision, recorded, wanted, input.kinds);
   return withTemporaryFolder('workspace', (root) => again({ ...workspace, model }, { decision, view, wanted, root }));
