@@ -1,7 +1,8 @@
 import type { CaptureFormat } from '../../config/forms.ts';
 import { openCapture } from '../../stages/captures.ts';
 import { bytes, defaults, milliseconds, parityOf, reservedColumns } from '../../config/index.ts';
-import { openDataset, requireColumns, sourceOf, type Dataset, type OpenOptions } from '../../data/dataset.ts';
+import { openDataset, requireColumns, sourceOf } from '../../data/dataset.ts';
+import type { Dataset, DatasetSource, OpenOptions } from '../../data/dataset.ts';
 import { requireRowIds } from '../../data/row-ids.ts';
 import { after, DataError } from '../../errors.ts';
 import { identityOf, type Artifact, type RegistryHistory } from '../../evidence/index.ts';
@@ -282,17 +283,23 @@ export async function withFiles<T>(
   const datasets: Record<string, Dataset> = {};
   try {
     for (const [name, { file: uri, key, format }] of Object.entries(files)) {
-      const source = await configuredData(workspace, name, uri, key);
-      const { features = [] } = workspace.modelConfig.columns;
-      datasets[name] =
-        format === undefined
-          ? await openDataset(source, { log: workspace.log, rules })
-          : await openCapture(source, format, features, { log: workspace.log });
+      datasets[name] = await openRows(workspace, await configuredData(workspace, name, uri, key), format, rules);
     }
     return await work(datasets);
   } finally {
     for (const dataset of Object.values(datasets)) dataset.close();
   }
+}
+
+/** Open rows, or what is captured of them. */
+export function openRows(
+  { log, modelConfig: { columns } }: Workspace,
+  source: DatasetSource,
+  format: CaptureFormat | undefined,
+  rules?: OpenOptions['rules'],
+): Promise<Dataset> {
+  if (format === undefined) return openDataset(source, { log, rules });
+  return openCapture(source, format, columns.features ?? [], { log });
 }
 
 /** What evidence and registry keep of an artifact: nothing of where it lies on this machine. */

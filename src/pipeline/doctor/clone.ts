@@ -93,26 +93,18 @@ export async function lookAtClone(
 /** The registry: whether it opens, and which champion it has of each model. */
 export async function lookAtRegistry(tell: Findings, workspace: Workspace): Promise<void> {
   const branch = workspace.config.registry?.branch ?? defaults.registryBranch;
-  try {
-    const registry = await openRegistry(workspace);
-    for (const model of Object.keys(workspace.config.models)) {
-      const view = await registry.view(model);
-      const { champion, decisions } = view;
-      const named = workspace.config.models[model]?.champion;
-      if (champion !== null)
-        tell(`Registry: ${model}`, 'ok', `champion ${champion.version}, ${decisions.length} decisions on ${branch}`);
-      else if (named !== undefined && named !== 'registry')
-        tell(`Registry: ${model}`, 'ok', 'no champion; contender.yml names one');
-      else {
-        tell(
-          `Registry: ${model}`,
-          'note',
-          `no champion on ${branch}`,
-          'Record the current one: contender registry register --artifact FILE; else the first candidate needs policy.allow_first',
-        );
-      }
+  const registry = await openRegistry(workspace);
+  for (const [model, { champion: named }] of Object.entries(workspace.config.models)) {
+    const name = `Registry: ${model}`;
+    const { champion, decisions } = await registry.view(model);
+    if (champion !== null) {
+      tell(name, 'ok', `champion ${champion.version}, ${decisions.length} decisions on ${branch}`);
+    } else if (named !== undefined && named !== 'registry') {
+      tell(name, 'ok', 'no champion; contender.yml names one');
+    } else {
+      const register = 'Record the current one: contender registry register --artifact FILE';
+      const remedy = `${register}; else the first candidate needs policy.allow_first`;
+      tell(name, 'note', `no champion on ${branch}`, remedy);
     }
-  } catch (error) {
-    tellFault(tell, 'Registry', error);
   }
 }

@@ -5,7 +5,7 @@ import { isProfile, type Config, type Model, type ModelReference } from '../../c
 import { inspectModel } from '../../model/inspect.ts';
 import { stageInputs } from '../configuration.ts';
 import { refuseSecret } from '../contestants/resolve.ts';
-import { tellFault, type Findings } from './finding.ts';
+import { tellFault, telling, type Findings } from './finding.ts';
 
 const pointerStart = 'version https://git-lfs.github.com/spec/';
 const large = 2 * 1024 ** 3;
@@ -15,11 +15,7 @@ export async function lookAtFiles(tell: Findings, config: Config, folder: string
   for (const [name, model] of Object.entries(config.models)) {
     for (const key of ['candidate', 'champion'] as const) {
       for (const uri of [model[key]].flat().map(uriOf)) {
-        try {
-          refuseSecret(uri, `models.${name}.${key}`);
-        } catch (error) {
-          tellFault(tell, `${name}: ${key}`, error);
-        }
+        await telling(tell, `${name}: ${key}`, () => refuseSecret(uri, `models.${name}.${key}`));
       }
     }
     for (const { key, path } of filesOf(model)) await lookAt(tell, `${name}: ${key}`, folder, path);
@@ -66,13 +62,11 @@ async function lookAt(tell: Findings, name: string, folder: string, path: string
     () => false,
   );
   if (!isFolder && !/[*?]/u.test(path)) return lookAtFile(tell, name, full, path);
-  try {
+  await telling(tell, name, async () => {
     const parts = await partsOf(full, path);
     const [first] = parts;
     if (first !== undefined) await lookAtFile(tell, `${name} (first of ${parts.length})`, first.path, first.uri);
-  } catch (error) {
-    tellFault(tell, name, error);
-  }
+  });
 }
 
 async function lookAtFile(tell: Findings, name: string, full: string, path: string): Promise<void> {

@@ -6,7 +6,7 @@ import { loadConfig } from '../configuration.ts';
 import { openWorkspace } from '../workspace.ts';
 import { lookAtClone, lookAtRegistry } from './clone.ts';
 import { lookAtFiles } from './configured.ts';
-import { collect, tellFault, type DoctorInput, type Finding } from './finding.ts';
+import { collect, tellFault, telling, type DoctorInput, type Finding } from './finding.ts';
 import { lookAtGitHub } from './github.ts';
 import { lookAtMachine } from './machine.ts';
 
@@ -40,7 +40,8 @@ export async function diagnose(input: DoctorInput): Promise<Finding[]> {
 async function lookAtRegistryOf(tell: ReturnType<typeof collect>, input: DoctorInput, config: Config): Promise<void> {
   const { store } = config.registry ?? {};
   if (store === 'github' && (input.github.token ?? '') === '') return;
-  await lookAtRegistry(tell, await openWorkspace({ ...input, anyModel: true }));
+  const workspace = await openWorkspace({ ...input, anyModel: true });
+  await telling(tell, 'Registry', () => lookAtRegistry(tell, workspace));
 }
 
 const moods = { ok: 'good', note: 'open', problem: 'bad' } as const;

@@ -32,6 +32,15 @@ export function collect(area: Finding['area'], into: Finding[]): Findings {
   };
 }
 
+/** Look, and tell what a person can mend of what the look throws. */
+export async function telling(tell: Findings, name: string, look: () => unknown): Promise<void> {
+  try {
+    await look();
+  } catch (error) {
+    tellFault(tell, name, error);
+  }
+}
+
 /** What a look threw, as a finding: a fault that a person can mend. Anything else is a bug of ours and is thrown on. */
 export function tellFault(tell: Findings, name: string, error: unknown, status: Finding['status'] = 'problem'): null {
   const known = mendable(error);

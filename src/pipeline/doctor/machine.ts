@@ -5,7 +5,7 @@ import type { Config } from '../../config/index.ts';
 import { StagingError } from '../../errors.ts';
 import { runGit, textOf } from '../../registry/git/run.ts';
 import { connectEngine } from '../../staging/engine.ts';
-import { tellFault, type Findings } from './finding.ts';
+import { telling, type Findings } from './finding.ts';
 
 const leastNode = '20.19.0';
 const leastGit = '2.30.0';
@@ -16,7 +16,7 @@ export async function lookAtMachine(tell: Findings, root: string, config: Config
   const node = process.versions.node;
   const platform = `${node} on ${process.platform} ${process.arch}`;
   tell('Node', gte(node, leastNode) ? 'ok' : 'problem', platform, `Install Node ${leastNode} or later`);
-  await lookAtGit(tell);
+  await telling(tell, 'git', () => lookAtGit(tell));
   await lookAtEngine(tell, 'onnxruntime', () => import('onnxruntime-node'));
   await lookAtEngine(tell, 'DuckDB', () => import('@duckdb/node-api'));
   await lookAtDocker(tell, config);
@@ -31,14 +31,10 @@ export async function lookAtMachine(tell: Findings, root: string, config: Config
 }
 
 async function lookAtGit(tell: Findings): Promise<void> {
-  try {
-    const said = textOf(await runGit('.', ['--version']));
-    const version = /\d+\.\d+(?:\.\d+)?/u.exec(said)?.[0] ?? '0.0';
-    const enough = gte(version.split('.').length === 2 ? `${version}.0` : version, leastGit);
-    tell('git', enough ? 'ok' : 'problem', version, `Install git ${leastGit} or later`);
-  } catch (error) {
-    tellFault(tell, 'git', error);
-  }
+  const said = textOf(await runGit('.', ['--version']));
+  const version = /\d+\.\d+(?:\.\d+)?/u.exec(said)?.[0] ?? '0.0';
+  const enough = gte(version.split('.').length === 2 ? `${version}.0` : version, leastGit);
+  tell('git', enough ? 'ok' : 'problem', version, `Install git ${leastGit} or later`);
 }
 
 async function lookAtEngine(tell: Findings, name: string, load: () => Promise<unknown>): Promise<void> {

@@ -9,6 +9,7 @@ import type { Monitor } from '../../monitor/schema.ts';
 import { day } from '../../monitor/windows.ts';
 import { findingMarkdown, findingTitle, findingWebhook } from '../../report/monitoring/finding-texts.ts';
 import { metricsText } from '../../report/monitoring/metrics-text.ts';
+import { fetchWithin, NoAnswer } from '../fetch-within.ts';
 import type { Workspace } from '../workspace.ts';
 import { writeWhole } from '../writing.ts';
 import type { MonitorResult } from './monitor.ts';
@@ -130,19 +131,9 @@ class Unreachable extends Error {}
 const timeoutMs = 30_000;
 
 async function send(address: string, init: RequestInit, name: string, signal?: AbortSignal): Promise<void> {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  let answer: Response;
-  try {
-    answer = await fetch(address, {
-      ...init,
-      redirect: 'error',
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-    });
-  } catch (error) {
-    signal?.throwIfAborted();
-    const { cause, message } = error as Error & { cause?: { code?: string } };
-    throw new Unreachable(`${name} cannot be reached (${cause?.code ?? message})`);
-  }
+  const answer = await fetchWithin(timeoutMs, address, init, signal).catch((error: unknown) => {
+    throw error instanceof NoAnswer ? new Unreachable(`${name} cannot be reached (${error.message})`) : error;
+  });
   if (answer.ok) return;
   const said = (await answer.text().catch(() => '')).slice(0, 200).replaceAll(/\s+/gu, ' ');
   throw new Unreachable(`${name} answered ${answer.status}${said === '' ? '' : `: ${said}`}`);

@@ -1,10 +1,10 @@
 import type { CaptureFormat } from '../../config/forms.ts';
-import { openCapture } from '../../stages/captures.ts';
 import { filesOf } from '../../model/prediction-file/files.ts';
-import { openDataset, readColumns, type Dataset } from '../../data/dataset.ts';
+import { readColumns, type Dataset } from '../../data/dataset.ts';
 import { idsOf } from '../../data/row-ids.ts';
 import { readTimes } from '../../data/times.ts';
 import { requireEngines } from '../../model/engines.ts';
+import { openRows } from '../contestants/contestants.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
 /** Open the files a path of the configuration stands for, by name; they are closed when `work` is done. @throws DataError */
@@ -22,13 +22,7 @@ export async function withLogs<T>(
     for (const each of paths) {
       const shown = paths.length === 1 ? uri : uri.replace(/[^/]*$/u, each.slice(each.lastIndexOf('/') + 1));
       const source = { name, uri: shown, path: each, ...(csv === undefined ? {} : { csv }) };
-      const { features = [] } = workspace.modelConfig.columns;
-      const options = { log: workspace.log };
-      datasets.push(
-        format === undefined
-          ? await openDataset(source, options)
-          : await openCapture(source, format, features, options),
-      );
+      datasets.push(await openRows(workspace, source, format));
     }
     return await work(datasets);
   } finally {

@@ -1,4 +1,5 @@
 import { jsonIn, objectOf } from '../../json.ts';
+import { fetchWithin } from '../fetch-within.ts';
 
 /** What Prometheus says: a number, or why there is none. */
 export type PrometheusAnswer = { value: number } | { fault: string };
@@ -15,22 +16,19 @@ export async function askPrometheus(
   signal?: AbortSignal,
 ): Promise<PrometheusAnswer> {
   const address = new URL(`${url.replace(/\/+$/u, '')}/api/v1/query`);
+  const init = {
+    method: 'POST',
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    body: new URLSearchParams({ query, time: String(at.getTime() / 1000) }),
+  };
   let answer: Response;
   let text: string;
   try {
-    const timeout = AbortSignal.timeout(timeoutMs);
-    answer = await fetch(address, {
-      method: 'POST',
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-      body: new URLSearchParams({ query, time: String(at.getTime() / 1000) }),
-      redirect: 'error',
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-    });
+    answer = await fetchWithin(timeoutMs, address, init, signal);
     text = (await answer.text()).slice(0, 1_000_000);
   } catch (error) {
     signal?.throwIfAborted();
-    const { cause, message } = error as Error & { cause?: { code?: string } };
-    return { fault: `Prometheus at ${address.host} cannot be asked (${cause?.code ?? message})` };
+    return { fault: `Prometheus at ${address.host} cannot be asked (${(error as Error).message})` };
   }
   const said: PrometheusReply = objectOf(jsonIn(text));
   if (said.status !== 'success') {

@@ -1,4 +1,5 @@
 import { TrafficError } from '../../errors.ts';
+import { fetchWithin, NoAnswer } from '../fetch-within.ts';
 
 interface Ask {
   method?: 'GET' | 'PUT';
@@ -9,33 +10,22 @@ interface Ask {
 
 /** Ask a service within ten seconds. The token goes to this address alone. @throws TrafficError */
 export async function ask(url: string, { method = 'GET', body, token, signal }: Ask = {}): Promise<Response> {
-  try {
-    const response = await fetch(url, {
-      method,
-      redirect: 'error',
-      signal: AbortSignal.any([AbortSignal.timeout(10_000), ...(signal === undefined ? [] : [signal])]),
-      headers: {
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    if (response.ok) return response;
-    const text = (await response.text()).slice(0, 300);
-    throw new TrafficError(
-      { found: `${method} answers ${response.status}: ${text}`, where: url },
-      response.status === 409,
-    );
-  } catch (cause) {
-    if (cause instanceof TrafficError) throw cause;
-    const { cause: below, message } = cause as Error & { cause?: { code?: string } };
-    throw new TrafficError({
-      found: `it cannot be reached (${below?.code ?? message})`,
-      expected: 'an answer within ten seconds',
-      where: url,
-      cause,
-    });
-  }
+  const headers = {
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+  const init = { method, headers, body: body === undefined ? null : JSON.stringify(body) };
+  const response = await fetchWithin(10_000, url, init, signal).catch((cause: unknown) => {
+    if (!(cause instanceof NoAnswer)) throw cause;
+    const expected = 'an answer within ten seconds';
+    throw new TrafficError({ found: `it cannot be reached (${cause.message})`, expected, where: url, cause });
+  });
+  if (response.ok) return response;
+  const text = (await response.text().catch(() => '')).slice(0, 300);
+  throw new TrafficError(
+    { found: `${method} answers ${response.status}: ${text}`, where: url },
+    response.status === 409,
+  );
 }
 
 /** The same for JSON. @throws TrafficError */
