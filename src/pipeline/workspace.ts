@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { nearest, policySubject, type Config, type Model, type ModelReference } from '../config/index.ts';
-import { sweepTemporaryFolders } from '../data/temporary.ts';
+import { sweepTemporaryFolders, temporaryFolder } from '../data/temporary.ts';
 import { digest } from '../evidence/index.ts';
 import { UsageError } from '../errors.ts';
 import type { GitHubAccess } from '../github/access.ts';
@@ -19,6 +19,8 @@ export interface Workspace extends Pick<WorkspaceInput, 'github' | 'targetToken'
   root: string;
   /** The git repository that `root` lies in, opened once. @throws RegistryError where it lies in none */
   repository: () => Promise<Repository>;
+  /** A private folder for models that are fetched, gone when this process ends. @throws DataError */
+  downloads: () => Promise<string>;
   /** Absolute path of the folder of contender.yml; paths in it are relative to this. */
   folder: string;
   /** Absolute path of contender.yml. */
@@ -91,9 +93,11 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
   const modelConfig = withOverrides(config.models[model] as Model, overrides);
   const configPath = await realpath(path);
   let repository: Promise<Repository> | undefined;
+  let downloads: Promise<string> | undefined;
   return {
     root,
     repository: () => (repository ??= openRepository(root)),
+    downloads: () => (downloads ??= temporaryFolder('models')),
     folder: dirname(configPath),
     configPath,
     inputs,

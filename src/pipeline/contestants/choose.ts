@@ -14,13 +14,12 @@ import type { Workspace } from '../workspace.ts';
 export async function chooseCandidate(
   workspace: Workspace,
   view: RegistryHistory,
-  downloads: string,
 ): Promise<{ own: Workspace; candidate: ResolvedModel }> {
   const references = workspace.modelConfig.candidate === 'registry' ? [] : await candidatesOf(workspace);
-  if (references.length < 2) return { own: workspace, candidate: await resolveCandidate(workspace, downloads) };
+  if (references.length < 2) return { own: workspace, candidate: await resolveCandidate(workspace) };
   const resolved: ResolvedModel[] = [];
-  for (const each of references) resolved.push(await resolveReference(workspace, each, 'candidate', downloads));
-  const champion = await resolveChampion(workspace, view, downloads);
+  for (const each of references) resolved.push(await resolveReference(workspace, each, 'candidate'));
+  const champion = await resolveChampion(workspace, view);
   const rival = champion !== null && 'resolved' in champion ? champion.resolved : null;
   const selection = await workspace.log.group(`Choose among ${references.length} candidates`, () =>
     withDatasets(workspace, ['evaluation'], async (datasets) => {

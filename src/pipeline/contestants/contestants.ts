@@ -28,7 +28,6 @@ export function withContestants<T>(
   workspace: Workspace,
   view: RegistryHistory,
   candidate: ResolvedModel,
-  downloads: string,
   prepare: (dataset: Dataset) => Promise<void>,
   work: (contestants: Contestants) => Promise<T>,
 ): Promise<T> {
@@ -40,8 +39,8 @@ export function withContestants<T>(
     requireColumns(dataset, reservedColumns(columns));
     if (candidate.kind === 'model') requireColumns(dataset, columns.features ?? []);
     await prepare(dataset);
-    const champion = await resolveChampion(workspace, view, downloads);
-    const anchor = await withLines(workspace, () => resolveAnchor(workspace, view, dataset.sha256, downloads));
+    const champion = await resolveChampion(workspace, view);
+    const anchor = await withLines(workspace, () => resolveAnchor(workspace, view, dataset.sha256));
     const rivals = { champion, anchor: anchor?.rival ?? null };
     const predicted = await workspace.log.group('Predict', () => predictAll(workspace, dataset, candidate, rivals));
     const held = anchor === null || predicted.anchor === null ? null : { version: anchor.version, ...predicted.anchor };
@@ -53,15 +52,10 @@ export function withContestants<T>(
 export async function contestantOf(
   workspace: Workspace,
   dataset: Dataset,
-  {
-    reference,
-    key,
-    role,
-    downloads,
-    othersAnswer,
-  }: { reference: ModelReference; key: string; role: ModelRole; downloads: string; othersAnswer: boolean },
+  { reference, key, role }: { reference: ModelReference; key: string; role: ModelRole },
+  othersAnswer: boolean,
 ): Promise<Contestant> {
-  const resolved = await resolveReference(workspace, reference, key, downloads);
+  const resolved = await resolveReference(workspace, reference, key);
   if (resolved.kind === 'predictions') return asContestant(resolved, await readFile(workspace, dataset, resolved));
   const model = { role, artifact: resolved.artifact, ...resolved.reading };
   const [result] = await workspace.log.group(`Predict with the ${role}`, () =>

@@ -6,7 +6,7 @@ import type { RowRange } from '../../model/batches.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import type { Provenance } from '../../model/shards.ts';
 import { registryView } from '../open-registry.ts';
-import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from './resolve.ts';
+import { resolveCandidate, resolveChampion, type ResolvedModel } from './resolve.ts';
 import { predictRows, withDatasets } from './contestants.ts';
 import type { Shard } from '../typed.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
@@ -44,57 +44,55 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
     throw new UsageError({ found: `--file ${JSON.stringify(file)}`, expected: 'a name that ends in .parquet or .csv' });
   }
   await requireWritable(dirname(path));
-  return withModelFolder((downloads) =>
-    withDatasets(workspace, ['evaluation'], async (datasets) => {
-      const dataset = datasets['evaluation'] as Dataset;
-      const { columns, task } = workspace.modelConfig;
-      await requireRowIds(dataset, columns.id);
-      requireColumns(dataset, columns.features ?? []);
-      const rows = rangeOf(dataset.rows, shard);
-      const { artifact, reading: readAs } = await modelOf(workspace, role, downloads);
-      const [result] = await predictRows(workspace, dataset, [{ role, artifact, ...readAs }], { rows });
-      if (result?.ok !== true) {
-        throw new ModelError({
-          found: result?.fault.message ?? 'nothing was predicted',
-          where: named(workspace, role),
-        });
-      }
-      refuseRawScores(workspace, role, result.predictions);
-      const { writePredictionFile } = await import('../../model/prediction-file.ts');
-      const { provenanceKey } = await import('../../model/shards.ts');
-      const ids = await idsOf(dataset, columns.id, rows);
-      const provenance: Provenance = {
-        schema: 'contender/predictions/v1',
-        role,
-        model: artifact.sha256,
-        dataset: dataset.sha256,
-        rows: { ...rows, of: dataset.rows },
-        threshold: plain(result.predictions.threshold),
-        ...(result.stability === undefined ? {} : { stability: result.stability }),
-        ...(result.featuresInDataOrder === undefined ? {} : { featuresInDataOrder: result.featuresInDataOrder }),
-        ...(result.unknownValues === undefined ? {} : { unknownValues: result.unknownValues }),
-      };
-      await writing(path, () =>
-        writePredictionFile({
-          path,
-          uri: file,
-          idColumn: columns.id,
-          ids,
-          predictions: result.predictions,
-          metadata: { [provenanceKey]: JSON.stringify(provenance) },
-        }),
-      );
-      const thresholds = task === 'binary-classification' || task === 'multilabel-classification';
-      return {
-        role,
-        file,
-        sha256: artifact.sha256,
-        rows: rows.count,
-        of: dataset.rows,
-        threshold: thresholds && result.predictions.scores !== null ? result.predictions.threshold : null,
-      };
-    }),
-  );
+  return withDatasets(workspace, ['evaluation'], async (datasets) => {
+    const dataset = datasets['evaluation'] as Dataset;
+    const { columns, task } = workspace.modelConfig;
+    await requireRowIds(dataset, columns.id);
+    requireColumns(dataset, columns.features ?? []);
+    const rows = rangeOf(dataset.rows, shard);
+    const { artifact, reading: readAs } = await modelOf(workspace, role);
+    const [result] = await predictRows(workspace, dataset, [{ role, artifact, ...readAs }], { rows });
+    if (result?.ok !== true) {
+      throw new ModelError({
+        found: result?.fault.message ?? 'nothing was predicted',
+        where: named(workspace, role),
+      });
+    }
+    refuseRawScores(workspace, role, result.predictions);
+    const { writePredictionFile } = await import('../../model/prediction-file.ts');
+    const { provenanceKey } = await import('../../model/shards.ts');
+    const ids = await idsOf(dataset, columns.id, rows);
+    const provenance: Provenance = {
+      schema: 'contender/predictions/v1',
+      role,
+      model: artifact.sha256,
+      dataset: dataset.sha256,
+      rows: { ...rows, of: dataset.rows },
+      threshold: plain(result.predictions.threshold),
+      ...(result.stability === undefined ? {} : { stability: result.stability }),
+      ...(result.featuresInDataOrder === undefined ? {} : { featuresInDataOrder: result.featuresInDataOrder }),
+      ...(result.unknownValues === undefined ? {} : { unknownValues: result.unknownValues }),
+    };
+    await writing(path, () =>
+      writePredictionFile({
+        path,
+        uri: file,
+        idColumn: columns.id,
+        ids,
+        predictions: result.predictions,
+        metadata: { [provenanceKey]: JSON.stringify(provenance) },
+      }),
+    );
+    const thresholds = task === 'binary-classification' || task === 'multilabel-classification';
+    return {
+      role,
+      file,
+      sha256: artifact.sha256,
+      rows: rows.count,
+      of: dataset.rows,
+      threshold: thresholds && result.predictions.scores !== null ? result.predictions.threshold : null,
+    };
+  });
 }
 
 function plain(threshold: Predictions['threshold']): Provenance['threshold'] {
@@ -117,11 +115,10 @@ export function rangeOf(rows: number, { index, count }: Shard): RowRange {
 async function modelOf(
   workspace: Workspace,
   role: PredictInput['role'],
-  downloads: string,
 ): Promise<Extract<ResolvedModel, { kind: 'model' }>> {
   const where = named(workspace, role);
-  if (role === 'candidate') return requireModel(await resolveCandidate(workspace, downloads), where);
-  const champion = await resolveChampion(workspace, await registryView(workspace, false), downloads);
+  if (role === 'candidate') return requireModel(await resolveCandidate(workspace), where);
+  const champion = await resolveChampion(workspace, await registryView(workspace, false));
   if (champion === null) {
     throw new UsageError({
       found: 'there is no champion yet',

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { partsOf } from '../../data/parts.ts';
-import { withTemporaryFolder } from '../../data/temporary.ts';
 import { anchorOf, best } from '../../decide/anchor.ts';
 import { identityOf, modelDigest, sha256, workflowArtifact } from '../../evidence/index.ts';
 import type { Artifact, RegistryHistory, RegistryView, Version } from '../../evidence/index.ts';
@@ -29,13 +28,8 @@ export type ResolvedModel =
 /** A model to compare with: one that can be read, or one that is there and cannot be. */
 export type Rival = { resolved: ResolvedModel } | { artifact: Artifact; fault: { code: string; message: string } };
 
-/** Run `work` with a private folder for downloaded models that is removed afterwards. */
-export function withModelFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  return withTemporaryFolder('models', work);
-}
-
 /** The candidate the configuration (or an override) names. @throws ModelError, UsageError */
-export async function resolveCandidate(workspace: Workspace, downloads: string): Promise<ResolvedModel> {
+export async function resolveCandidate(workspace: Workspace): Promise<ResolvedModel> {
   if (workspace.modelConfig.candidate === 'registry') {
     throw new ModelError({
       found: 'the candidate is "registry"',
@@ -46,11 +40,11 @@ export async function resolveCandidate(workspace: Workspace, downloads: string):
   }
   const references = await candidatesOf(workspace);
   const [only] = references;
-  if (only !== undefined && references.length === 1) return resolveReference(workspace, only, 'candidate', downloads);
+  if (only !== undefined && references.length === 1) return resolveReference(workspace, only, 'candidate');
   // Of several the one that was chosen when they were compared.
   const chosen = (await readEvidence(workspace)).find(({ kind }) => kind === 'evaluation')?.subjects.candidate;
   for (const reference of chosen === undefined ? [] : references) {
-    const resolved = await resolveReference(workspace, reference, 'candidate', downloads);
+    const resolved = await resolveReference(workspace, reference, 'candidate');
     if (identityOf(resolved.artifact) === identityOf(chosen as Artifact)) return resolved;
   }
   throw new ModelError({
@@ -90,16 +84,12 @@ async function matching(workspace: Workspace, pattern: string): Promise<string[]
 }
 
 /** The champion the configuration names, or the registry's (the default). A champion that cannot be fetched is a fault, not an absence. */
-export async function resolveChampion(
-  workspace: Workspace,
-  view: RegistryView,
-  downloads: string,
-): Promise<Rival | null> {
+export async function resolveChampion(workspace: Workspace, view: RegistryView): Promise<Rival | null> {
   const reference = workspace.modelConfig.champion ?? 'registry';
   if (reference !== 'registry') {
-    return { resolved: await resolveReference(workspace, reference, 'champion', downloads) };
+    return { resolved: await resolveReference(workspace, reference, 'champion') };
   }
-  return view.champion === null ? null : resolveVersion(workspace, view.champion, downloads);
+  return view.champion === null ? null : resolveVersion(workspace, view.champion);
 }
 
 /**
@@ -111,13 +101,12 @@ export async function resolveAnchor(
   workspace: Workspace,
   view: RegistryHistory,
   dataset: string,
-  downloads: string,
 ): Promise<{ version: string; rival: Rival } | null> {
   const { modelConfig } = workspace;
   const named = stageFacts(modelConfig).find(({ anchor }) => anchor !== undefined)?.anchor;
   if (named === undefined || view.registered.length === 0) return null;
   const found = anchorOf(named, modelConfig, view, dataset);
-  const rival = found === undefined ? null : await resolveVersion(workspace, found, downloads);
+  const rival = found === undefined ? null : await resolveVersion(workspace, found);
   if (found !== undefined && rival !== null) return { version: found.version, rival };
   if (named === best) return null;
   throw new ConfigError({
@@ -128,12 +117,12 @@ export async function resolveAnchor(
 }
 
 /** A version of the registry; null if it has no model. One that cannot be fetched is a fault, not an absence. */
-async function resolveVersion(workspace: Workspace, version: Version, downloads: string): Promise<Rival | null> {
+async function resolveVersion(workspace: Workspace, version: Version): Promise<Rival | null> {
   const artifact = version.artifacts.find((each) => each.sha256 === modelDigest(version));
   if (artifact === undefined) return null;
   const resolved = async (): Promise<Rival> => {
     // Files of one name, of several versions, must not take each other's place.
-    const folder = join(downloads, artifact.sha256.slice(0, 16));
+    const folder = await folderFor(workspace, artifact.sha256);
     const release = versionTag(workspace.model, version.version);
     const path = await fetchArtifact(workspace.repository, artifact, folder, { ...workspace, release });
     if (artifact.role === 'predictions') {
@@ -165,11 +154,10 @@ export async function resolveReference(
   workspace: Workspace,
   reference: ModelReference,
   role: string,
-  downloads: string,
 ): Promise<ResolvedModel> {
   if (typeof reference === 'object' && 'predictions' in reference) {
     const { predictions, sha256: stated, ...columns } = reference;
-    const { path, uri } = await predictionsPlace(workspace, predictions, stated, role, downloads);
+    const { path, uri } = await predictionsPlace(workspace, predictions, stated, role);
     const { digestFiles } = await import('../../model/prediction-file.ts');
     const file = await digestFiles(path);
     refuseOtherBytes(workspace, role, predictions, file.sha256, stated);
@@ -179,7 +167,7 @@ export async function resolveReference(
   }
   const { uri, ...rest } = typeof reference === 'string' ? { uri: reference } : reference;
   const { sha256: expected, ...reading } = rest as ReadingOptions & { sha256?: string };
-  const artifact = await bytesOf(workspace, uri, expected, role, downloads);
+  const artifact = await bytesOf(workspace, uri, expected, role);
   refuseOtherBytes(workspace, role, uri, artifact.sha256, expected);
   return { kind: 'model', artifact: withReading(artifact, reading), reading };
 }
@@ -190,7 +178,6 @@ async function predictionsPlace(
   predictions: string,
   expected: string | undefined,
   role: string,
-  downloads: string,
 ): Promise<FetchedModel> {
   const key = `${role}.predictions`;
   if (!/^[a-z][a-z0-9+.-]*:\/\//iu.test(predictions)) {
@@ -198,7 +185,7 @@ async function predictionsPlace(
   }
   refuseUnread(workspace, predictions, key, 'predictions');
   if (expected === undefined) throw withoutDigest(workspace, predictions, key, '{predictions, sha256}');
-  const folder = join(downloads, sha256(predictions).slice(0, 16));
+  const folder = await folderFor(workspace, sha256(predictions));
   const fetched = await fetchData(workspace.repository, predictions, expected, folder, workspace);
   await workspace.inputs.hold(fetched.path);
   return fetched;
@@ -261,15 +248,19 @@ async function bytesOf(
   uri: string,
   expected: string | undefined,
   role: string,
-  downloads: string,
 ): Promise<LocalArtifact> {
   refuseUnread(workspace, uri, role, 'an ONNX model');
   if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri))
     return heldModel(workspace, await inside(workspace, uri, role), `file:${uri}`);
   if (expected === undefined && !vouchesForBytes(uri)) throw withoutDigest(workspace, uri, role, '{uri, sha256}');
-  const folder = join(downloads, sha256(uri).slice(0, 16));
+  const folder = await folderFor(workspace, sha256(uri));
   const fetched = await fetchNamed(workspace.repository, { uri, sha256: expected }, folder, workspace);
   return heldModel(workspace, fetched.path, fetched.uri);
+}
+
+/** Where what is fetched is put. @param digest of what it is of */
+async function folderFor(workspace: Workspace, digest: string): Promise<string> {
+  return join(await workspace.downloads(), digest.slice(0, 16));
 }
 
 /** Whether what is at an address is told by the address itself: an archive of GitHub's, or a manifest by its digest. */

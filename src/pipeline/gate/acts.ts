@@ -16,13 +16,14 @@ import {
   type RecordedDecision,
   type RegistryHistory,
 } from '../../evidence/index.ts';
+import { withTemporaryFolder } from '../../data/temporary.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { versionTag } from '../../registry/tags.ts';
 import { withdrawnText } from '../../report/index.ts';
 import { readApprovals } from './approvals.ts';
-import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
+import { resolveCandidate } from '../contestants/resolve.ts';
 import { discardAllEvidence, prepareOut, readEvidence, writeDecision, keepEvidence } from './output.ts';
 import { withdrawnBy } from '../publishing/export.ts';
 import { overtaken, type PromoteInput, type PromoteResult } from './promote.ts';
@@ -47,7 +48,7 @@ export async function overrideHold(
   input: ActInput & { version?: string | undefined },
 ): Promise<PromoteResult> {
   await prepareOut(workspace);
-  const candidate = await withModelFolder((downloads) => resolveCandidate(workspace, downloads));
+  const candidate = await resolveCandidate(workspace);
   const identity = identityOf(candidate.artifact);
   const registry = await openRegistry(workspace);
   const held = lastDecisionOn(identity, await registry.view(workspace.model));
@@ -252,8 +253,8 @@ async function verifyArtifacts(workspace: Workspace, version: Decision['to']): P
       workspace.log.warning(`${artifact.uri} is a container image: Contender did not check that it still exists.`);
       continue;
     }
-    await withModelFolder((downloads) =>
-      fetchArtifact(workspace.repository, artifact, downloads, { ...workspace, fresh: true, release }),
+    await withTemporaryFolder('models', (folder) =>
+      fetchArtifact(workspace.repository, artifact, folder, { ...workspace, fresh: true, release }),
     );
   }
 }

@@ -24,7 +24,6 @@ import {
   resolveCandidate,
   heldModel,
   resolveReference,
-  withModelFolder,
   withReading,
   type ResolvedModel,
 } from '../contestants/resolve.ts';
@@ -61,22 +60,20 @@ export interface PromoteResult extends Omit<RecordResult, 'status'> {
 export async function runPromote(workspace: Workspace, input: PromoteInput): Promise<PromoteResult> {
   await prepareOut(workspace);
   const source = await sourceOf(workspace, input);
-  return withModelFolder(async (downloads) => {
-    const candidate = await resolveCandidate(workspace, downloads);
-    const artifact = await recordable(workspace, candidate, input.record);
-    const evidence = await withHeld(workspace, artifact, await readEvidence(workspace));
-    await refuseOtherData(workspace, evidence);
-    if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
-      throw new EvidenceError({
-        found: 'there is no evidence to decide on',
-        expected: 'what validate, evaluate and load-test wrote',
-        where: workspace.out,
-        remedy: 'Run those stages first with the same --out, or the whole gate at once (contender gate)',
-      });
-    }
-    const approvals = evidence.length === 0 ? [] : await readApprovals(workspace, candidate, input);
-    return decideAndRecord(workspace, { ...input, source }, artifact, evidence, approvals);
-  });
+  const candidate = await resolveCandidate(workspace);
+  const artifact = await recordable(workspace, candidate, input.record);
+  const evidence = await withHeld(workspace, artifact, await readEvidence(workspace));
+  await refuseOtherData(workspace, evidence);
+  if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
+    throw new EvidenceError({
+      found: 'there is no evidence to decide on',
+      expected: 'what validate, evaluate and load-test wrote',
+      where: workspace.out,
+      remedy: 'Run those stages first with the same --out, or the whole gate at once (contender gate)',
+    });
+  }
+  const approvals = evidence.length === 0 ? [] : await readApprovals(workspace, candidate, input);
+  return decideAndRecord(workspace, { ...input, source }, artifact, evidence, approvals);
 }
 
 /**
@@ -100,22 +97,19 @@ export async function runGate(given: Workspace, input: PromoteInput): Promise<Pr
   await prepareStages(given);
   const source = await sourceOf(given, input);
   const decided = { ...input, source };
-  return withModelFolder(async (downloads) => {
-    // Asked before the long work: what could not be recorded is known at once.
-    if (input.record) await (await openRegistry(given)).ensureWritable();
-    const view = await registryView(given, input.record);
-    const { own: workspace, candidate } = await chooseCandidate(given, view, downloads);
-    const artifact = await recordable(workspace, candidate, input.record);
-    if (input.version !== undefined) requireFree(input.version, view);
-    await discardAllEvidence(workspace);
-    const { model, modelConfig: config } = workspace;
-    const isSettled =
-      isChampion(artifact, view) || deprecation({ model, config, candidate: artifact }, view).length > 0;
-    if (isSettled) return decideAndRecord(workspace, decided, artifact, [], []);
-    const approvals = await readApprovals(workspace, candidate, input);
-    const evidence = await runStages(workspace, view, candidate, downloads);
-    return decideAndRecord(workspace, decided, artifact, evidence, approvals);
-  });
+  // Asked before the long work: what could not be recorded is known at once.
+  if (input.record) await (await openRegistry(given)).ensureWritable();
+  const view = await registryView(given, input.record);
+  const { own: workspace, candidate } = await chooseCandidate(given, view);
+  const artifact = await recordable(workspace, candidate, input.record);
+  if (input.version !== undefined) requireFree(input.version, view);
+  await discardAllEvidence(workspace);
+  const { model, modelConfig: config } = workspace;
+  const isSettled = isChampion(artifact, view) || deprecation({ model, config, candidate: artifact }, view).length > 0;
+  if (isSettled) return decideAndRecord(workspace, decided, artifact, [], []);
+  const approvals = await readApprovals(workspace, candidate, input);
+  const evidence = await runStages(workspace, view, candidate);
+  return decideAndRecord(workspace, decided, artifact, evidence, approvals);
 }
 
 /** Asked when the run begins: what is read after it, is read of that commit or named as uncommitted. */
@@ -213,7 +207,7 @@ async function namedByPerson(workspace: Workspace, file: string): Promise<Resolv
   }
   if (predictions !== null) {
     const { sha256: _ofTheCandidate, ...columns } = predictions;
-    return resolveReference(workspace, { ...columns, predictions: path }, 'champion', '');
+    return resolveReference(workspace, { ...columns, predictions: path }, 'champion');
   }
   throw new UsageError({
     found: `${file} is a file of predictions, and the configured candidate is a model`,

@@ -21,7 +21,7 @@ import {
   type Contestants,
 } from '../contestants/contestants.ts';
 import { chooseCandidate } from '../contestants/choose.ts';
-import { resolveCandidate, resolveChampion, withModelFolder, type ResolvedModel } from '../contestants/resolve.ts';
+import { resolveCandidate, resolveChampion, type ResolvedModel } from '../contestants/resolve.ts';
 import { inside, insideRoot, type Workspace } from '../workspace.ts';
 import { requireWritable, writing } from '../writing.ts';
 import { predictedColumns } from '../../stages/data/schema.ts';
@@ -43,34 +43,28 @@ export async function runStage(
   if (stage.needs === 'datasets') return runOnDatasets(workspace, stage);
   const known = await view();
   if (stage.needs === 'logs') return runOnLogs(workspace, stage, known);
-  return withModelFolder(async (downloads) => {
-    const { own, candidate } =
-      stage.kind === 'evaluation'
-        ? await chooseCandidate(workspace, known, downloads)
-        : { own: workspace, candidate: await resolveCandidate(workspace, downloads) };
-    return withContestants(own, known, candidate, downloads, onData(own, [stage]), (contestants) =>
-      runOnContestants(own, stage, { contestants, view: known, downloads }),
-    );
-  });
+  const { own, candidate } =
+    stage.kind === 'evaluation'
+      ? await chooseCandidate(workspace, known)
+      : { own: workspace, candidate: await resolveCandidate(workspace) };
+  return withContestants(own, known, candidate, onData(own, [stage]), (contestants) =>
+    runOnContestants(own, stage, contestants, known),
+  );
 }
 
-/**
- * What the load test says of the candidate where somebody serves it already, as before it gets traffic. It is no evidence of its own.
- * @param downloads a folder that stays until the end of the run
- */
+/** What the load test says of the candidate where somebody serves it already, as before it gets traffic. It is no evidence of its own. */
 export async function checksOnServed(
   workspace: Workspace,
   { staging, load, token }: { staging: object; load: object; token: string | undefined },
-  downloads: string,
 ): Promise<Check[]> {
   const stage = stages.find(({ kind }) => kind === 'load');
   if (stage?.needs !== 'target') throw new Error('the load test has a target');
   const modelConfig = { ...workspace.modelConfig, staging, load } as Model;
   const own = { ...workspace, modelConfig, targetToken: token ?? workspace.targetToken };
   const view = await registryView(own, false);
-  const candidate = await resolveCandidate(own, downloads);
-  return withContestants(own, view, candidate, downloads, onData(own, [stage]), async (contestants) => {
-    const context = contestantsContext(own, { contestants, view, downloads });
+  const candidate = await resolveCandidate(own);
+  return withContestants(own, view, candidate, onData(own, [stage]), async (contestants) => {
+    const context = contestantsContext(own, contestants, view);
     return (await (await stage.load()).run(context)).checks;
   });
 }
@@ -95,17 +89,13 @@ export async function runPart(workspace: Workspace, stage: Stage, { file, ...ord
   requireEnabled(workspace, stage);
   const path = await insideRoot(workspace, file);
   await requireWritable(dirname(path));
-  await withModelFolder(async (downloads) => {
-    const view = await registryView(workspace, false);
-    const candidate = await resolveCandidate(workspace, downloads);
-    await withContestants(workspace, view, candidate, downloads, onData(workspace, [stage]), async (contestants) => {
-      const run = await part.load();
-      const found = await withLines(workspace, () =>
-        run(contestantsContext(workspace, { contestants, view, downloads }), order),
-      );
-      workspace.signal?.throwIfAborted();
-      await writing(path, () => writeFile(path, found));
-    });
+  const view = await registryView(workspace, false);
+  const candidate = await resolveCandidate(workspace);
+  await withContestants(workspace, view, candidate, onData(workspace, [stage]), async (contestants) => {
+    const run = await part.load();
+    const found = await withLines(workspace, () => run(contestantsContext(workspace, contestants, view), order));
+    workspace.signal?.throwIfAborted();
+    await writing(path, () => writeFile(path, found));
   });
 }
 
@@ -131,7 +121,6 @@ export async function runStages(
   workspace: Workspace,
   view: RegistryHistory,
   candidate: ResolvedModel,
-  downloads: string,
   which: (stage: Stage) => boolean = () => true,
 ): Promise<Evidence[]> {
   const asked = askedStages(workspace.modelConfig).filter(which);
@@ -139,11 +128,11 @@ export async function runStages(
   for (const stage of asked) {
     if (stage.needs === 'datasets') evidence.push(await runOnDatasets(workspace, stage));
   }
-  return withContestants(workspace, view, candidate, downloads, onData(workspace, asked), async (contestants) => {
+  return withContestants(workspace, view, candidate, onData(workspace, asked), async (contestants) => {
     for (const stage of asked) {
       // A candidate that cannot predict cannot be served: the failing evaluation says why.
       if (stage.needs === 'datasets' || (stage.needs === 'target' && !contestants.candidate.result.ok)) continue;
-      evidence.push(await runOnContestants(workspace, stage, { contestants, view, downloads }));
+      evidence.push(await runOnContestants(workspace, stage, contestants, view));
     }
     return evidence;
   });
@@ -177,22 +166,20 @@ function askedStages(model: Model): Exclude<Stage, LateStage>[] {
 type LateStage = Extract<Stage, { needs: 'logs' | 'traffic' }>;
 
 /** Both models are named by their bytes, and none is run: production ran them. */
-function runOnLogs(
+async function runOnLogs(
   workspace: Workspace,
   stage: Extract<Stage, { needs: 'logs' }>,
   view: RegistryHistory,
 ): Promise<Evidence> {
-  return withModelFolder(async (downloads) => {
-    const { artifact } = await resolveCandidate(workspace, downloads);
-    const rival = await resolveChampion(workspace, view, downloads);
-    const candidate = recordedArtifact(artifact);
-    const champion =
-      rival === null ? null : recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
-    return withFiles(workspace, stage.logs(workspace.modelConfig), (datasets) => {
-      const subjects = { candidate, ...(champion === null ? {} : { champion }), ...subjectsOf(datasets) };
-      const context = { ...contextOf(workspace, datasets), candidate, champion };
-      return makeEvidence(workspace, stage, subjects, async () => (await stage.load()).run(context));
-    });
+  const { artifact } = await resolveCandidate(workspace);
+  const rival = await resolveChampion(workspace, view);
+  const candidate = recordedArtifact(artifact);
+  const champion =
+    rival === null ? null : recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
+  return withFiles(workspace, stage.logs(workspace.modelConfig), (datasets) => {
+    const subjects = { candidate, ...(champion === null ? {} : { champion }), ...subjectsOf(datasets) };
+    const context = { ...contextOf(workspace, datasets), candidate, champion };
+    return makeEvidence(workspace, stage, subjects, async () => (await stage.load()).run(context));
   });
 }
 
@@ -226,18 +213,13 @@ async function profilesOf(workspace: Workspace): Promise<Record<string, Profiled
   return found;
 }
 
-interface ToJudge {
-  contestants: Contestants;
-  view: RegistryHistory;
-  downloads: string;
-}
-
 function runOnContestants(
   workspace: Workspace,
   stage: Extract<Stage, { needs: 'contestants' | 'target' }>,
-  judged: ToJudge,
+  contestants: Contestants,
+  view: RegistryHistory,
 ): Promise<Evidence> {
-  const { candidate, champion, anchor, dataset } = judged.contestants;
+  const { candidate, champion, anchor, dataset } = contestants;
   const held = stage.anchor?.(workspace.modelConfig) === undefined ? null : anchor;
   const subjects = {
     candidate: candidate.artifact,
@@ -246,7 +228,7 @@ function runOnContestants(
     ...subjectsOf({ evaluation: dataset }),
   };
   return makeEvidence(workspace, stage, subjects, async () =>
-    (await stage.load()).run(contestantsContext(workspace, judged)),
+    (await stage.load()).run(contestantsContext(workspace, contestants, view)),
   );
 }
 
@@ -287,20 +269,16 @@ function contextOf(
   };
 }
 
-function contestantsContext(workspace: Workspace, { contestants, view, downloads }: ToJudge): ContestantsContext {
-  const { dataset, candidate, champion, anchor } = contestants;
+function contestantsContext(workspace: Workspace, contestants: Contestants, view: RegistryHistory): ContestantsContext {
+  const { dataset, candidate, champion } = contestants;
   const { task, columns } = workspace.modelConfig;
   return {
     ...contextOf(workspace, { evaluation: dataset }),
-    dataset,
-    candidate,
-    champion,
-    anchor,
+    ...contestants,
     reuse: view.decisionsByDataset[dataset.sha256] ?? 0,
     selection: workspace.selection,
     limits: limitsOf(workspace),
-    predict: (reference, key, role) =>
-      contestantOf(workspace, dataset, { reference, key, role, downloads, othersAnswer: candidate.result.ok }),
+    predict: (reference, key, role) => contestantOf(workspace, dataset, { reference, key, role }, candidate.result.ok),
     async scorerOf(rows, metric, others = []) {
       const [{ readScorer }, { policyOf }] = await Promise.all([
         import('../../stages/evaluation/scorer.ts'),

@@ -5,8 +5,7 @@ import type { Artifact, RegistryHistory } from '../../evidence/index.ts';
 import { highestColumn, isPositive } from '../../model/decisions.ts';
 import { thresholdAt, type Predictions } from '../../model/predictions.ts';
 import { withContestants } from '../contestants/contestants.ts';
-import { resolveChampion, withModelFolder } from '../contestants/resolve.ts';
-import { holdInputs } from '../held-inputs.ts';
+import { resolveChampion } from '../contestants/resolve.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** What a classifier says of each row, or a regression its value. */
@@ -27,44 +26,39 @@ export interface ChampionOnEvaluation extends Answers {
 }
 
 /** Run the champion, or read its file of predictions. @throws ModelError where it cannot predict */
-export function predictWithChampion(whole: Workspace, view: RegistryHistory): Promise<ChampionOnEvaluation> {
-  return withModelFolder(async (downloads) => {
-    const workspace = apart(whole);
-    const champion = await resolveChampion(workspace, view, downloads);
-    if (champion === null || !('resolved' in champion)) {
+export async function predictWithChampion(workspace: Workspace, view: RegistryHistory): Promise<ChampionOnEvaluation> {
+  const champion = await resolveChampion(workspace, view);
+  if (champion === null || !('resolved' in champion)) {
+    throw new ModelError({
+      found:
+        champion === null
+          ? 'no champion'
+          : `the champion ${champion.artifact.uri} cannot be had: ${champion.fault.message}`,
+      expected: 'a champion in the registry, or one that contender.yml names',
+      where: `models.${workspace.model}.champion`,
+      remedy: 'Promote a candidate first, or record the model that is served: contender registry register',
+    });
+  }
+  const nothing = (): Promise<void> => Promise.resolve();
+  // It stands alone: nothing is held against it.
+  const alone = { ...workspace, modelConfig: { ...workspace.modelConfig, champion: 'registry' } };
+  const nobody = { ...view, champion: null, registered: [] };
+  return withContestants(alone, nobody, champion.resolved, nothing, async ({ candidate, dataset }) => {
+    const { result, artifact } = candidate;
+    if (!result.ok) {
       throw new ModelError({
-        found:
-          champion === null
-            ? 'no champion'
-            : `the champion ${champion.artifact.uri} cannot be had: ${champion.fault.message}`,
-        expected: 'a champion in the registry, or one that contender.yml names',
+        found: `the champion cannot predict the evaluation set: ${result.fault.message}`,
         where: `models.${workspace.model}.champion`,
-        remedy: 'Promote a candidate first, or record the model that is served: contender registry register',
+        remedy: 'Make the evaluation set fit the champion, or name predictions of it',
       });
     }
-    const nothing = (): Promise<void> => Promise.resolve();
-    // It stands alone: fetched once more as the champion, its file would change under the reader.
-    const alone = { ...workspace, modelConfig: { ...workspace.modelConfig, champion: 'registry' } };
-    const nobody = { ...view, champion: null, registered: [] };
-    return withContestants(alone, nobody, champion.resolved, downloads, nothing, async ({ candidate, dataset }) => {
-      const { result, artifact } = candidate;
-      if (!result.ok) {
-        throw new ModelError({
-          found: `the champion cannot predict the evaluation set: ${result.fault.message}`,
-          where: `models.${workspace.model}.champion`,
-          remedy: 'Make the evaluation set fit the champion, or name predictions of it',
-        });
-      }
-      const { label, positive } = workspace.modelConfig.columns;
-      // What was fetched is gone with its folder.
-      await workspace.inputs.verify();
-      return {
-        ...answersOf(result.predictions, String(positive ?? 1)),
-        artifact,
-        dataset: dataset.sha256,
-        labels: typeof label === 'string' ? await labelsOf(dataset, label) : [],
-      };
-    });
+    const { label, positive } = workspace.modelConfig.columns;
+    return {
+      ...answersOf(result.predictions, String(positive ?? 1)),
+      artifact,
+      dataset: dataset.sha256,
+      labels: typeof label === 'string' ? await labelsOf(dataset, label) : [],
+    };
   });
 }
 
@@ -79,17 +73,10 @@ export async function championNow(
     const artifact = champion?.artifacts.find(({ role }) => role === 'model') ?? champion?.artifacts[0];
     return champion === null || artifact === undefined ? null : { version: champion.version, sha256: artifact.sha256 };
   }
-  return withModelFolder(async (downloads) => {
-    const champion = await resolveChampion(apart(workspace), view, downloads);
-    if (champion === null) return null;
-    const { sha256 } = 'resolved' in champion ? champion.resolved.artifact : champion.artifact;
-    return { version: null, sha256 };
-  });
-}
-
-/** The workspace for files that are fetched, and are gone before the run ends. */
-function apart(workspace: Workspace): Workspace {
-  return { ...workspace, inputs: holdInputs(workspace.root) };
+  const champion = await resolveChampion(workspace, view);
+  if (champion === null) return null;
+  const { sha256 } = 'resolved' in champion ? champion.resolved.artifact : champion.artifact;
+  return { version: null, sha256 };
 }
 
 async function labelsOf(dataset: Dataset, label: string): Promise<(string | null)[]> {

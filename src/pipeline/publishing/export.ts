@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { takenBackBy } from '../../decide/history.ts';
 import { modelIdentity } from '../../evidence/index.ts';
 import type { RecordedDecision, RegisteredVersion, RegistryHistory } from '../../evidence/index.ts';
+import { withTemporaryFolder } from '../../data/temporary.ts';
 import { ContenderError, RegistryError, UsageError } from '../../errors.ts';
 import { localModel } from '../../model/artifact.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
@@ -10,7 +11,6 @@ import { drawing } from '../../report/draw.ts';
 import { renderHtml, renderMarkdown, renderModelCard, renderReleaseNotes, statementOf } from '../../report/index.ts';
 import type { ModelFiles, Published, Withdrawn } from '../../report/index.ts';
 import { stages } from '../../stages/index.ts';
-import { withModelFolder } from '../contestants/resolve.ts';
 import { openRegistry } from '../open-registry.ts';
 import { exportParts, type ExportPart } from '../typed.ts';
 import type { Workspace } from '../workspace.ts';
@@ -99,7 +99,7 @@ export async function exportedFiles(
 async function modelFiles(workspace: Workspace, { decision }: Published): Promise<ModelFiles | undefined> {
   const artifact = decision.candidate?.artifacts.find(({ role }) => role === 'model');
   if (artifact === undefined) return undefined;
-  return withModelFolder(async (folder) => {
+  return withTemporaryFolder('models', async (folder) => {
     try {
       const path = await fetchArtifact(workspace.repository, artifact, folder, workspace);
       const { files } = await localModel(path, artifact.uri);

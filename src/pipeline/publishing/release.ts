@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { compare, prerelease } from 'semver';
 import { sha256, workflowArtifact } from '../../evidence/index.ts';
+import { withTemporaryFolder } from '../../data/temporary.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
 import type { GitHub } from '../../github/client.ts';
 import { makeRelease, type MadeRelease, type ReleaseAsset } from '../../github/release.ts';
@@ -18,7 +19,6 @@ import { gtoTags, versionTag } from '../../registry/tags.ts';
 import { modelArtifact, publishedName, withdrawnText, type ModelFiles, type Published } from '../../report/index.ts';
 import { exportParts } from '../typed.ts';
 import { exportedFiles, publishedBefore, publishedVersion } from './export.ts';
-import { withModelFolder } from '../contestants/resolve.ts';
 import { openRegistry, registryPlace } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -56,7 +56,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   await ensureTag(workspace, place, registry, tag);
   const before = await publishedBefore(registry, published);
   const latest = isLatest(await registry.manifest(workspace.model), version);
-  return withModelFolder(async (folder) => {
+  return withTemporaryFolder('models', async (folder) => {
     const model = await modelAssets(workspace, published, tag, folder);
     const files = await exportedFiles(published, before, { parts: exportParts, server, files: model.files });
     const assets = [...model.assets, ...documents(files)];

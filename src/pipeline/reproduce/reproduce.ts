@@ -15,7 +15,7 @@ import { counted } from '../../wording.ts';
 import { modelToRead } from '../auditing/registry-reads.ts';
 import { stageInputs } from '../configuration.ts';
 import { policyIn, type RecordedPolicy } from '../recorded-policy.ts';
-import { resolveCandidate, withModelFolder } from '../contestants/resolve.ts';
+import { resolveCandidate } from '../contestants/resolve.ts';
 import { prepareStages, runStages } from '../gate/run-stage.ts';
 import { withEvidence } from '../publishing/export.ts';
 import { openWorkspace, type Workspace } from '../workspace.ts';
@@ -88,17 +88,9 @@ async function again(workspace: Workspace, { decision, view, wanted, root }: Aga
   });
   const kinds = new Set(wanted.map(({ kind }) => kind));
   const isWanted = ({ kind }: Stage): boolean => kinds.has(kind);
-  const made = await withModelFolder(async (downloads) => {
-    await prepareStages(there);
-    const selection = selectionIn(wanted);
-    return runStages(
-      { ...there, selection },
-      before(decision, view),
-      await resolveCandidate(there, downloads),
-      downloads,
-      isWanted,
-    );
-  });
+  await prepareStages(there);
+  const own = { ...there, selection: selectionIn(wanted) };
+  const made = await runStages(own, before(decision, view), await resolveCandidate(there), isWanted);
   const said = wanted.map((each) => compared(each, made));
   const tools = new Set(wanted.map(({ tool }) => tool.version).filter((each) => each !== version));
   return {

@@ -6,7 +6,6 @@ import type { Judgement, StepObservation } from '../../stages/guardrails.ts';
 import { judgeRollout, type Limits } from '../../stages/rollout/judge.ts';
 import type { Rollout } from '../../stages/rollout/schema.ts';
 import { rollout as stage } from '../../stages/rollout/stage.ts';
-import { withModelFolder } from '../contestants/resolve.ts';
 import { discardEvidence } from '../gate/output.ts';
 import type { PromoteResult } from '../gate/promote.ts';
 import type { Workspace } from '../workspace.ts';
@@ -24,9 +23,7 @@ import { whileWatched, type Begun, type Run, type TrafficInput } from './traffic
  */
 export async function runRollout(workspace: Workspace, input: TrafficInput): Promise<PromoteResult> {
   await discardEvidence(workspace, stage);
-  return withModelFolder(async (downloads) =>
-    rollOut(workspace, input, await begin(workspace, { ...input, stage }, downloads)),
-  );
+  return rollOut(workspace, input, await begin(workspace, { ...input, stage }));
 }
 
 async function rollOut(workspace: Workspace, input: TrafficInput, begun: Begun): Promise<PromoteResult> {

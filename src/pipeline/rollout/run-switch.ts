@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { alphaOf } from '../../config/defaults.ts';
 import { milliseconds } from '../../config/units.ts';
@@ -9,7 +7,6 @@ import { minutes, type Judgement, type StepObservation } from '../../stages/guar
 import { judgeSwitch, together, total, type SwitchLimits } from '../../stages/switch/judge.ts';
 import { defaultPoll, type Switch } from '../../stages/switch/schema.ts';
 import { switchOver as stage } from '../../stages/switch/stage.ts';
-import { withModelFolder } from '../contestants/resolve.ts';
 import { rollBack as rollBackRegistry } from '../gate/acts.ts';
 import { discardEvidence } from '../gate/output.ts';
 import type { PromoteResult } from '../gate/promote.ts';
@@ -39,17 +36,10 @@ import { rollBack, stepCheck, whileWatched, type Begun, type Run, type TrafficIn
  */
 export async function runSwitch(workspace: Workspace, input: TrafficInput): Promise<PromoteResult> {
   await discardEvidence(workspace, stage);
-  return withModelFolder(async (downloads) =>
-    switchTo(workspace, input, await begin(workspace, { ...input, stage }, downloads), downloads),
-  );
+  return switchTo(workspace, input, await begin(workspace, { ...input, stage }));
 }
 
-async function switchTo(
-  workspace: Workspace,
-  input: TrafficInput,
-  begun: Begun,
-  downloads: string,
-): Promise<PromoteResult> {
+async function switchTo(workspace: Workspace, input: TrafficInput, begun: Begun): Promise<PromoteResult> {
   const { weights, artifacts } = begun;
   const settings = begun.settings as Switch;
   const keepMs = milliseconds(settings.keep_blue);
@@ -62,7 +52,7 @@ async function switchTo(
   };
   const run = newRun(workspace, input, begun, limits.watchMs);
   const pollMs = milliseconds(settings.poll ?? defaultPoll);
-  const green = await checkGreen(run, settings, downloads);
+  const green = await checkGreen(run, settings);
   const fault = green.find(({ verdict, severity }) => verdict !== 'pass' && severity === 'block');
   if (fault !== undefined) return notSwitched(run, `Green was not let in. ${fault.message}`, green);
   return whileWatched(run, true, async (observer) => {
@@ -98,7 +88,7 @@ function notSwitched(run: Run, message: string, green: readonly Check[]): Promis
 }
 
 /** Health, answers equal to the predictions, a little load: the load test of the gate, on what is to be switched to. */
-async function checkGreen({ workspace, input }: Run, { green }: Switch, downloads: string): Promise<Check[]> {
+async function checkGreen({ workspace, input }: Run, { green }: Switch): Promise<Check[]> {
   const { rate = 20, duration = '5s', p95_ms: p95, url, ...service } = green;
   const asked = {
     staging: { url, ...service },
@@ -108,10 +98,7 @@ async function checkGreen({ workspace, input }: Run, { green }: Switch, download
     },
     token: input.env['CONTENDER_TARGET_TOKEN'],
   };
-  // What was read before must stay as it is: the champion is fetched once more, beside it.
-  const own = join(downloads, 'green');
-  await mkdir(own);
-  const checks = await checksOnServed(workspace, asked, own);
+  const checks = await checksOnServed(workspace, asked);
   // How green is served says nothing of the model: it holds the candidate, and rejects none.
   return checks.map((check) => ({
     ...check,
@@ -223,32 +210,33 @@ const blueDown: Check = {
  * Go back to blue after the promotion, while it is kept up: the weight first, within seconds, then the registry.
  * @throws UsageError where the candidate is not the champion, or blue need not be up any more
  */
-export function switchBack(workspace: Workspace, input: TrafficInput & { reason: string }): Promise<PromoteResult> {
-  return withModelFolder(async (downloads) => {
-    const begun = await begin(workspace, { ...input, stage }, downloads);
-    const { artifacts, weights } = begun;
-    if (identityOf(artifacts.candidate) !== identityOf(artifacts.champion)) {
-      throw new UsageError({
-        found: 'the candidate is not the champion',
-        expected: 'a switch that was made',
-        remedy:
-          'A switch that is under way goes back by itself; contender switch --put-back takes back what a killed one left',
-      });
-    }
-    const until = await lastTime(workspace, begun, 'blue_until');
-    if (until === null || until < Date.now()) {
-      throw new UsageError({
-        found:
-          until === null
-            ? 'no switch made this candidate champion'
-            : `blue was kept until ${new Date(until).toISOString()}`,
-        expected: 'a champion of before that is still up',
-        remedy: 'Serve the version of before again, then contender rollback',
-      });
-    }
-    await weights.write({ weight: 0, expires: null });
-    workspace.log.info('Blue has all of the traffic again.');
-    const { env: _env, ...act } = input;
-    return rollBackRegistry(workspace, { ...act, to: 'previous' });
-  });
+export async function switchBack(
+  workspace: Workspace,
+  input: TrafficInput & { reason: string },
+): Promise<PromoteResult> {
+  const begun = await begin(workspace, { ...input, stage });
+  const { artifacts, weights } = begun;
+  if (identityOf(artifacts.candidate) !== identityOf(artifacts.champion)) {
+    throw new UsageError({
+      found: 'the candidate is not the champion',
+      expected: 'a switch that was made',
+      remedy:
+        'A switch that is under way goes back by itself; contender switch --put-back takes back what a killed one left',
+    });
+  }
+  const until = await lastTime(workspace, begun, 'blue_until');
+  if (until === null || until < Date.now()) {
+    throw new UsageError({
+      found:
+        until === null
+          ? 'no switch made this candidate champion'
+          : `blue was kept until ${new Date(until).toISOString()}`,
+      expected: 'a champion of before that is still up',
+      remedy: 'Serve the version of before again, then contender rollback',
+    });
+  }
+  await weights.write({ weight: 0, expires: null });
+  workspace.log.info('Blue has all of the traffic again.');
+  const { env: _env, ...act } = input;
+  return rollBackRegistry(workspace, { ...act, to: 'previous' });
 }

@@ -11,7 +11,7 @@ import { stages } from '../../stages/index.ts';
 import type { Stage, StageResult } from '../../stages/stage.ts';
 import type { Traffic } from '../../stages/traffic.ts';
 import { recordedArtifact } from '../contestants/contestants.ts';
-import { resolveCandidate, resolveChampion, withModelFolder } from '../contestants/resolve.ts';
+import { resolveCandidate, resolveChampion } from '../contestants/resolve.ts';
 import { readEvidence, writeEvidence } from '../gate/output.ts';
 import { runPromote, type PromoteInput, type PromoteResult } from '../gate/promote.ts';
 import { openRegistry } from '../open-registry.ts';
@@ -164,19 +164,17 @@ export interface Begun {
   view: RegistryHistory;
 }
 
-/** @param downloads a folder that stays until the end: what was read must stay as it is */
 export async function begin(
   workspace: Workspace,
   { env, stage }: Pick<TrafficInput, 'env'> & { stage: Stage },
-  downloads: string,
 ): Promise<Begun> {
   const settings = settingsAt<Traffic>(stage.kind)(workspace.modelConfig);
   if (settings === undefined) {
     throw new UsageError({ ...(stage.absent ?? { found: '' }), where: `models.${workspace.model}` });
   }
   const view = await (await openRegistry(workspace)).view(workspace.model);
-  const { artifact: candidate } = await resolveCandidate(workspace, downloads);
-  const rival = await resolveChampion(workspace, view, downloads);
+  const { artifact: candidate } = await resolveCandidate(workspace);
+  const rival = await resolveChampion(workspace, view);
   if (rival === null) {
     throw new UsageError({
       found: 'there is no champion',
@@ -383,14 +381,6 @@ async function decidedOn(
   return runPromote(workspace, input);
 }
 
-/**
- * Put a weight back that a rollout left behind: one that was killed, or cancelled before it could. A candidate that is champion keeps all of
- * the traffic. Recorded, where there was something to put back.
- */
-export function putBack(workspace: Workspace, input: PutBackInput): Promise<PutBackResult> {
-  return withModelFolder(async (downloads) => putBackLeft(workspace, input, await begin(workspace, input, downloads)));
-}
-
 export interface PutBackInput extends TrafficInput {
   stage: Stage;
   /** Leave a weight alone whose rollout may still run. */
@@ -403,7 +393,12 @@ export interface PutBackResult {
   result: PromoteResult | null;
 }
 
-async function putBackLeft(workspace: Workspace, input: PutBackInput, begun: Begun): Promise<PutBackResult> {
+/**
+ * Put a weight back that a rollout left behind: one that was killed, or cancelled before it could. A candidate that is champion keeps all of
+ * the traffic. Recorded, where there was something to put back.
+ */
+export async function putBack(workspace: Workspace, input: PutBackInput): Promise<PutBackResult> {
+  const begun = await begin(workspace, input);
   const { weights, artifacts } = begun;
   const weight = await weights.read();
   if (weight === 0) return { message: 'The weight is 0: there is nothing to put back.', result: null };
