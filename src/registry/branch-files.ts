@@ -61,7 +61,7 @@ export async function openGitFiles(input: {
 
 /** Through the API of GitHub. */
 export function openGitHubFiles(github: GitHub, branch: string): BranchFiles {
-  const place = { github, branch, folder: '' };
+  const place = { github, branch, folder: '', cache: new Map<string, Buffer>() };
   return {
     async read(paths) {
       const ref = await github.find('GET /repos/{owner}/{repo}/git/ref/{ref}', { ref: `heads/${branch}` });

@@ -19,7 +19,6 @@ import {
   listModels,
   readFile,
   readSnapshot,
-  type BlobCache,
   type GitHubBranch,
   type Snapshot,
 } from './github/snapshot.ts';
@@ -56,17 +55,17 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
   const pace = { ...defaultPace, ...input.pace };
   const tagged = input.tags !== undefined;
   const artifactsYaml = input.artifactsYaml === true;
-  const cache: BlobCache = new Map();
-  const place: GitHubBranch = { github, folder, branch: input.branch ?? defaults.registryBranch };
+  const cache = new Map<string, Buffer>();
+  const place: GitHubBranch = { github, folder, branch: input.branch ?? defaults.registryBranch, cache };
   const snapshot = async (model: string): Promise<Snapshot> => {
     checkModelName(model);
-    const found = (await readSnapshot(place, model, cache)) ?? (await emptySnapshot(place, model));
+    const found = (await readSnapshot(place, model)) ?? (await emptySnapshot(place, model));
     sound(found.state);
     return found;
   };
   const around = async ({ hasAttributes, artifacts }: Snapshot): Promise<Surroundings> => ({
     hasAttributes,
-    artifactsYaml: artifactsYaml ? await readArtifacts(artifacts, blobReader(github, cache)) : undefined,
+    artifactsYaml: artifactsYaml ? await readArtifacts(artifacts, blobReader(place)) : undefined,
   });
   return {
     ...readsOf(async (model) => (await snapshot(model)).state),
@@ -79,7 +78,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       return recordedEvidence(await readFile(place, path), sha256, path);
     },
     async pending(model) {
-      return pendingPromotion(place, await snapshot(model), model, cache);
+      return pendingPromotion(place, await snapshot(model), model);
     },
     async verify({ missingTags = true, judge } = {}) {
       if ((await listModels(place)) === null) {
@@ -103,7 +102,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       const isThere = (await listModels(place)) !== null;
       if (!isThere && input.pullRequests?.when === 'always') throw noBranch(place);
       if (artifactsYaml) {
-        refuseUnreadable(await readArtifacts(await findEntry(place, artifactsPath), blobReader(github, cache)));
+        refuseUnreadable(await readArtifacts(await findEntry(place, artifactsPath), blobReader(place)));
       }
       // An object that no branch refers to is seen by nobody, and only who may write can store it.
       await github.request(
@@ -141,7 +140,6 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
           base: place,
           settings,
           request,
-          cache,
           log,
           snapshot: reading,
           around,

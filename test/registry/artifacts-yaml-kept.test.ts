@@ -211,8 +211,8 @@ describe('artifacts.yaml in a promotion pull request', () => {
       await assert.rejects(show(server, 'main'));
       const before = await headOf(server);
       await merge(server, 'squash');
-      const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
-      const merged = await checkMerged(place, { before, after: await headOf(server) }, new Map());
+      const place = { github: clientOf(server), branch: 'main', folder: 'registry', cache: new Map() };
+      const merged = await checkMerged(place, { before, after: await headOf(server) });
       assert.deepEqual(
         merged.map(({ decisions, findings }) => [decisions.length, findings]),
         [[1, []]],

@@ -177,9 +177,9 @@ describe('a pull request that cannot be merged any more', () => {
       protectedHub(async (server) => {
         await record(server, 'b');
         await byAdministrator(server, candidate);
-        const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
-        assert.equal(await closeOvertaken(place, model, new Map()), 1);
-        assert.equal(await closeOvertaken(place, model, new Map()), null);
+        const place = { github: clientOf(server), branch: 'main', folder: 'registry', cache: new Map() };
+        assert.equal(await closeOvertaken(place, model), 1);
+        assert.equal(await closeOvertaken(place, model), null);
         assert.equal(pulls(server)[0]?.state, 'closed');
         const comments = [...server.repository(repositoryName).comments.values()];
         assert.equal(comments.length, 1);
@@ -191,8 +191,8 @@ describe('a pull request that cannot be merged any more', () => {
     protectedHub(async (server) => {
       await record(server, 'b');
       await byAdministrator(server, 'x', 'hold');
-      const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
-      assert.equal(await closeOvertaken(place, model, new Map()), 1);
+      const place = { github: clientOf(server), branch: 'main', folder: 'registry', cache: new Map() };
+      assert.equal(await closeOvertaken(place, model), 1);
       const [comment] = server.repository(repositoryName).comments.values();
       assert.match(comment?.body ?? '', /Decision 2 was recorded meanwhile.*Run the gate again/su);
       assert.equal((await record(server, 'b')).pullRequest?.number, 2);
@@ -205,8 +205,8 @@ describe('a pull request that cannot be merged any more', () => {
     protectedHub(async (server) => {
       await record(server, 'b');
       await commit(server, 'README.md', 'Other work.\n');
-      const place = { github: clientOf(server), branch: 'main', folder: 'registry' };
-      assert.equal(await closeOvertaken(place, model, new Map()), null);
+      const place = { github: clientOf(server), branch: 'main', folder: 'registry', cache: new Map() };
+      assert.equal(await closeOvertaken(place, model), null);
       assert.equal((await store(server).pending(model))?.pullRequest?.open, true);
     }));
 });
@@ -217,8 +217,8 @@ async function check(
   before: string,
   token: TokenInput = { login: bot },
 ): Promise<MergedModel[]> {
-  const place = { github: clientOf(server, token), branch: 'main', folder: 'registry' };
-  return checkMerged(place, { before, after: await headOf(server) }, new Map());
+  const place = { github: clientOf(server, token), branch: 'main', folder: 'registry', cache: new Map() };
+  return checkMerged(place, { before, after: await headOf(server) });
 }
 
 function findings(merged: readonly MergedModel[]): string[] {

@@ -5,7 +5,7 @@ import { isAncestor } from '../../registry/git/repository.ts';
 import { withClone } from '../../registry/github/clone.ts';
 import { checkMerged } from '../../registry/github/merged-promotions.ts';
 import { closeOvertaken } from '../../registry/github/record-pending.ts';
-import type { BlobCache, GitHubBranch } from '../../registry/github/snapshot.ts';
+import type { GitHubBranch } from '../../registry/github/snapshot.ts';
 import { verifyRegistry } from '../../registry/verify.ts';
 import { underItsOwnPolicy } from '../auditing/decide-again.ts';
 import { openRegistry, registryPlace, tellMlflow } from '../open-registry.ts';
@@ -45,11 +45,10 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
       where: 'registry.store',
     });
   }
-  const place: GitHubBranch = { github, ...registryPlace(workspace.config) };
-  const cache: BlobCache = new Map();
+  const place: GitHubBranch = { github, ...registryPlace(workspace.config), cache: new Map() };
   const registry = await openRegistry(workspace);
   const unsound = await pushFindings(workspace, place, range);
-  const merged = unsound.length > 0 ? [] : await checkMerged(place, range, cache);
+  const merged = unsound.length > 0 ? [] : await checkMerged(place, range);
   const findings = [...unsound, ...merged.flatMap((each) => each.findings)];
   const decisions = merged.reduce((sum, each) => sum + each.decisions.length, 0);
   const finished: Finished = { findings, decisions, promoted: [], tags: [] };
@@ -61,7 +60,7 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
     }
     if (settings.tags !== undefined) finished.tags.push(...(await registry.tag(model)));
     if (settings.mlflow !== undefined) await tellMlflow(workspace, registry, model);
-    const closed = await closeOvertaken(place, model, cache).catch((error: unknown) => {
+    const closed = await closeOvertaken(place, model).catch((error: unknown) => {
       // What was merged is finished all the same.
       if (!(error instanceof RegistryError)) throw error;
       log.warning(error.message);

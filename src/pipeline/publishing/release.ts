@@ -51,7 +51,7 @@ export async function releaseVersion(workspace: Workspace, input: ReleaseVersion
   const version = published.decision.to?.version ?? '';
   refuseDeprecated(published);
   const tag = versionTag(workspace.model, version);
-  const place: GitHubBranch = { github, ...registryPlace(workspace.config) };
+  const place: GitHubBranch = { github, ...registryPlace(workspace.config), cache: new Map() };
   await requirePushed(place, published);
   await ensureTag(workspace, place, registry, tag);
   const before = await publishedBefore(registry, published);

@@ -5,7 +5,7 @@ import { sound, type ModelState } from '../model-state.ts';
 import { gtoTags } from '../tags.ts';
 import { isBot, isOwnCommit, promotionBranch } from './promotion-branch.ts';
 import { recorder } from './refs.ts';
-import { blobsAt, modelTrees, readSnapshot, type BlobCache, type GitHubBranch } from './snapshot.ts';
+import { blobsAt, modelTrees, readSnapshot, type GitHubBranch } from './snapshot.ts';
 
 /** What a push to the branch of the registry made of a model. */
 export interface MergedModel {
@@ -30,7 +30,6 @@ const pullsLookedAt = 30;
 export async function checkMerged(
   place: GitHubBranch,
   range: { before: string | null; after: string },
-  cache: BlobCache,
 ): Promise<MergedModel[]> {
   const [past, now] = await Promise.all([
     range.before === null ? null : modelTrees(place, range.before),
@@ -42,7 +41,7 @@ export async function checkMerged(
     .map((model): MergedModel => ({ model, decisions: [], findings: [gone(place, `models/${model}`)] }));
   const changed = [...after].filter(([model, tree]) => before.get(model) !== tree).map(([model]) => model);
   const checked: MergedModel[] = [];
-  for (const model of changed.toSorted()) checked.push(await checkModel(place, range, model, cache));
+  for (const model of changed.toSorted()) checked.push(await checkModel(place, range, model));
   return [...findings, ...checked];
 }
 
@@ -50,10 +49,9 @@ async function checkModel(
   place: GitHubBranch,
   range: { before: string | null; after: string },
   model: string,
-  cache: BlobCache,
 ): Promise<MergedModel> {
-  const now = sound(await stateAt(place, range.after, model, cache));
-  const past = range.before === null ? null : await stateAt(place, range.before, model, cache);
+  const now = sound(await stateAt(place, range.after, model));
+  const past = range.before === null ? null : await stateAt(place, range.before, model);
   const findings: Finding[] = [];
   for (const { path, oid } of past?.files.values() ?? []) {
     if (!path.endsWith('/manifest.json') && now.files.get(path)?.oid !== oid) findings.push(gone(place, path));
@@ -67,8 +65,8 @@ async function checkModel(
   return { model, decisions, findings };
 }
 
-async function stateAt(place: GitHubBranch, commit: string, model: string, cache: BlobCache): Promise<ModelState> {
-  const found = await readSnapshot(place, model, cache, commit);
+async function stateAt(place: GitHubBranch, commit: string, model: string): Promise<ModelState> {
+  const found = await readSnapshot(place, model, commit);
   return found?.state ?? { links: [], manifest: null, findings: [], files: new Map() };
 }
 

@@ -24,7 +24,7 @@ import type { Surroundings } from '../plan-record.ts';
 import type { Pending, RecordInput, RecordResult } from '../registry.ts';
 import { checkOwnWork, movePromotionBranch, promotionBranch } from './promotion-branch.ts';
 import { isIn } from './refs.ts';
-import { readBlob, readSnapshot, type BlobCache, type GitHubBranch, type Snapshot } from './snapshot.ts';
+import { readBlob, readSnapshot, type GitHubBranch, type Snapshot } from './snapshot.ts';
 
 /** What recording through pull requests needs of the other stages. */
 export interface PullRequestSettings {
@@ -44,7 +44,6 @@ export function pendingRecorder(context: {
   base: GitHubBranch;
   settings: PullRequestSettings;
   request: RecordInput;
-  cache: BlobCache;
   log: Log;
   snapshot: () => Promise<Snapshot>;
   around: (found: Snapshot) => Promise<Surroundings>;
@@ -53,7 +52,7 @@ export function pendingRecorder(context: {
   /** Is told why nobody knows whether something was written. */
   doubt: (error: GitHubError) => void;
 }): () => Promise<RecordResult | 'again'> {
-  const { base, settings, request, cache, log } = context;
+  const { base, settings, request, log } = context;
   const { github } = base;
   const { model } = request;
   const place: GitHubBranch = { ...base, branch: promotionBranch(model) };
@@ -76,7 +75,7 @@ export function pendingRecorder(context: {
 
   async function once(): Promise<RecordResult | 'again'> {
     const from = await context.snapshot();
-    const found = await readPromotionBranch(place, from, model, cache);
+    const found = await readPromotionBranch(place, from, model);
     const waiting = found?.waiting ?? nothing;
     // Another writer replaced it before it was read back. To write it again would replace theirs, and so on in turns.
     const replacement = mine === undefined ? undefined : replacementOf(mine, waiting.decisions, others);
@@ -119,10 +118,8 @@ export function pendingRecorder(context: {
   /** The pull request says what the branch holds, whoever wrote that last. */
   async function see(found: PromotionBranch, decision: RecordedDecision): Promise<RecordResult | 'again'> {
     const ends = { branch: place.branch, headSha: found.head, base: base.branch };
-    const text = settings.describe(
-      await promotionOf(place, base.branch, found, decision, cache),
-      pullRequestCharacters,
-    );
+    const promotion = await promotionOf(place, base.branch, found, decision);
+    const text = settings.describe(promotion, pullRequestCharacters);
     const { made, ...pullRequest } = await ensurePullRequest(github, ends, text);
     if ((await branchHead(place)) !== found.head) return 'again';
     if (replaced.length > 0 && !made && pullRequest.open) {
@@ -139,14 +136,9 @@ export function pendingRecorder(context: {
 }
 
 /** What waits for a person to merge it; null: nothing. */
-export async function pendingPromotion(
-  base: GitHubBranch,
-  from: Snapshot,
-  model: string,
-  cache: BlobCache,
-): Promise<Pending | null> {
+export async function pendingPromotion(base: GitHubBranch, from: Snapshot, model: string): Promise<Pending | null> {
   const place: GitHubBranch = { ...base, branch: promotionBranch(model) };
-  const found = await readPromotionBranch(place, from, model, cache);
+  const found = await readPromotionBranch(place, from, model);
   if (found === null || found.waiting.decisions.length === 0) return null;
   const open = await openPullRequest(base.github, { branch: place.branch, base: base.branch });
   return {
@@ -163,11 +155,11 @@ export async function pendingPromotion(
  * @returns its number; null: there is none to close
  * @throws RegistryError, GitHubError
  */
-export async function closeOvertaken(base: GitHubBranch, model: string, cache: BlobCache): Promise<number | null> {
+export async function closeOvertaken(base: GitHubBranch, model: string): Promise<number | null> {
   const place: GitHubBranch = { ...base, branch: promotionBranch(model) };
   const open = await openPullRequest(base.github, { branch: place.branch, base: base.branch });
-  const from = open === null ? null : await readSnapshot(base, model, cache);
-  const found = from === null ? null : await readPromotionBranch(place, from, model, cache);
+  const from = open === null ? null : await readSnapshot(base, model);
+  const found = from === null ? null : await readPromotionBranch(place, from, model);
   if (open === null || from === null || found === null) return null;
   const { decisions, since } = found.waiting;
   const champion = from.state.manifest?.aliases['champion'];
@@ -198,9 +190,8 @@ async function readPromotionBranch(
   place: GitHubBranch,
   base: Snapshot,
   model: string,
-  cache: BlobCache,
 ): Promise<PromotionBranch | null> {
-  const found = await readSnapshot(place, model, cache);
+  const found = await readSnapshot(place, model);
   if (found === null) return null;
   const waiting = waitingOn(model, base.state, found.state, found.artifacts?.oid);
   if (waiting.decisions.length === 0) return { ...found, waiting };
@@ -215,7 +206,6 @@ async function promotionOf(
   base: string,
   { waiting, state }: PromotionBranch,
   asked: RecordedDecision,
-  cache: BlobCache,
 ): Promise<Promotion> {
   const { decisions } = waiting;
   const { model } = asked;
@@ -224,7 +214,7 @@ async function promotionOf(
     lead.evidence.map(async ({ sha256 }) => {
       const path = evidencePath(model, sha256);
       const oid = state.files.get(path)?.oid ?? '';
-      const bytes = cache.get(oid) ?? (await readBlob(place.github, oid));
+      const bytes = place.cache.get(oid) ?? (await readBlob(place.github, oid));
       const unpacked = unpackEvidence(bytes, sha256);
       if ('evidence' in unpacked) return unpacked.evidence;
       throw new RegistryError({ found: unpacked.fault, where: `${place.branch} ${place.folder}/${path}` });

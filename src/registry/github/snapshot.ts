@@ -10,6 +10,8 @@ export interface GitHubBranch {
   github: GitHub;
   branch: string;
   folder: string;
+  /** Blobs by object name. They never change, so what was read once is not read again. */
+  cache: Map<string, Buffer>;
 }
 
 /** Everything one commit says about a model, read in one request and one more for contents that are new to us. */
@@ -22,9 +24,6 @@ export interface Snapshot {
   artifacts: TreeEntry | null;
   state: ModelState;
 }
-
-/** Blobs by object name. They never change, so what was read once is not read again. */
-export type BlobCache = Map<string, Buffer>;
 
 /** So many objects, and files of so many bytes, are asked for at once. */
 const objectsAtOnce = 100;
@@ -103,13 +102,8 @@ async function askCommit<T>(
  * @param oid a commit, in place of that of the branch
  * @returns null where there is no such branch or commit
  */
-export async function readSnapshot(
-  place: GitHubBranch,
-  model: string,
-  cache: BlobCache,
-  oid?: string,
-): Promise<Snapshot | null> {
-  const { github, folder } = place;
+export async function readSnapshot(place: GitHubBranch, model: string, oid?: string): Promise<Snapshot | null> {
+  const { folder } = place;
   const target = await askCommit<CommitAnswer>(place, oid, 'Snapshot', commitFields, {
     model: `${folder}/${modelFolder(model)}`,
     attributes: `${folder}/${attributesPath}`,
@@ -121,7 +115,7 @@ export async function readSnapshot(
     tree: target.tree.oid,
     hasAttributes: target.attributes !== null,
     artifacts: target.artifacts === null ? null : treeEntry(target.artifacts, artifactsPath),
-    state: await modelState(blobReader(github, cache), folder, model, entries),
+    state: await modelState(blobReader(place), folder, model, entries),
   };
 }
 
@@ -220,7 +214,7 @@ function treeEntry({ mode, type, oid, size }: Entry, path: string): TreeEntry {
 }
 
 /** Reads the blobs that the cache does not have, as few requests as can be. */
-export function blobReader(github: GitHub, cache: BlobCache): BlobReader {
+export function blobReader({ github, cache }: GitHubBranch): BlobReader {
   return async (entries) => {
     const missing = [...new Map(entries.map((each) => [each.oid, each])).values()].filter(({ oid }) => !cache.has(oid));
     for (const batch of batches(missing)) {
