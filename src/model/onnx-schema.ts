@@ -13,12 +13,11 @@ export interface Field {
   unread?: true;
 }
 
-const field = (type: string, id: number): Field => ({ type, id });
-const repeated = (type: string, id: number): Field => ({ type, id, rule: 'repeated' });
-const unread = (each: Field): Field => ({ ...each, unread: true });
+const field = <T extends string>(type: T, id: number) => ({ type, id });
+const repeated = <T extends string>(type: T, id: number) => ({ type, id, rule: 'repeated' as const });
+const unread = <F extends Field>(each: F) => ({ ...each, unread: true as const });
 
-/** Fields of every message by their names in JavaScript. */
-export const onnxMessages: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
+const messages = {
   ModelProto: {
     irVersion: field('int64', 1),
     producerName: field('string', 2),
@@ -176,6 +175,9 @@ export const onnxMessages: Readonly<Record<string, Readonly<Record<string, Field
   },
 };
 
+/** Fields of every message by their names in JavaScript. */
+export const onnxMessages: Readonly<Record<string, Readonly<Record<string, Field>>>> = messages;
+
 /** The part that inspection reads, as a protobufjs descriptor. */
 export const onnxDescriptor = {
   nested: Object.fromEntries(
@@ -189,70 +191,29 @@ export const onnxDescriptor = {
   ),
 };
 
-/* What decoding gives: absent scalars have their default, absent messages are null, int64 become numbers. */
+/* What decoding gives: absent scalars have their default, absent messages are null, int64 become numbers. Bytes are a view of the file. */
 
-export interface ModelProto {
-  irVersion: number;
-  producerName: string;
-  producerVersion: string;
-  domain: string;
-  modelVersion: number;
-  docString: string;
-  graph: GraphProto | null;
-  opsetImport: { domain: string; version: number }[];
-  metadataProps: { key: string; value: string }[];
-  functions: { name: string; domain: string; node: NodeProto[] }[];
+type Name = keyof typeof messages;
+type Fields<N extends Name> = (typeof messages)[N];
+type Element<T> = T extends Name ? Message<T> : T extends 'string' ? string : T extends 'bytes' ? Uint8Array : number;
+type Decoded<F> = F extends { type: infer T; rule: 'repeated' }
+  ? Element<T>[]
+  : F extends { type: infer T }
+    ? Element<T> | (T extends Name ? null : never)
+    : never;
+type Message<N extends Name> = {
+  [Key in keyof Fields<N> as Fields<N>[Key] extends { unread: true } ? never : Key]: Decoded<Fields<N>[Key]>;
+};
+
+export type ModelProto = Message<'ModelProto'> & {
   /** Files it keeps tensors in, at whatever place: location as written in the model -> bytes the file must have at least. */
   externalData: Map<string, number>;
-}
-export interface GraphProto {
-  node: NodeProto[];
-  name: string;
-  initializer: TensorProto[];
-  input: ValueInfoProto[];
-  output: ValueInfoProto[];
-  sparseInitializer: { values: TensorProto | null; indices: TensorProto | null }[];
-}
-export interface NodeProto {
-  input: string[];
-  output: string[];
-  name: string;
-  opType: string;
-  domain: string;
-  attribute: AttributeProto[];
-}
-export interface AttributeProto {
-  name: string;
-  i: number;
-  t: TensorProto | null;
-  g: GraphProto | null;
-  floats: number[];
-  ints: number[];
-  strings: Uint8Array[];
-  tensors: TensorProto[];
-  graphs: GraphProto[];
-}
-export interface TensorProto {
-  dims: number[];
-  dataType: number;
-  int32Data: number[];
-  stringData: Uint8Array[];
-  int64Data: number[];
-  name: string;
-  /** A view of the file, no copy. */
-  rawData: Uint8Array;
-}
-export interface ValueInfoProto {
-  name: string;
-  type: TypeProto | null;
-}
-export interface TypeProto {
-  tensorType: {
-    elemType: number;
-    shape: { dim: { value?: string; dimValue: number; dimParam: string }[] } | null;
-  } | null;
-  sequenceType: { elemType: TypeProto | null } | null;
-  mapType: { keyType: number; valueType: TypeProto | null } | null;
-  sparseTensorType: object | null;
-  optionalType: { elemType: TypeProto | null } | null;
-}
+};
+export type GraphProto = Message<'GraphProto'>;
+export type NodeProto = Message<'NodeProto'>;
+export type AttributeProto = Message<'AttributeProto'>;
+export type TensorProto = Message<'TensorProto'>;
+export type ValueInfoProto = Message<'ValueInfoProto'>;
+export type TypeProto = Message<'TypeProto'>;
+/** `value` names the one of both that is there. */
+export type DimensionProto = Message<'DimensionProto'> & { value?: string };

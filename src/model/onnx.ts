@@ -8,6 +8,7 @@ import {
   type NodeProto,
   type TensorProto,
   type TypeProto,
+  type DimensionProto,
   type ValueInfoProto,
 } from './onnx-schema.ts';
 import { RefusedEncoding, walkModel } from './onnx-wire.ts';
@@ -153,7 +154,7 @@ function* nodesWithin(node: NodeProto): Generator<NodeProto> {
 function describeValue(value: ValueInfoProto): TensorDeclaration {
   const tensor = value.type?.tensorType ?? null;
   if (tensor === null) return { name: value.name, type: typeText(value.type), shape: null };
-  const shape = tensor.shape?.dim.map((dimension) => {
+  const shape = tensor.shape?.dim.map((dimension: DimensionProto) => {
     // A negative number is an open dimension to the runtime, as no number is.
     if (dimension.value === 'dimValue') return dimension.dimValue < 0 ? null : dimension.dimValue;
     return dimension.value === 'dimParam' && dimension.dimParam !== '' ? dimension.dimParam : null;

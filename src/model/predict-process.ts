@@ -14,7 +14,7 @@ import { gapOfEach } from './gaps.ts';
 import { encodedColumns, UnknownValueCount } from './known-values.ts';
 import type { PredictionResult } from './predictions.ts';
 import type { Stability } from './shards.ts';
-import type { Answer, Job, SentResult } from './predict.ts';
+import type { Answer, Job } from './predict.ts';
 import { outputReader, type OutputReader } from './read-outputs.ts';
 import { NonFiniteError } from './read-outputs/scores.ts';
 import { planSession, withWeightsFolder, type LoadedModel } from './run.ts';
@@ -35,7 +35,7 @@ process.once('message', (job: Job) => {
     memoryLimit: `${Math.max(512, Math.round(job.memoryBytes / 4 / 2 ** 20))}MiB`,
   });
   predictAll(job, dataset)
-    .then((results) => answer({ kind: 'results', results: results.map(narrowed) }))
+    .then((results) => answer({ kind: 'results', results }))
     .catch((error: unknown) => {
       const fault = mendable(error);
       if (fault !== null) {
@@ -247,7 +247,7 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
             : await runner.run(batch).then(
                 (outputs) => ({ ok: true as const, outputs }),
                 (error: unknown) => {
-                  if (error instanceof ModelError) return { ok: false as const, error };
+                  if (error instanceof ModelError) return { ok: false as const, fault: error.fault };
                   throw error;
                 },
               ),
@@ -261,7 +261,7 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
         const outcome = outcomes[position] ?? null;
         if (outcome === null || !runners.has(index)) continue;
         await attempt(index, async () => {
-          if (!outcome.ok) throw unknown.explain(outcome.error);
+          if (!outcome.ok) throw unknown.explain(new ModelError(outcome.fault));
           reader.add(outcome.outputs, rows);
         });
       }
@@ -307,15 +307,6 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
       runners.delete(index);
     }
   }
-}
-
-/** Scores of single precision are sent as such: half the bytes. */
-function narrowed(result: PredictionResult): SentResult {
-  if (!result.ok || result.predictions.scores === null) return result;
-  const { scores } = result.predictions;
-  const singles = new Float32Array(scores);
-  for (let index = 0; index < scores.length; index += 1) if (singles[index] !== scores[index]) return result;
-  return { ...result, predictions: { ...result.predictions, scores: singles } };
 }
 
 function answer(message: Answer): Promise<void> {

@@ -5,8 +5,8 @@ import { ConfigError, DataError, MismatchError, ModelError, SystemError, type Fa
 import type { Log } from '../log.ts';
 import { requireSame, type LocalArtifact, type Opened } from './artifact.ts';
 import type { RowRange } from './batches.ts';
-import { startGuarded, type GuardedProcess } from './guarded-process.ts';
-import type { PredictionResult, Predictions, ReadingOptions, Tolerance } from './predictions.ts';
+import { startGuarded, type GuardedProcess, type ProcessFault } from './guarded-process.ts';
+import type { PredictionResult, ReadingOptions, Tolerance } from './predictions.ts';
 
 /** What a model is compared as; `anchor`: beside the champion; `parent`: the model that a candidate was made of, by quantising it for instance. */
 export type ModelRole = 'champion' | 'candidate' | 'anchor' | 'parent';
@@ -51,20 +51,11 @@ export type Answer =
   | { kind: 'progress'; done: number; total: number }
   /** What will be loaded, one a model: before any of it is. */
   | { kind: 'opened'; opened: Opened[] }
-  | { kind: 'results'; results: SentResult[] }
+  | { kind: 'results'; results: PredictionResult[] }
   | { kind: 'error'; code: string; fault: Fault }
   | { kind: 'bug'; text: string };
 
-/** A result on its way: scores that are of single precision travel as such. */
-export type SentResult =
-  | Extract<PredictionResult, { ok: false }>
-  | (Omit<Extract<PredictionResult, { ok: true }>, 'predictions'> & {
-      predictions: Omit<Predictions, 'scores'> & { scores: Float32Array | Float64Array | null };
-    });
-
-type Outcome =
-  | { kind: 'results'; results: PredictionResult[] }
-  | { kind: 'died'; fault: { code: string; message: string } };
+type Outcome = Extract<Answer, { kind: 'results' }> | { kind: 'died'; fault: ProcessFault };
 
 /**
  * Predict every row of a dataset, or a range of them, with each model, in one pass over the data, in a process of its own under a memory and a
@@ -110,15 +101,9 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
     });
   });
   const job: Job = {
-    models: models.map((model) => ({
-      role: model.role,
-      path: model.artifact.path,
-      bytes: model.artifact.size,
-      where: whereOf(model),
-      output: model.output,
-      transform: model.transform,
-      threshold: model.threshold,
-    })),
+    models: models.map(({ artifact, ...model }) => {
+      return { ...model, path: artifact.path, bytes: artifact.size, where: whereOf({ artifact }) };
+    }),
     dataset: input.dataset,
     rows: input.rows,
     othersAnswer: input.othersAnswer ?? false,
@@ -133,7 +118,7 @@ async function runProcess(input: PredictionInput): Promise<Outcome> {
   if (!('kind' in answer)) return { kind: 'died', fault: answer };
   if (answer.kind === 'error') throw new (errors[answer.code] ?? DataError)(answer.fault);
   if (answer.kind === 'bug') throw new Error(answer.text);
-  return { kind: 'results', results: answer.results.map(received) };
+  return answer;
 }
 
 /** Having answered it tidies up and ends, which nobody need wait for; a runtime that hangs in its own end is ended. */
@@ -149,12 +134,6 @@ const errors: Readonly<Record<string, typeof ConfigError>> = {
   system: SystemError,
 };
 
-function received(sent: SentResult): PredictionResult {
-  if (!sent.ok) return sent;
-  const { scores } = sent.predictions;
-  return { ...sent, predictions: { ...sent.predictions, scores: scores === null ? null : new Float64Array(scores) } };
-}
-
-function whereOf(model: PredictionModel | undefined): string {
+function whereOf(model: Pick<PredictionModel, 'artifact'> | undefined): string {
   return model?.artifact.uri.replace(/^file:/u, '') ?? '';
 }

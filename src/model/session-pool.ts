@@ -1,26 +1,18 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { entryPath } from '../entries.ts';
-import { ModelError, type Fault } from '../errors.ts';
+import type { Fault } from '../errors.ts';
 import type { Feeds } from './batches.ts';
 import { questions } from './questions.ts';
 import type { SessionPlan } from './session.ts';
 import type { TensorValues } from './tensor.ts';
 
 /** What a model made of a batch; null where it was not asked. */
-export type BatchOutcome =
-  | { ok: true; outputs: Record<string, TensorValues> }
-  | { ok: false; error: ModelError }
-  | null;
+export type BatchOutcome = { ok: true; outputs: Record<string, TensorValues> } | { ok: false; fault: Fault } | null;
 
 /** What a thread is told: first the models, by place, then batches. */
 export type PoolQuestion = { plans: (SessionPlan | null)[] } | { id: number; feeds: (Feeds | null)[] };
-export type PoolAnswer =
-  | {
-      id: number;
-      results: ({ ok: true; outputs: Record<string, TensorValues> } | { ok: false; fault: Fault } | null)[];
-    }
-  | { id: number; bug: string };
+export type PoolAnswer = { id: number; results: BatchOutcome[] } | { id: number; bug: string };
 
 /** Threads with sessions of the same models, which run batches side by side. */
 export interface SessionPool {
@@ -57,11 +49,8 @@ export function startPool(plans: (SessionPlan | null)[], threads: number): Sessi
     worker.on('error', asked.giveUp);
     worker.on('message', (answer: PoolAnswer) => {
       state.busy -= 1;
-      if ('bug' in answer) return asked.refuse(answer.id, new Error(answer.bug));
-      const outcomes = answer.results.map((each): BatchOutcome =>
-        each === null || each.ok ? each : { ok: false, error: new ModelError(each.fault) },
-      );
-      asked.answer(answer.id, outcomes);
+      if ('bug' in answer) asked.refuse(answer.id, new Error(answer.bug));
+      else asked.answer(answer.id, answer.results);
     });
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     worker.postMessage({ plans } satisfies PoolQuestion);

@@ -5,7 +5,7 @@
 import { parentPort } from 'node:worker_threads';
 import { ContenderError, type Fault } from '../errors.ts';
 import { openSession, type Session } from './session.ts';
-import type { PoolAnswer, PoolQuestion } from './session-pool.ts';
+import type { BatchOutcome, PoolAnswer, PoolQuestion } from './session-pool.ts';
 
 let sessions: Promise<(Session | Fault | null)[]> = Promise.resolve([]);
 // One batch at a time.
@@ -26,7 +26,7 @@ parentPort?.on('message', (question: PoolQuestion) => {
 async function answer({ id, feeds }: Extract<PoolQuestion, { id: number }>): Promise<void> {
   let reply: PoolAnswer;
   try {
-    const results: Extract<PoolAnswer, { results: unknown }>['results'] = [];
+    const results: BatchOutcome[] = [];
     for (const [index, session] of (await sessions).entries()) {
       const batch = feeds[index] ?? null;
       if (session === null || batch === null) results.push(null);

@@ -1,8 +1,6 @@
-/** A step function from scores to probabilities: from each score on the probability beside it, before the first the first. */
-export interface Calibration {
-  scores: number[];
-  probabilities: number[];
-}
+import type { ChampionBaseline } from './record.ts';
+
+export type Calibration = NonNullable<ChampionBaseline['calibration']>;
 
 /**
  * Isotonic regression of outcomes on scores: pool adjacent violators (Barlow et al. 1972). Between two blocks the line that joins

@@ -1,13 +1,14 @@
 import { judgeColumns, type DriftLimits } from '../profile/drift.ts';
 import { normalCdf, tCdf } from '../statistics/distributions.ts';
 import { harmOf, harmStep, startOfHarm, type HarmDetector } from './harm-detector.ts';
-import { rateChange } from './moving-average.ts';
+import { rateDropP, type Rate } from './moving-average.ts';
 import { fitBaseline } from './baseline.ts';
 import type { ChampionBaseline, WindowRecord } from './record.ts';
 import type { Kpi } from './schema.ts';
 import { watch, type Watched } from './watch.ts';
 import { day } from './windows.ts';
 import { percent, rounded, unitOf } from '../wording.ts';
+import { mean } from '../statistics/sums.ts';
 
 /** What a finding is of, the worst first. */
 export const ranks = ['harm', 'estimated', 'kpi', 'latency', 'data', 'drift'] as const;
@@ -234,7 +235,7 @@ function kpiSeries(
 /** Today against the week before, and against the week a month before, which a slow decline cannot follow: effect and significance. */
 function weekChanges(
   values: readonly (number | null)[],
-  rates: readonly ({ events: number; trials: number } | null)[],
+  rates: readonly (Rate | null)[],
   place: number,
   periods: readonly number[],
   { length }: JudgeSettings,
@@ -285,16 +286,10 @@ function weekChanges(
 }
 
 /** A drop of a rate may be sampling alone. */
-function samplingP(
-  rates: readonly ({ events: number; trials: number } | null)[],
-  start: number,
-  end: number,
-  index: number,
-): number {
-  const now = rates[index];
-  const before = rates.slice(start, end).flatMap((each) => (each === null ? [] : [each]));
-  if (now === null || now === undefined || before.length === 0) return 0;
-  return rateChange(before, now)?.p ?? 0;
+function samplingP(rates: readonly (Rate | null)[], start: number, end: number, index: number): number {
+  const now = rates[index] ?? null;
+  const before = rates.slice(start, end).filter((each) => each !== null);
+  return now === null ? 0 : rateDropP(before, now);
 }
 
 function costSeries(records: readonly WindowRecord[], cost: NonNullable<JudgeSettings['cost']>): Observation[] {
@@ -574,8 +569,4 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
       faults[fault] === undefined ? [] : [note(signal, title, faults[fault], level)],
     ),
   ];
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,12 +1,6 @@
-/** Losses of the evaluation set by bins of the score that are frozen with the champion. */
-export interface LossTable {
-  /** Inner edges: bin i is (edges[i-1], edges[i]]. */
-  edges: number[];
-  rows: number[];
-  means: number[];
-  /** Variance of the losses in each bin. */
-  variances: number[];
-}
+import type { ChampionBaseline } from './record.ts';
+
+export type LossTable = NonNullable<ChampionBaseline['table']>;
 
 export interface EstimatedLoss {
   loss: number;

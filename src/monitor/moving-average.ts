@@ -1,4 +1,5 @@
 import { normalCdf } from '../statistics/distributions.ts';
+import { sum } from '../statistics/sums.ts';
 
 /** A rate: events of trials. */
 export interface Rate {
@@ -6,20 +7,13 @@ export interface Rate {
   trials: number;
 }
 
-/** A rate now against that of the windows before it, by sampling alone. */
-export interface RateChange {
-  logRatio: number;
-  se: number;
-  /** One-sided, of a ratio this far below 1. */
-  p: number;
-}
-
-/** Compare with the pooled rate. Null where a side has no event: then there is no ratio. */
-export function rateChange(before: readonly Rate[], now: Rate): RateChange | null {
-  const events = before.reduce((sum, each) => sum + each.events, 0);
-  const trials = before.reduce((sum, each) => sum + each.trials, 0);
-  if (events === 0 || now.events === 0) return null;
+/**
+ * A rate now against the pooled one of the windows before it: one-sided p-value, by sampling alone, of a ratio this far below 1. 0
+ * where a side has no event: then there is no ratio.
+ */
+export function rateDropP(before: readonly Rate[], now: Rate): number {
+  const [events, trials] = [sum(before.map((each) => each.events)), sum(before.map((each) => each.trials))];
+  if (events === 0 || now.events === 0) return 0;
   const logRatio = Math.log(now.events / now.trials / (events / trials));
-  const se = Math.sqrt(1 / now.events - 1 / now.trials + 1 / events - 1 / trials);
-  return { logRatio, se, p: normalCdf(logRatio / se) };
+  return normalCdf(logRatio / Math.sqrt(1 / now.events - 1 / now.trials + 1 / events - 1 / trials));
 }

@@ -78,7 +78,9 @@ export const ChampionBaseline = Type.Object({
   /** Scores, thinned evenly to at most a thousand, and predicted classes. */
   scores: Type.Array(Type.Number()),
   classes: Type.Record(Type.String(), Type.Integer()),
+  /** A step function from scores to probabilities: from each score on the probability beside it, before the first the first. */
   calibration: Maybe(Type.Object({ scores: Type.Array(Type.Number()), probabilities: Type.Array(Type.Number()) })),
+  /** Losses of the evaluation set by bins of the score. Inner edges: bin i is (edges[i-1], edges[i]]. Variances are of each bin. */
   table: Maybe(
     Type.Object({
       edges: Type.Array(Type.Number()),

@@ -31,15 +31,10 @@ export function cusumRunLength(h: number, k = 0.5, shift = 0): number {
 
 /** The limit h at which a one-sided CUSUM of nothing but noise runs this long. */
 export function cusumLimit(runLength: number, k = 0.5): number {
-  return increasing((h) => cusumRunLength(h, k), runLength, 0.01, 20);
-}
-
-/** Where an increasing function has a value, by bisection. */
-function increasing(of: (x: number) => number, value: number, low: number, high: number): number {
-  const [below, above] = bisected(low, high, 50, (x) => {
-    // Far beyond the value the equation is too stiff to be solved; it is above it all the same.
-    const found = of(x);
-    return !(found > 0 && found < value);
+  const [below, above] = bisected(0.01, 20, 50, (h) => {
+    // Far beyond the limit the equation is too stiff to be solved; the run is longer all the same.
+    const found = cusumRunLength(h, k);
+    return !(found > 0 && found < runLength);
   });
   return (below + above) / 2;
 }

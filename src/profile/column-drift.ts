@@ -14,6 +14,7 @@ import {
   wasserstein,
   type PairedCounts,
 } from './measures.ts';
+import { sum } from '../statistics/sums.ts';
 
 /** The values of one numeric column. NaN is missing; infinities are counted apart, since they have no place among quantiles. */
 export interface NumericValues {
@@ -130,9 +131,7 @@ export function rowsOf(values: ColumnValues): number {
 
 export function presentOf(values: ColumnValues): number {
   if (values.kind === 'number') return sizeOf(values.sorted) + values.infinite.negative + values.infinite.positive;
-  let sum = values.rare ?? 0;
-  for (const count of values.counts.values()) sum += count;
-  return sum;
+  return (values.rare ?? 0) + sum(values.counts.values());
 }
 
 function numericDrift(reference: NumericValues, current: NumericValues): ColumnDrift {
@@ -330,8 +329,4 @@ function asCategories(values: ColumnValues): CategoricalValues {
   if (values.infinite.negative > 0) counts.set('-Infinity', values.infinite.negative);
   if (values.infinite.positive > 0) counts.set('Infinity', values.infinite.positive);
   return { kind: 'category', counts, missing: values.missing };
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }

@@ -1,6 +1,7 @@
 import gammainc from '@stdlib/math-base-special-gammainc';
 import { sizeOf, type Sample } from './bins.ts';
 import { twoSampleKolmogorovP } from './kolmogorov.ts';
+import { sum } from '../statistics/sums.ts';
 
 /** Counts of one binning of two samples: `reference[i]` and `current[i]` are of the same bin or category. */
 export interface PairedCounts {
@@ -54,8 +55,8 @@ export function chiSquared(counts: PairedCounts): ChiSquared {
   const cells = counts.reference
     .map((count, index) => [count, counts.current[index] as number] as const)
     .filter(([a, b]) => a + b > 0);
-  const n = total(counts.reference);
-  const m = total(counts.current);
+  const n = sum(counts.reference);
+  const m = sum(counts.current);
   let statistic = 0;
   let leastExpected = Number.POSITIVE_INFINITY;
   for (const [a, b] of cells) {
@@ -118,21 +119,15 @@ function sumOver(
   least: number,
   term: (referenceShare: number, currentShare: number) => number,
 ): number {
-  const n = total(reference);
-  const m = total(current);
-  let sum = 0;
+  const n = sum(reference);
+  const m = sum(current);
+  let total = 0;
   for (const [bin, count] of reference.entries()) {
-    sum += term(Math.max(least, count / n), Math.max(least, (current[bin] as number) / m));
+    total += term(Math.max(least, count / n), Math.max(least, (current[bin] as number) / m));
   }
-  return sum;
+  return total;
 }
 
 function spread(reference: readonly number[], current: readonly number[]): number {
-  return 1 / total(reference) + 1 / total(current);
-}
-
-function total(counts: readonly number[]): number {
-  let sum = 0;
-  for (const count of counts) sum += count;
-  return sum;
+  return 1 / sum(reference) + 1 / sum(current);
 }

@@ -4,6 +4,7 @@ import { DataError, openingFault } from '../errors.ts';
 import { sha256 } from '../evidence/canonical.ts';
 import { truncated } from './number-sketch.ts';
 import { Profile, profileSchemaId, type ColumnProfile } from './profile.ts';
+import { sum } from '../statistics/sums.ts';
 
 const longest = 256 * 1024 * 1024;
 
@@ -62,13 +63,12 @@ export function faultOf(value: unknown): string | null {
 
 /** Null where the counts do not tell. */
 function rowsCounted(column: ColumnProfile): number | null {
-  const total = (counts: readonly number[]): number => counts.reduce((sum, each) => sum + each, 0);
   if (column.kind === 'number') {
     const { n, counts, values, missing, infinite } = column;
-    return total(counts) === n && counts.length === values.length ? n + missing + total(infinite) : Number.NaN;
+    return sum(counts) === n && counts.length === values.length ? n + missing + sum(infinite) : Number.NaN;
   }
   if (column.kind !== 'category' || column.categories === null) return null;
-  return column.missing + total(column.categories.map(([, count]) => count)) + (column.rare?.rows ?? 0);
+  return column.missing + sum(column.categories.map(([, count]) => count)) + (column.rare?.rows ?? 0);
 }
 
 function isInOrder(column: ColumnProfile): boolean {

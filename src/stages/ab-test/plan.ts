@@ -3,6 +3,7 @@ import type { Model } from '../../config/schema.ts';
 import { quantityOf } from '../../config/quantity.ts';
 import { ConfigError } from '../../errors.ts';
 import { numberCell, textCell, type Section } from '../../report/section.ts';
+import { bisected } from '../../statistics/bisection.ts';
 import { normalQuantile } from '../../statistics/distributions.ts';
 import { sequenceFactor } from '../../statistics/anytime-means.ts';
 import { scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
@@ -28,13 +29,9 @@ export function usersFor({ gap, perUser, alpha, power, sequential, tuned }: Ques
     (gap * Math.sqrt(n)) / perUser - sequenceFactor(n, tuned ?? n, alpha, 1) >= normalQuantile(power);
   let high = Math.max(2, fixed);
   while (!enough(high) && high < 1e15) high *= 2;
-  let low = high / 2;
-  while (high - low > 0.5) {
-    const middle = (low + high) / 2;
-    if (enough(middle)) high = middle;
-    else low = middle;
-  }
-  return Math.ceil(high);
+  // Halved until half a user is left.
+  const [, users] = bisected(high / 2, high, Math.ceil(Math.log2(high)), enough);
+  return Math.ceil(users);
 }
 
 /** Users and days that the effects of the configuration take. @throws ConfigError where none says what is expected */

@@ -10,7 +10,7 @@ import type { StageContext } from '../stage.ts';
 import type { Leakage } from './schema.ts';
 import { alike, likenessOf, mayBeEqual, requestOf } from './same-cells.ts';
 import { rowsOf, showColumn, showValue } from './show.ts';
-import { count } from '../../wording.ts';
+import { count, percent } from '../../wording.ts';
 
 /** What the evidence tells of rows that stand twice. */
 export interface LeakageDetails {
@@ -112,7 +112,7 @@ function predictorChecks(
     const telling = found.filter(({ skill }) => skill > most);
     const shown = (telling.length > 0 ? telling : [best])
       .slice(0, 3)
-      .map(({ column, skill }) => `${showColumn(column)} (${percent(skill)})`);
+      .map(({ column, skill }) => `${showColumn(column)} (${percent(skill, 3)})`);
     const more = telling.length > 3 ? `, … (${telling.length} columns)` : '';
     return [
       {
@@ -120,7 +120,7 @@ function predictorChecks(
         title,
         verdict: telling.length > 0 ? ('fail' as const) : ('pass' as const),
         severity: how,
-        message: `${telling.length > 0 ? 'the label is told by' : 'most of the label is told by'} ${shown.join(', ')}${more}, learned on one half of the rows and tried on the other; at most ${percent(most)} allowed`,
+        message: `${telling.length > 0 ? 'the label is told by' : 'most of the label is told by'} ${shown.join(', ')}${more}, learned on one half of the rows and tried on the other; at most ${percent(most, 3)} allowed`,
         observed: best.skill,
         required: most,
         limit: 'at most' as const,
@@ -129,10 +129,6 @@ function predictorChecks(
       },
     ];
   });
-}
-
-function percent(share: number): string {
-  return `${Number((100 * share).toPrecision(3))}%`;
 }
 
 /** @throws DataError where a value is no date or time */

@@ -31,7 +31,7 @@ import { refuseAssumedOrder } from './assumed-order.ts';
 import { labelScoreChecks, readingChecks, unknownValueChecks, type ReadSide } from './reading-checks.ts';
 import { columnsAt, countingRows, sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
-import { outputRows, type Outputs, type Sample } from './sample.ts';
+import { outputRows, type Outputs, type Sample, takeRows } from './sample.ts';
 import {
   checkBins,
   checkPredicates,
@@ -118,20 +118,12 @@ async function scoresToKeep(input: EvaluateInput): Promise<{ profiles?: { scores
   const predicted = {
     rows: counting?.length ?? rows,
     classes: classes?.map(String) ?? null,
-    scores: scores === null || counting === null ? scores : rowsAt(scores, scores.length / rows, counting),
-    labels: labels === null || counting === null ? labels : rowsAt(labels, labels.length / rows, counting),
+    scores: scores === null || counting === null ? scores : takeRows(scores, counting, scores.length / rows),
+    labels: labels === null || counting === null ? labels : takeRows(labels, counting, labels.length / rows),
     multilabel: task === 'multilabel-classification',
   };
   const { uri, sha256, rows: all } = dataset;
   return { profiles: { scores: profileScores(predicted, { uri, sha256, rows: all }) } };
-}
-
-/** These rows of a matrix of `width` numbers a row. */
-function rowsAt<T extends Float64Array | Int32Array>(values: T, width: number, rows: Uint32Array): T {
-  const taken = values.slice(0, rows.length * width) as T;
-  for (const [index, row] of rows.entries())
-    for (let at = 0; at < width; at += 1) taken[index * width + at] = values[row * width + at] as number;
-  return taken;
 }
 
 /**

@@ -3,7 +3,7 @@ import { readingOfIds } from '../../data/row-ids.ts';
 import type { OutputsResult } from './outputs.ts';
 import { columnsAt } from './read-sample.ts';
 import type { Labels } from './labels.ts';
-import { outputRows } from './sample.ts';
+import { outputRows, takeRows } from './sample.ts';
 
 /**
  * The rows in the order of their ids, so that neither the last bits of a sum nor what is drawn depends on the order in which the file
@@ -51,10 +51,7 @@ export function inOrder(
   labels: Labels,
   order: Uint32Array,
 ): { vectors: ColumnVectors; labels: Labels } {
-  const width = labels.truth.length / order.length;
-  const truth = new Float64Array(labels.truth.length);
-  for (const [place, row] of order.entries())
-    for (let at = 0; at < width; at += 1) truth[place * width + at] = labels.truth[row * width + at] as number;
+  const truth = takeRows(labels.truth, order, labels.truth.length / order.length);
   return { vectors: columnsAt(vectors, order), labels: { ...labels, truth } };
 }
 

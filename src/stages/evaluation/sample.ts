@@ -59,9 +59,9 @@ export function sampleRows(sample: Sample, rows: Uint32Array): Sample {
     rows: rows.length,
     classes: sample.classes,
     names: sample.names,
-    truth: take(sample.truth, rows, sample.labels),
-    weights: sample.weights === null ? null : take(sample.weights, rows),
-    clusters: sample.clusters === null ? null : take(sample.clusters, rows),
+    truth: takeRows(sample.truth, rows, sample.labels),
+    weights: sample.weights === null ? null : takeRows(sample.weights, rows),
+    clusters: sample.clusters === null ? null : takeRows(sample.clusters, rows),
     ...(sample.labels === undefined ? {} : { labels: sample.labels }),
     ...(sample.queries === undefined ? {} : { queries: queriesOf(Array.from(rows, queryOf(sample.queries))) }),
   };
@@ -96,13 +96,18 @@ export function outputRows(
 ): Outputs {
   const widthOf = (values: ArrayLike<number>): number => values.length / sample.rows;
   return {
-    scores: scores === null ? null : take(scores, rows, widthOf(scores)),
+    scores: scores === null ? null : takeRows(scores, rows, widthOf(scores)),
     probabilities,
-    decisions: decisions === null ? null : take(decisions, rows, widthOf(decisions)),
+    decisions: decisions === null ? null : takeRows(decisions, rows, widthOf(decisions)),
   };
 }
 
-function take<Values extends Float64Array | Int32Array>(values: Values, rows: Uint32Array, width = 1): Values {
+/** These rows of a matrix of `width` numbers a row. */
+export function takeRows<Values extends Float64Array | Int32Array>(
+  values: Values,
+  rows: Uint32Array,
+  width = 1,
+): Values {
   const taken =
     values instanceof Int32Array ? new Int32Array(rows.length * width) : new Float64Array(rows.length * width);
   for (let place = 0; place < rows.length; place += 1) {

@@ -7,6 +7,7 @@ import { leastShare, loadCheck, mostAnswers, mostCores, mostMebibytes, mostSecon
 import type { BusyAccuracy } from './levels.ts';
 import type { Slo } from './schema.ts';
 import type { TargetWatch } from './session.ts';
+import { mean } from '../../statistics/sums.ts';
 
 /** load/alive: did the target stay up? */
 export function aliveCheck({ exit }: Pick<TargetWatch, 'exit'>): Check {
@@ -54,7 +55,7 @@ const parityTitle = 'Served answers that differ from the offline predictions';
 /** load/memory, load/cpu and load/cold-start, where they are asked for. What cannot be seen is inconclusive. */
 export function usageChecks(slo: Slo, watch: TargetWatch, target: StagingTarget): Check[] {
   const memory = greatest(watch.samples.map(({ memoryBytes }) => memoryBytes));
-  const cpu = mean(watch.samples.map(({ cpuPercent }) => cpuPercent));
+  const cpu = meanOf(watch.samples.map(({ cpuPercent }) => cpuPercent));
   const unseen = `The ${target.kind} target does not let it be seen`;
   const asked: [id: string, title: string, seen: number | null, per: number, most: number | null, Limit, string][] = [
     [
@@ -105,7 +106,7 @@ export function greatest(values: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.max(...known);
 }
 
-function mean(values: readonly (number | null)[]): number | null {
+function meanOf(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
-  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  return known.length === 0 ? null : mean(known);
 }

@@ -24,22 +24,19 @@ export function isHopelessBy(rule: HopelessRule, soFar: Samples): boolean {
 /** Whatever the requests to come bring, the window misses an objective. */
 function isHopeless(soFar: Samples, planned: number, slo: Slo): boolean {
   for (const { p, ms } of latencyLimits(slo)) {
-    const { over } = settledOver(soFar, ms);
+    const over = countMisses(soFar, ms);
     if (over > 0 && judgeShare({ over, total: planned, p }) === 'missed') return true;
   }
-  return settledOver(soFar, Number.POSITIVE_INFINITY).over > (slo.error_rate ?? defaultErrorRate) * planned;
+  return countMisses(soFar, Number.POSITIVE_INFINITY) > (slo.error_rate ?? defaultErrorRate) * planned;
 }
 
-/** Requests that have settled, and how many of them are too slow or failed. */
-function settledOver({ latency, outcome }: Samples, ms: number): { settled: number; over: number } {
-  let settled = 0;
+/** How many of the requests that have settled are too slow or failed. */
+function countMisses({ latency, outcome }: Samples, ms: number): number {
   let over = 0;
-  for (let index = 0; index < latency.length; index += 1) {
-    if (outcome[index] === 0) continue;
-    settled += 1;
-    if (outcome[index] !== 1 || (latency[index] as number) > ms) over += 1;
+  for (const [index, code] of outcome.entries()) {
+    if (code !== 0 && (code !== 1 || (latency[index] as number) > ms)) over += 1;
   }
-  return { settled, over };
+  return over;
 }
 
 /** Did a part of a window miss an objective? What cannot be told for lack of requests is no miss. */

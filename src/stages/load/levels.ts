@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { normalCdf } from '../../statistics/distributions.ts';
 import type { Session } from './session.ts';
+import { sum } from '../../statistics/sums.ts';
 
 /** What answers were worth at a level of load. */
 export interface Level {
@@ -55,8 +56,4 @@ export function busyAccuracy(levels: readonly Level[]): BusyAccuracy | null {
   const error = Math.sqrt(pooled * (1 - pooled) * (1 / busy.judged + 1 / othersRows));
   const pValue = error === 0 ? 1 : normalCdf((share - others) / error);
   return { share, rows: busy.judged, others, othersRows, pValue };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,4 +1,5 @@
 import { decisionsOf, type Outputs, type Sample } from '../sample.ts';
+import { sum } from '../../../statistics/sums.ts';
 
 /** Counts (or summed weights), row-major [classes x classes]: rows are the true class, columns the decided one. */
 export interface Confusion {
@@ -80,14 +81,14 @@ export function averagedClasses({ classes, cells }: Confusion): Uint8Array {
 
 /** Mean over classes weighted by how often they occur. */
 export function weighted(matrix: Confusion, value: (matrix: Confusion, label: number) => number): number {
-  let sum = 0;
-  for (let label = 0; label < matrix.classes; label += 1) sum += support(matrix, label) * value(matrix, label);
-  return sum / total(matrix);
+  let weight = 0;
+  for (let label = 0; label < matrix.classes; label += 1) weight += support(matrix, label) * value(matrix, label);
+  return weight / sum(matrix.cells);
 }
 
 /** Matthews correlation coefficient, multiclass (Gorodkin 2004); 0 where truth or decision is constant. */
 export function matthews(matrix: Confusion): number {
-  const all = total(matrix);
+  const all = sum(matrix.cells);
   let expected = 0;
   let decided = 0;
   let occurring = 0;
@@ -103,7 +104,7 @@ export function matthews(matrix: Confusion): number {
 
 /** Cohen's kappa: agreement beyond chance; 0 where agreement by chance is certain. */
 export function kappa(matrix: Confusion): number {
-  const all = total(matrix);
+  const all = sum(matrix.cells);
   let expected = 0;
   for (let label = 0; label < matrix.classes; label += 1) {
     expected += (support(matrix, label) / all) * (predicted(matrix, label) / all);
@@ -130,12 +131,6 @@ function hits({ classes, cells }: Confusion, label: number): number {
 function trace(matrix: Confusion): number {
   let sum = 0;
   for (let label = 0; label < matrix.classes; label += 1) sum += hits(matrix, label);
-  return sum;
-}
-
-function total({ cells }: Confusion): number {
-  let sum = 0;
-  for (const cell of cells) sum += cell;
   return sum;
 }
 

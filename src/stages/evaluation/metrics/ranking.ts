@@ -3,6 +3,7 @@ import { scoresOf, type Outputs, type Queries, type Sample } from '../sample.ts'
 import { sortedOrder } from '../sort.ts';
 import { metricName } from '../../../report/numbers.ts';
 import type { Metric } from './metric.ts';
+import { remembered } from '../remember.ts';
 
 const ranking: readonly Task[] = ['ranking'];
 
@@ -121,7 +122,7 @@ export function countingQueries(sample: Sample): Uint32Array {
 /** The value of every query that counts. */
 function listValues(sample: Sample, outputs: Outputs, value: (list: RankedList) => number): Float64Array {
   const { starts } = queries(sample);
-  const order = rankedRows(sample, outputs);
+  const order = rankedRows(outputs, queries(sample));
   const scores = scoresOf(outputs);
   return Float64Array.from(countingQueries(sample), (query) => {
     return value(listOf(order.subarray(starts[query], starts[query + 1]), scores, sample.truth));
@@ -142,20 +143,13 @@ function listOf(order: Uint32Array, scores: Float64Array, relevance: Float64Arra
   return { relevance: Float64Array.from(order, (row) => relevance[row] as number), ends };
 }
 
-/** Every metric reads the same order: it is found once for the outputs of a model. */
-const ranked = new WeakMap<Outputs, { queries: Queries; order: Uint32Array }>();
-
-/** All rows by query, each query's from the highest score to the lowest. */
-function rankedRows(sample: Sample, outputs: Outputs): Uint32Array {
-  const known = ranked.get(outputs);
-  if (known !== undefined && known.queries === sample.queries) return known.order;
-  const { ofRow, starts } = queries(sample);
+/** All rows by query, each query's from the highest score to the lowest: found once for all metrics of the outputs of a model. */
+const rankedRows = remembered((outputs: Outputs, { ofRow, starts }: Queries): Uint32Array => {
   const next = Uint32Array.from(starts);
-  const order = new Uint32Array(sample.rows);
+  const order = new Uint32Array(ofRow.length);
   for (const row of sortedOrder(scoresOf(outputs)).reverse()) order[next[ofRow[row] as number]!++] = row;
-  ranked.set(outputs, { queries: queries(sample), order });
   return order;
-}
+});
 
 /**
  * Normalised discounted cumulative gain (Järvelin and Kekäläinen, ACM TOIS 2002) as scikit-learn's `ndcg_score`: discount

@@ -2,6 +2,7 @@ import type { Task } from '../../../config/schema.ts';
 import { scoresOf, type Outputs, type Sample } from '../sample.ts';
 import { sortedOrder } from '../sort.ts';
 import type { Evaluator, Metric, Untitled } from './metric.ts';
+import { mean } from '../../../statistics/sums.ts';
 
 const regression: readonly Task[] = ['regression'];
 const loss = { better: 'lower', scale: 'value', needs: 'scores', tasks: regression } as const;
@@ -124,10 +125,4 @@ function medianOfErrors(sample: Sample, outputs: Outputs): Evaluator {
     }
     return Number.NaN;
   };
-}
-
-function mean(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  return sum / values.length;
 }

@@ -2,6 +2,7 @@ import { normalCdf, normalQuantile } from '../../../statistics/distributions.ts'
 import { firstFrom } from '../../../statistics/quantile.ts';
 import { student, studentInterval, unknownInterval, type PairedInterval } from './interval.ts';
 import { withTail } from './tail.ts';
+import { mean } from '../../../statistics/sums.ts';
 
 /** Replicates of delta under resampling, and what is needed to correct their bias and skew. */
 export interface Replicates {
@@ -107,10 +108,8 @@ function quantileAt(sorted: Float64Array, probability: number): number {
 }
 
 function standardDeviation(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  const mean = sum / values.length;
+  const middle = mean(values);
   let squares = 0;
-  for (const value of values) squares += (value - mean) ** 2;
+  for (const value of values) squares += (value - middle) ** 2;
   return Math.sqrt(squares / Math.max(1, values.length - 1));
 }

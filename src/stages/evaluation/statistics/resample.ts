@@ -1,4 +1,5 @@
 import { multinomial, randomFrom, type Random } from '../../../statistics/random.ts';
+import { sum } from '../../../statistics/sums.ts';
 
 /** Independent units of a sample, and the strata within which they are drawn. */
 export interface Units {
@@ -113,8 +114,7 @@ export function cellReplicates(
 ): Float64Array {
   const random = randomFrom(seed);
   const counts = new Float64Array(cells.length);
-  let total = 0;
-  for (const cell of cells) total += cell;
+  const total = sum(cells);
   return Float64Array.from({ length: resamples }, () => {
     multinomial(random, total, cells, counts);
     return statistic(counts);

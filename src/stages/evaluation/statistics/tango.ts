@@ -1,3 +1,4 @@
+import { bisected } from '../../../statistics/bisection.ts';
 import { normalCdf, normalQuantile } from '../../../statistics/distributions.ts';
 import type { PairedInterval } from './interval.ts';
 
@@ -23,8 +24,8 @@ export function tangoInterval(counts: PairedCounts): PairedInterval {
     standardError: Math.sqrt(Math.max(0, gained + lost - (gained - lost) ** 2 / rows)) / rows,
     method: 'tango-score',
     ...(gained + lost === 0 ? { nothingDiffers: true as const } : {}),
-    lower: (alpha) => solve(counts, normalQuantile(1 - alpha)),
-    upper: (alpha) => solve(counts, -normalQuantile(1 - alpha)),
+    lower: (alpha) => differenceAt(counts, normalQuantile(1 - alpha)),
+    upper: (alpha) => differenceAt(counts, -normalQuantile(1 - alpha)),
     pBelow: (value) => normalCdf(tangoScore(counts, value)),
     pAbove: (value) => normalCdf(-tangoScore(counts, value)),
   };
@@ -43,14 +44,8 @@ export function tangoScore({ gained, lost, rows }: PairedCounts, difference: num
   return distance === 0 ? 0 : Math.sign(distance) * Infinity;
 }
 
-/** Bisection: the score decreases from +infinity at -1 to -infinity at 1. */
-function solve(counts: PairedCounts, z: number): number {
-  let low = -1;
-  let high = 1;
-  for (let step = 0; step < 100 && high - low > 1e-15; step += 1) {
-    const middle = (low + high) / 2;
-    if (tangoScore(counts, middle) > z) low = middle;
-    else high = middle;
-  }
+/** Where the score has this value, to 1e-15: it decreases from +infinity at -1 to -infinity at 1. */
+function differenceAt(counts: PairedCounts, z: number): number {
+  const [low, high] = bisected(-1, 1, 51, (difference) => !(tangoScore(counts, difference) > z));
   return (low + high) / 2;
 }
