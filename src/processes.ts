@@ -61,3 +61,10 @@ export async function residentBytes(pid: number): Promise<number | null> {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1];
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
+
+/** The variables of these names that are set here, for a process that is to have no others. */
+export function environmentOf(names: readonly string[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+}

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { temporaryFolder } from '../data/temporary.ts';
 import { entryPath, type EntryName } from '../entries.ts';
 import { ModelError } from '../errors.ts';
-import { residentBytes } from '../processes.ts';
+import { residentBytes, environmentOf } from '../processes.ts';
 import { memoryNotice } from './watchdog.ts';
 
 /** Why a process that ran models ended. Codes: `crash`, `time`, `memory`. */
@@ -37,7 +37,7 @@ export async function startGuarded({ entry, doing, limits, signal }: GuardedProc
   const child = spawn(process.execPath, [entryPath(entry)], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
-    env: { ...childEnvironment(), TMPDIR: folder, TEMP: folder, TMP: folder },
+    env: { ...environmentOf(needed), TMPDIR: folder, TEMP: folder, TMP: folder },
   });
   const tidy = (): Promise<void> => rm(folder, { recursive: true, force: true }).catch(() => {});
   let stopped: ProcessFault | null = null;
@@ -84,13 +84,8 @@ export async function startGuarded({ entry, doing, limits, signal }: GuardedProc
   return { child, ended, end };
 }
 
-/** Nothing a model's process does not need: no tokens, no options for Node. */
-function childEnvironment(): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'SYSTEMROOT', 'LD_LIBRARY_PATH'];
-  return Object.fromEntries(
-    kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
-}
+/** All that a model's process needs: no tokens, no options for Node. */
+const needed = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'SYSTEMROOT', 'LD_LIBRARY_PATH'];
 
 /**
  * Resident memory is watched, since a limit on address space breaks the runtimes. Where there is no /proc the process

@@ -1,23 +1,26 @@
-/** Tensor element types of the Open Inference Protocol v2 (`BF16` aside: JSON carries FP16 and wider). */
-export const datatypes = [
-  'BOOL',
-  'UINT8',
-  'UINT16',
-  'UINT32',
-  'UINT64',
-  'INT8',
-  'INT16',
-  'INT32',
-  'INT64',
-  'FP16',
-  'FP32',
-  'FP64',
-  'BYTES',
-] as const;
-export type Datatype = (typeof datatypes)[number];
+/** Tensor element types of the Open Inference Protocol v2 (`BF16` aside: JSON carries FP16 and wider), by the names ONNX gives them. */
+const byOnnxType = {
+  bool: 'BOOL',
+  uint8: 'UINT8',
+  uint16: 'UINT16',
+  uint32: 'UINT32',
+  uint64: 'UINT64',
+  int8: 'INT8',
+  int16: 'INT16',
+  int32: 'INT32',
+  int64: 'INT64',
+  float16: 'FP16',
+  float: 'FP32',
+  bfloat16: 'FP32',
+  double: 'FP64',
+  string: 'BYTES',
+} as const;
+export type Datatype = (typeof byOnnxType)[keyof typeof byOnnxType];
+export const datatypeOf: Readonly<Record<string, Datatype>> = byOnnxType;
+export const datatypes = [...new Set(Object.values(datatypeOf))];
 
 /** Least and greatest integer a JSON number may hold for each integer type; 64 bit types end where a double ends. */
-const integerRanges: Partial<Record<Datatype, readonly [number, number]>> = {
+export const integerRanges: Partial<Record<Datatype, readonly [number, number]>> = {
   UINT8: [0, 0xff],
   UINT16: [0, 0xffff],
   UINT32: [0, 0xffff_ffff],
@@ -35,29 +38,6 @@ export function isDatatype(value: unknown): value is Datatype {
 export function isFloating(datatype: Datatype): boolean {
   return datatype.startsWith('FP');
 }
-
-/** Least and greatest value of an integer type, or undefined for the other types. */
-export function integerRange(datatype: Datatype): readonly [number, number] | undefined {
-  return integerRanges[datatype];
-}
-
-/** Datatypes of the protocol by the names ONNX gives its element types. */
-export const datatypeOf: Readonly<Record<string, Datatype>> = {
-  float16: 'FP16',
-  float: 'FP32',
-  double: 'FP64',
-  bfloat16: 'FP32',
-  int8: 'INT8',
-  int16: 'INT16',
-  int32: 'INT32',
-  int64: 'INT64',
-  uint8: 'UINT8',
-  uint16: 'UINT16',
-  uint32: 'UINT32',
-  uint64: 'UINT64',
-  bool: 'BOOL',
-  string: 'BYTES',
-};
 
 /** ONNX's name of a datatype. */
 export function onnxTypeOf(datatype: Datatype): string {

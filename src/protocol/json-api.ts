@@ -13,39 +13,24 @@ export interface JsonApi {
 /** The published forms of requests over JSON, by protocol. `model` is the name in the URL. */
 export function publishedApi(protocol: string, model: string): JsonApi {
   const name = encodeURIComponent(model);
+  const predictions = '/predictions/*';
+  const rows = { $each: '{{$features}}' };
+  const first = { path: `/v1/models/${name}:predict`, health: `/v1/models/${name}`, predictions };
   switch (protocol) {
     // https://kserve.github.io/website/latest/modelserving/data_plane/v1_protocol
     case 'kserve-v1':
-      return {
-        path: `/v1/models/${name}:predict`,
-        health: `/v1/models/${name}`,
-        request: { instances: { $each: '{{$features}}' } },
-        predictions: '/predictions/*',
-      };
+      return { ...first, request: { instances: rows } };
     // https://www.tensorflow.org/tfx/serving/api_rest: the same paths and the row format of KServe's first protocol
     case 'tensorflow-serving':
-      return {
-        path: `/v1/models/${name}:predict`,
-        health: `/v1/models/${name}`,
-        request: { signature_name: 'serving_default', instances: { $each: '{{$features}}' } },
-        predictions: '/predictions/*',
-      };
+      return { ...first, request: { signature_name: 'serving_default', instances: rows } };
     // https://mlflow.org/docs/latest/deployment/deploy-model-locally: dataframe_split of the forms that /invocations reads
-    case 'mlflow':
-      return {
-        path: '/invocations',
-        health: '/health',
-        request: { dataframe_split: { columns: '{{$columns}}', data: { $each: '{{$features}}' } } },
-        predictions: '/predictions/*',
-      };
+    case 'mlflow': {
+      const request = { dataframe_split: { columns: '{{$columns}}', data: rows } };
+      return { path: '/invocations', health: '/health', request, predictions };
+    }
     // https://pytorch.org/serve/inference_api.html: what is in the body, and what comes back, is for the handler to say
     case 'torchserve':
-      return {
-        path: `/predictions/${name}`,
-        health: '/ping',
-        request: { instances: { $each: '{{$features}}' } },
-        predictions: '/predictions/*',
-      };
+      return { path: `/predictions/${name}`, health: '/ping', request: { instances: rows }, predictions };
     default:
       return {};
   }

@@ -1,5 +1,5 @@
 import { quote } from './json.ts';
-import { integerRange, isFloating, type Datatype } from './datatype.ts';
+import { integerRanges, isFloating, type Datatype } from './datatype.ts';
 
 /** One element as JSON carries it. A missing number is `null` in JSON and NaN in memory: JSON knows no NaN. */
 export type Element = number | string | boolean;
@@ -61,7 +61,7 @@ export function readElements(value: unknown, datatype: Datatype, count: number):
   const flat = value.some((item) => Array.isArray(item)) ? (value.flat(8) as unknown[]) : (value as unknown[]);
   if (flat.length !== count) return `has ${flat.length} elements`;
   if (isFloating(datatype)) return readNumbers(flat, datatype);
-  const range = integerRange(datatype);
+  const range = integerRanges[datatype];
   const fits = (element: unknown): element is Element => {
     if (range !== undefined) {
       return Number.isInteger(element) && (element as number) >= range[0] && (element as number) <= range[1];

@@ -2,6 +2,7 @@ import { isObject, listOf, objectOf } from '../json.ts';
 import { fromFloat16, toFloat16 } from '../model/tensor.ts';
 import { isDatatype, RequestError, type Datatype, type Tensor } from '../protocol/index.ts';
 import { integerArrays } from './integer-arrays.ts';
+import { typedData } from './served-model.ts';
 
 /*
  * The binary tensor data extension of the Open Inference Protocol, which the clients of Triton use unless told otherwise: the JSON of a
@@ -67,34 +68,20 @@ export function wantsBinary(body: unknown): (output: string) => boolean {
 
 /** The bytes of a tensor. */
 export function encoded({ datatype, data }: Tensor): Buffer {
-  const values = data as readonly number[];
-  const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
-    Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
-  switch (datatype) {
-    case 'BYTES':
-      return Buffer.concat(
-        (data as readonly string[]).flatMap((text) => {
-          const content = Buffer.from(text);
-          const length = Buffer.alloc(4);
-          length.writeUInt32LE(content.length);
-          return [length, content];
-        }),
-      );
-    case 'FP32':
-      return bytesOf(data instanceof Float32Array ? data : Float32Array.from(values));
-    case 'FP64':
-      return bytesOf(data instanceof Float64Array ? data : Float64Array.from(values));
-    case 'FP16':
-      return bytesOf(Uint16Array.from(values, toFloat16));
-    case 'INT64':
-      return bytesOf(BigInt64Array.from(values, BigInt));
-    case 'UINT64':
-      return bytesOf(BigUint64Array.from(values, BigInt));
-    case 'BOOL':
-      return bytesOf(Uint8Array.from(values, Number));
-    default:
-      return bytesOf(new integerArrays[datatype](values));
+  if (datatype === 'BYTES') {
+    return Buffer.concat(
+      (data as readonly string[]).flatMap((text) => {
+        const content = Buffer.from(text);
+        const length = Buffer.alloc(4);
+        length.writeUInt32LE(content.length);
+        return [length, content];
+      }),
+    );
   }
+  const values =
+    datatype === 'FP16' ? Uint16Array.from(data as readonly number[], toFloat16) : typedData(data, datatype);
+  const { buffer, byteOffset, byteLength } = values as Uint16Array<ArrayBuffer>;
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /** The elements that bytes hold; 64 bit integers as plain numbers, as JSON has them. */

@@ -54,21 +54,13 @@ export function nothingCounted(): Counts {
 }
 
 export function added(left: Counts, right: Counts): Counts {
-  const byStatus = { ...left.byStatus };
+  const sums = structuredClone(left);
   for (const [status, total] of Object.entries(right.byStatus))
-    byStatus[Number(status)] = (byStatus[Number(status)] ?? 0) + total;
-  return {
-    byStatus,
-    buckets: left.buckets.map((count, index) => count + (right.buckets[index] ?? 0)),
-    seconds: left.seconds + right.seconds,
-    runs: left.runs + right.runs,
-    runRequests: left.runRequests + right.runRequests,
-    runRows: left.runRows + right.runRows,
-    inFlight: left.inFlight + right.inFlight,
-    limit: left.limit + right.limit,
-    memoryBytes: left.memoryBytes + right.memoryBytes,
-    cpuSeconds: left.cpuSeconds + right.cpuSeconds,
-  };
+    sums.byStatus[Number(status)] = (sums.byStatus[Number(status)] ?? 0) + total;
+  for (const [index, count] of right.buckets.entries()) sums.buckets[index] = (sums.buckets[index] ?? 0) + count;
+  const { byStatus: _byStatus, buckets: _buckets, ...numbers } = right;
+  for (const name of Object.keys(numbers) as (keyof typeof numbers)[]) sums[name] += numbers[name];
+  return sums;
 }
 
 /** As Prometheus reads it (text format 0.0.4). */
@@ -88,21 +80,19 @@ export function metricsText(counts: Counts): string {
     `${name}_bucket{le="+Inf"} ${within}`,
     `${name}_sum ${counts.seconds}`,
     `${name}_count ${within}`,
-    ...gauge('contender_requests_in_flight', 'Requests that are being answered or wait.', counts.inFlight),
-    ...gauge('contender_requests_in_flight_limit', 'As many at once; more are refused with 429.', counts.limit),
-    ...counter('contender_model_runs_total', 'Runs of the model.', counts.runs),
-    ...counter('contender_model_run_requests_total', 'Requests answered by these runs.', counts.runRequests),
-    ...counter('contender_model_run_rows_total', 'Rows of these runs.', counts.runRows),
-    ...gauge('process_resident_memory_bytes', 'Resident memory.', counts.memoryBytes),
-    ...counter('process_cpu_seconds_total', 'CPU time used.', counts.cpuSeconds),
+    ...metric('contender_requests_in_flight', 'Requests that are being answered or wait.', counts.inFlight),
+    ...metric('contender_requests_in_flight_limit', 'As many at once; more are refused with 429.', counts.limit),
+    ...metric('contender_model_runs_total', 'Runs of the model.', counts.runs),
+    ...metric('contender_model_run_requests_total', 'Requests answered by these runs.', counts.runRequests),
+    ...metric('contender_model_run_rows_total', 'Rows of these runs.', counts.runRows),
+    ...metric('process_resident_memory_bytes', 'Resident memory.', counts.memoryBytes),
+    ...metric('process_cpu_seconds_total', 'CPU time used.', counts.cpuSeconds),
     '',
   ].join('\n');
 }
 
-function gauge(name: string, help: string, value: number): string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${value}`];
-}
-
-function counter(name: string, help: string, value: number): string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} counter`, `${name} ${value}`];
+/** By its name a counter, which only grows, or a gauge. */
+function metric(name: string, help: string, value: number): string[] {
+  const type = name.endsWith('_total') ? 'counter' : 'gauge';
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`];
 }

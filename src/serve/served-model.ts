@@ -80,7 +80,8 @@ function toValues({ shape, data, datatype }: Tensor, type: string): TensorValues
   return { type, dims: [...shape], data: typedData(data, datatype) };
 }
 
-function typedData(data: Tensor['data'], datatype: Datatype): TensorValues['data'] {
+/** The elements as the runtime takes them: those of FP16 in single precision. */
+export function typedData(data: Tensor['data'], datatype: Datatype): TensorValues['data'] {
   const numbers = data as readonly number[];
   switch (datatype) {
     case 'FP16':

@@ -1,3 +1,5 @@
+import { environmentOf } from '../processes.ts';
+
 /** What a program needs to run, and nothing that could be a secret. */
 const needed = ['PATH', 'TMPDIR', 'TEMP', 'TMP', 'SYSTEMROOT', 'LD_LIBRARY_PATH', 'LANG', 'TZ'];
 
@@ -19,15 +21,9 @@ const own = [
 ];
 
 export function minimalEnvironment(): NodeJS.ProcessEnv {
-  return kept(needed);
+  return environmentOf(needed);
 }
 
 export function commandEnvironment(): NodeJS.ProcessEnv {
-  return kept([...needed, ...own]);
-}
-
-function kept(names: readonly string[]): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
+  return environmentOf([...needed, ...own]);
 }

@@ -92,16 +92,7 @@ async function tested(context: ContestantsContext): Promise<StageResult> {
   }
   refuseImpossible(input);
   if (input.load.parts !== undefined) return ofParts(input, input.load.parts);
-  const finish = (checks: Check[], details: Record<string, unknown>): StageResult => ({
-    checks,
-    details: {
-      profile: input.asked[0],
-      profiles: input.asked,
-      slo: input.load.slo,
-      parity: parityOf(input.config),
-      ...details,
-    },
-  });
+  const finish = (checks: Check[], details: Record<string, unknown>): StageResult => finished(input, checks, details);
   let target: StagingTarget | null = null;
   let loaders: Loaders | null = null;
   try {
@@ -130,7 +121,7 @@ async function tested(context: ContestantsContext): Promise<StageResult> {
 
 /** What several machines found, each of which sent a part of the load. */
 async function ofParts(input: Input, names: readonly string[]): Promise<StageResult> {
-  const { load, asked: profiles, config } = input;
+  const { load, asked: profiles } = input;
   const files = await Promise.all(names.map(async (uri) => ({ uri, path: await input.pathOf(uri, 'load.parts') })));
   const { loader, exit, check } = await mergedLoader(files, partOf(input));
   const target = { kind: 'url', startedInMs: null, limits: { cpus: null, memoryBytes: null } } as StagingTarget;
@@ -154,19 +145,12 @@ async function ofParts(input: Input, names: readonly string[]): Promise<StageRes
   }
   const { checks, details, timings } = foundOf(session, findings, input);
   const parts = await Promise.all(files.map(async ({ uri, path }) => ({ path: uri, sha256: await fileDigest(path) })));
-  return {
-    checks: [check, ...checks],
-    details: {
-      profile: profiles[0],
-      profiles,
-      slo: load.slo,
-      parity: parityOf(config),
-      target: 'url',
-      parts,
-      ...details,
-      timings,
-    },
-  };
+  return finished(input, [check, ...checks], { target: 'url', parts, ...details, timings });
+}
+
+function finished({ asked, load, config }: Input, checks: Check[], details: Record<string, unknown>): StageResult {
+  const settings = { profile: asked[0], profiles: asked, slo: load.slo, parity: parityOf(config) };
+  return { checks, details: { ...settings, ...details } };
 }
 
 /**
@@ -211,12 +195,15 @@ export async function loadPart(
 function partOf(input: Input): PartOf {
   const { candidate, dataset, asked, pathOf, model, task, columns, config, offline } = input;
   const { url, start_timeout: _wait, ...reading } = stagingOf(input) as Partial<Extract<Staging, { url: string }>>;
+  const judging = { model, task, columns, reading, threshold: offline.threshold, parity: parityOf(config) };
   return {
-    candidate: candidate.artifact.sha256,
-    dataset: dataset.sha256,
+    of: {
+      candidate: candidate.artifact.sha256,
+      dataset: dataset.sha256,
+      target: digest(url ?? null),
+      judging: digest(judging),
+    },
     rows: dataset.rows,
-    target: digest(url ?? null),
-    judging: digest({ model, task, columns, reading, threshold: offline.threshold, parity: parityOf(config) }),
     profiles: asked,
     pathOf,
   };

@@ -54,7 +54,9 @@ const LoadPart = Closed({
   shard: Closed({ index: Type.Integer({ minimum: 1 }), count: Type.Integer({ minimum: 1 }) }),
   candidate: Digest,
   dataset: Digest,
+  /** Of the address that is loaded. */
   target: Digest,
+  /** Of what answers are read and judged by. */
   judging: Digest,
   /** As they are in force: all parts are of one load. */
   profiles: Type.Array(Type.Record(Type.String(), Type.Unknown())),
@@ -78,14 +80,9 @@ export type LoadPart = Static<typeof LoadPart>;
 
 /** What a part was sent for. */
 export interface PartOf {
-  candidate: string;
-  dataset: string;
+  of: Pick<LoadPart, 'candidate' | 'dataset' | 'target' | 'judging'>;
   /** Rows of the dataset. */
   rows: number;
-  /** Digest of the address that is loaded. */
-  target: string;
-  /** Digest of what answers are read and judged by. */
-  judging: string;
   profiles: readonly Profile[];
   pathOf(file: string, key: string): Promise<string>;
 }
@@ -158,10 +155,7 @@ export async function sendPart(
   return {
     schema: schemaId,
     shard,
-    candidate: of.candidate,
-    dataset: of.dataset,
-    target: of.target,
-    judging: of.judging,
+    ...of.of,
     profiles: plain(of.profiles),
     start: start.toISOString(),
     exit: await exit(),
@@ -210,6 +204,7 @@ export async function mergedLoader(
   of: PartOf,
 ): Promise<{ loader: Loader; exit: string | null; check: Check }> {
   const schedules = await schedulesOf(of);
+  const { of: own } = of;
   const parts: LoadPart[] = [];
   for (const { path, uri } of files) {
     const fault = (found: string, expected: string): DataError =>
@@ -219,10 +214,10 @@ export async function mergedLoader(
     if (count !== files.length || index > count)
       throw fault(`this is part ${index}/${count}`, `${files.length} parts, as many as load.parts names`);
     if (parts[index - 1] !== undefined) throw fault(`part ${index}/${count} is there twice`, 'each part once');
-    if (part.candidate !== of.candidate || part.dataset !== of.dataset)
-      throw fault('this is of another model or dataset', `candidate ${of.candidate.slice(0, 12)}`);
-    if (part.target !== of.target) throw fault('this was sent to another address', 'staging.url of contender.yml');
-    if (part.judging !== of.judging)
+    if (part.candidate !== own.candidate || part.dataset !== own.dataset)
+      throw fault('this is of another model or dataset', `candidate ${own.candidate.slice(0, 12)}`);
+    if (part.target !== own.target) throw fault('this was sent to another address', 'staging.url of contender.yml');
+    if (part.judging !== own.judging)
       throw fault(
         'this was judged by other settings',
         'the task, columns, threshold, parity and staging of contender.yml',
