@@ -51,10 +51,18 @@ function folderValue(name: string): string {
   return `nullif(url_decode(regexp_extract(${fileColumn}, ${pattern}, 1)), '__HIVE_DEFAULT_PARTITION__')`;
 }
 
+/** Some columns for one use. */
+export function readingOfColumns(source: CellSource, columns: readonly DatasetColumn[], use: Use): Reading {
+  return readingOf(
+    source,
+    columns.map((column) => ({ column, use })),
+  );
+}
+
 /** One column for one use. @throws DataError where there is no such column */
 export function readingOfColumn(dataset: Dataset, name: string, use: Use): { from: string; expression: string } {
   const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
-  const { from, expressions } = readingOf(dataset, [{ column, use }]);
+  const { from, expressions } = readingOfColumns(dataset, [column], use);
   return { from, expression: expressions[0] as string };
 }
 

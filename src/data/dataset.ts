@@ -6,7 +6,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { ContenderError, DataError, openingFault } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { fileDigest } from '../file-digest.ts';
-import { fromOf, readingOf } from './cells.ts';
+import { fromOf, readingOfColumns } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
 import { csvFault, csvHeader, endOfRows, refuseNameless, refuseTwin, type CsvFault } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
@@ -96,10 +96,7 @@ export async function openDataset(named: DatasetSource, options: OpenOptions = {
       const { csv, partitions } = source;
       const asked = { ...(csv === undefined ? {} : { csv }), ...(partitions === undefined ? {} : { partitions }) };
       const cells = { paths, format, columns, ...asked };
-      const { from, expressions } = readingOf(
-        cells,
-        columns.map((column) => ({ column, use: 'typed' })),
-      );
+      const { from, expressions } = readingOfColumns(cells, columns, 'typed');
       const named = columns.map(({ name }, index) => `${expressions[index]} as ${quoteIdentifier(name)}`);
       // Rows of JSON may have no keys at all.
       const selected = named.length === 0 ? '*' : named.join(', ');

@@ -1,5 +1,5 @@
 import { DataError } from '../errors.ts';
-import { holdsNumbers, readingOf } from './cells.ts';
+import { holdsNumbers, readingOfColumns } from './cells.ts';
 import { isNoNumber } from './csv-cells.ts';
 import { notANumber, numberPattern } from './grammar.ts';
 import { quoteLiteral, takesDialect, type Dataset, type DatasetColumn } from './relation.ts';
@@ -49,7 +49,7 @@ export interface SpelledNumbers {
 
 /** What the cells of a column of texts spell, read through to the end. */
 export async function numbersSpelled(dataset: Dataset, column: DatasetColumn): Promise<SpelledNumbers> {
-  const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
+  const { from, expressions } = readingOfColumns(dataset, [column], 'text');
   const cells = `(select row_number() over () as row, text, ${spellsNumber('text', dataset.csv?.decimal)} as number from (select ${expressions[0]} as text from ${from}))`;
   const read = await dataset.connection.runAndReadAll(
     `select count(text)::double, count(*) filter (number)::double, approx_count_distinct(text) filter (number)::double,
@@ -81,7 +81,7 @@ function spellsNumber(text: string, decimal?: '.' | ','): string {
 /** The first cell that has a value and is no number; null where the file gives the whole column another type. */
 async function firstOther(dataset: Dataset, column: DatasetColumn): Promise<{ row: number; text: string } | null> {
   if (dataset.format === 'parquet' || column.type !== 'VARCHAR') return null;
-  const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
+  const { from, expressions } = readingOfColumns(dataset, [column], 'text');
   // A JSON string is no number, whatever it spells; but one that spells none says more.
   const read = await dataset.connection.runAndReadAll(
     `select row, text from (select row_number() over () as row, ${isNoNumber(column, dataset.csv)} as other, ${expressions[0]} as text from ${from}) where text is not null order by not other, row limit 1`,

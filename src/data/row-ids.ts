@@ -1,7 +1,7 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
 import { rowNumber } from '../config/columns.ts';
-import { readingOf } from './cells.ts';
+import { readingOfColumns } from './cells.ts';
 import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric, isWhole } from './types.ts';
 import { unitOf } from '../wording.ts';
@@ -25,7 +25,7 @@ export function readingOfIds(dataset: Dataset, id: string): IdReading {
   if (isRowNumber(dataset, id)) return readingOfNumbers(dataset);
   const [column] = requireColumns(dataset, [id]) as [DatasetColumn];
   const numeric = dataset.format !== 'csv' && isNumeric(column.type);
-  const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
+  const { from, expressions } = readingOfColumns(dataset, [column], 'text');
   const of = (written: string): string => keyText(dataset, column, written);
   return { text: of(expressions[0] as string), from, of, numeric };
 }
@@ -45,10 +45,7 @@ function readingOfNumbers(dataset: Dataset): IdReading {
       remedy: `Name a column in columns.id, or give the file a column ${JSON.stringify(rowNumber)} with the number of the row of the evaluation data, from 1`,
     });
   }
-  const { from } = readingOf(
-    dataset,
-    dataset.columns.slice(0, 1).map((column) => ({ column, use: 'text' })),
-  );
+  const { from } = readingOfColumns(dataset, dataset.columns.slice(0, 1), 'text');
   const text = 'cast(row_number() over () as varchar)';
   return { text, from, of: () => text, numeric: false };
 }
@@ -56,10 +53,7 @@ function readingOfNumbers(dataset: Dataset): IdReading {
 /** Columns that tell rows apart together, each read as an id. @throws DataError where there is no such column */
 export function readingOfKeys(dataset: Dataset, names: readonly string[]): { texts: string[]; from: string } {
   const columns = requireColumns(dataset, names);
-  const { from, expressions } = readingOf(
-    dataset,
-    columns.map((column) => ({ column, use: 'text' })),
-  );
+  const { from, expressions } = readingOfColumns(dataset, columns, 'text');
   const texts = columns.map((column, index) => keyText(dataset, column, expressions[index] as string));
   return { texts, from };
 }

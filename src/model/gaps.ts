@@ -1,4 +1,4 @@
-import { readingOf } from '../data/cells.ts';
+import { readingOfColumns } from '../data/cells.ts';
 import { quoteLiteral, reading, requireColumns, type Dataset } from '../data/dataset.ts';
 
 /** A cell without a value. */
@@ -25,10 +25,7 @@ export async function gapOfEach(
   const asked = rows.slice(0, mostRows);
   const columns = requireColumns(dataset, names);
   if (asked.length === 0 || columns.length === 0) return null;
-  const { from, expressions } = readingOf(
-    dataset,
-    columns.map((column) => ({ column, use: 'text' })),
-  );
+  const { from, expressions } = readingOfColumns(dataset, columns, 'text');
   const missing = expressions.map((cell, index) => `when ${cell} is null then ${quoteLiteral(names[index] as string)}`);
   const read = await reading(dataset, () =>
     dataset.connection.runAndReadAll(

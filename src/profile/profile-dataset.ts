@@ -1,4 +1,4 @@
-import { readingOf } from '../data/cells.ts';
+import { readingOf, readingOfColumns } from '../data/cells.ts';
 import { quoteIdentifier, reading, type Dataset, type DatasetColumn } from '../data/dataset.ts';
 import { isNested, isNumeric } from '../data/types.ts';
 import { categoryColumn, mostCategories, numberColumn } from './columns.ts';
@@ -130,7 +130,7 @@ async function notANumbers(
 
 async function otherOf(dataset: Dataset, column: DatasetColumn, rows: Rows): Promise<ColumnProfile> {
   const { name, type } = column;
-  const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
+  const { from, expressions } = readingOfColumns(dataset, [column], 'text');
   const cells = `(select cast(${expressions[0]} as varchar) as value from ${partOf(dataset, from, rows)}) as ${quoteIdentifier('cells')}`;
   const read = async (query: string): Promise<readonly (readonly unknown[])[]> =>
     (await dataset.connection.runAndReadAll(query)).getRows();

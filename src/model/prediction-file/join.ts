@@ -3,7 +3,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
 import { classText } from '../../data/class-text.ts';
-import { readingOf, readingOfColumn } from '../../data/cells.ts';
+import { readingOf, readingOfColumns, readingOfColumn } from '../../data/cells.ts';
 import { openDataset, reading, requireColumns, type Dataset } from '../../data/dataset.ts';
 import { requireNumbers } from '../../data/numbers.ts';
 import { isRowNumber, readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
@@ -180,9 +180,10 @@ async function gatherDataset(
     `create table dataset (id varchar, ${fields.map((name) => `${name} varchar, `).join('')}row bigint)`,
   );
   const own = isRowNumber(dataset, columns.id) ? [] : [columns.id];
-  const { from, expressions } = readingOf(
+  const { from, expressions } = readingOfColumns(
     dataset,
-    requireColumns(dataset, [...own, ...layout.truth, ...labels]).map((column) => ({ column, use: 'text' })),
+    requireColumns(dataset, [...own, ...layout.truth, ...labels]),
+    'text',
   );
   const id = own.length === 0 ? ids.text : ids.of(expressions[0] as string);
   const selected = [id, ...expressions.slice(own.length), 'row_number() over ()'];

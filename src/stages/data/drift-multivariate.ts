@@ -66,7 +66,6 @@ export async function multivariateDrift(
       observed: found.auc,
       required: limit,
       limit: 'at most',
-      ...(fails ? { location: { file: current.uri } } : {}),
     },
   };
 }

@@ -4,7 +4,7 @@ import type { Check } from '../../evidence/check.ts';
 import { compareColumn, defaultDriftLimits, judgeColumns } from '../../profile/drift.ts';
 import type { ComparedColumn, DriftLimits, JudgedTest, TestedColumn } from '../../profile/drift.ts';
 import type { StageContext } from '../stage.ts';
-import { checkId } from './check-id.ts';
+import { checkId, located } from './check-id.ts';
 import {
   aTime,
   comparableColumns,
@@ -54,7 +54,7 @@ export async function driftChecks(
   settings: Drift,
 ): Promise<{ checks: Check[]; details: Record<string, ComparisonDetails> }> {
   const limits = driftLimits(settings);
-  const checks: Check[] = [];
+  const all: Check[] = [];
   const details: Record<string, ComparisonDetails> = {};
   const sides: Readonly<Record<string, Side>> = { ...input.datasets, ...input.profiles };
   const { reference } = sides;
@@ -67,17 +67,18 @@ export async function driftChecks(
     if (reference === undefined || current === undefined) continue;
     const { told, columns, texts } = await compare(reference, current, settings, limits, input);
     const severity = settings.severity ?? 'block';
-    checks.push(wholeCheck(current, told, limits, severity));
-    checks.push(...textsCheck(current, texts));
-    checks.push(
+    const checks = [
+      wholeCheck(current, told, limits, severity),
+      ...textsCheck(current, texts),
       ...told.flatMap((each) => columnCheck(current, each, told.length, { severity, part: partOf(each.tested.name) })),
-    );
+    ];
     const together = await multivariateDrift(reference, current, columns.compared, {
       columns: input.config.columns,
       settings,
     });
     if (together !== null) checks.push(together.check);
     if (settings.columns === undefined || settings.columns === '*') checks.push(...aloneCheck(current, columns));
+    all.push(...located(checks, current));
     details[`reference_vs_${name}`] = {
       reference: { rows: reference.rows },
       current: { dataset: name, rows: current.rows },
@@ -94,7 +95,7 @@ export async function driftChecks(
       onlyIn: columns.alone,
     };
   }
-  return { checks, details };
+  return { checks: all, details };
 }
 
 /** @throws ConfigError for a share that is none */
@@ -196,7 +197,6 @@ function textsCheck(current: Side, names: readonly string[]): Check[] {
       message: `whether the values of ${names.slice(0, 10).map(showColumn).join(', ')}${more} drifted cannot be judged: nearly every text is another. Name the other columns in data.drift.columns, or add columns that say what counts, such as the length of a text`,
       observed: null,
       required: null,
-      location: { file: current.uri },
     },
   ];
 }
@@ -236,13 +236,12 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
       verdict: 'inconclusive',
       observed: null,
       message: 'the datasets have no column in common to compare',
-      location: { file: current.uri },
     };
   }
   const example = sentence(worst, told.length);
   if (failed.length > 0) {
     const message = `${count(failed.length)} of ${all} drifted${failed.length === 1 ? '' : ', most of all'}: ${example}`;
-    return { ...check, verdict: 'fail', message, location: { file: current.uri } };
+    return { ...check, verdict: 'fail', message };
   }
   if (open.length > 0) {
     const [first] = open as [Told];
@@ -250,11 +249,11 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
     if (unjudged !== undefined) {
       const others = open.length > 1 ? ` (and ${count(open.length - 1)} more)` : '';
       const message = `${count(open.length)} of ${all} cannot be compared: ${showColumn(unjudged.tested.name)}${others}: ${unjudged.note ?? ''}`;
-      return { ...check, verdict: 'inconclusive', observed: null, message, location: { file: current.uri } };
+      return { ...check, verdict: 'inconclusive', observed: null, message };
     }
     const fewest = Math.min(...first.tested.values);
     const message = `${open.length === told.length ? '' : `${count(open.length)} of `}${all} cannot be tested, such as ${showColumn(first.tested.name)}: ${count(fewest)} value${fewest === 1 ? '' : 's'} on one side, at least ${count(limits.minRows)} needed (data.drift.min_rows)`;
-    return { ...check, verdict: 'inconclusive', observed: null, message, location: { file: current.uri } };
+    return { ...check, verdict: 'inconclusive', observed: null, message };
   }
   const warnings = warned.length === 0 ? '' : `, ${count(warned.length)} on the way there`;
   return { ...check, verdict: 'pass', message: `none of ${all} drifted${warnings}; the largest change: ${example}` };
@@ -282,7 +281,6 @@ function columnCheck(
       required: verdict === 'warn' ? threshold / 2 : threshold,
       limit: 'at most',
       ...(of === 'distribution' ? {} : { unit: 'share' }),
-      location: { file: current.uri },
     },
   ];
 }
@@ -309,7 +307,6 @@ function aloneCheck(current: Side, { alone }: ComparableColumns): Check[] {
       required: 0,
       limit: 'at most',
       unit: 'columns',
-      location: { file: current.uri },
     },
   ];
 }

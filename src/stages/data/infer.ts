@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
 import { quoteIdentifier, reading, rowsFrom, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
-import { readingOf } from '../../data/cells.ts';
+import { readingOfColumns } from '../../data/cells.ts';
 import { personalIn } from '../../data/personal.ts';
 import { isNested, isWhole } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
@@ -147,7 +147,7 @@ function short(value: number): string {
 }
 
 async function someTexts(dataset: Dataset, column: DatasetColumn): Promise<string[]> {
-  const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
+  const { from, expressions } = readingOfColumns(dataset, [column], 'text');
   const rows = await rowsFrom(
     dataset,
     `select value from (select cast(${expressions[0]} as varchar) as value from ${from}) as ${quoteIdentifier('cells')} where value is not null limit ${sampled}`,

@@ -11,6 +11,7 @@ import type { Leakage } from './schema.ts';
 import { alike, likenessOf, mayBeEqual, requestOf } from './same-cells.ts';
 import { rowsOf, showColumn, showValue } from './show.ts';
 import { count, percent } from '../../wording.ts';
+import { located } from './check-id.ts';
 
 /** What the evidence tells of rows that stand twice. */
 export interface LeakageDetails {
@@ -66,7 +67,7 @@ export async function leakageChecks(
     const found = await duplicatesOf(dataset, config.columns);
     if (found === null) continue;
     details.datasets[name] = found;
-    checks.push(...duplicateChecks(dataset, found, settings));
+    checks.push(...located(duplicateChecks(dataset, found, settings), dataset));
   }
   const { evaluation, reference } = datasets;
   if (evaluation !== undefined && reference !== undefined) {
@@ -84,17 +85,16 @@ export async function leakageChecks(
     const { columns, task } = config;
     const predictors = await predictorsOf(evaluation, { columns, task }, signal);
     details.predictors = { features: predictors.features.slice(0, 10), ids: predictors.ids };
-    checks.push(...predictorChecks(evaluation, predictors, settings));
+    checks.push(...predictorChecks(predictors, settings));
   }
   if (evaluation !== undefined && reference !== undefined && settings.time !== undefined) {
     checks.push(await timeCheck(evaluation, reference, settings.time, settings));
   }
-  return { checks, details };
+  return { checks: evaluation === undefined ? checks : located(checks, evaluation), details };
 }
 
 /** A column that says all of the label is a copy of it, or was filled in after it was known; so does an id, or a file in its order. */
 function predictorChecks(
-  evaluation: Dataset,
   { features, ids }: { features: Predictor[]; ids: Predictor[] },
   { max_skill: most = 0.98, severity = 'warn' }: Leakage,
 ): Check[] {
@@ -125,7 +125,6 @@ function predictorChecks(
         required: most,
         limit: 'at most' as const,
         unit: 'share',
-        ...(telling.length > 0 ? { location: { file: evaluation.uri } } : {}),
       },
     ];
   });
@@ -153,34 +152,31 @@ async function timeCheck(
   const title = 'Rows of the evaluation data that are not later than the reference data';
   const check = { id: 'data/leakage/time', title, severity };
   if (typeof newest !== 'number' || Number(all) === 0)
-    return atMostRows(evaluation, check, null, 0, `there is no time in ${showColumn(column)} of one of the datasets`);
+    return atMostRows(check, null, 0, `there is no time in ${showColumn(column)} of one of the datasets`);
   const message = `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${timeText(newest)}, the newest of the reference data; the first is of ${timeText(Number(first))}`;
-  return atMostRows(evaluation, check, Number(early), 0, message);
+  return atMostRows(check, Number(early), 0, message);
 }
 
 /** @param observed null: it cannot be told */
 function atMostRows(
-  { uri }: Dataset,
   of: Pick<Check, 'id' | 'title' | 'severity'>,
   observed: number | null,
   most: number,
   message: string,
 ): Check {
   const verdict = observed === null ? 'inconclusive' : observed > most ? 'fail' : 'pass';
-  const limited = { ...of, verdict, message, observed, required: most, limit: 'at most', unit: 'rows' } as const;
-  return verdict === 'pass' ? limited : { ...limited, location: { file: uri } };
+  return { ...of, verdict, message, observed, required: most, limit: 'at most', unit: 'rows' };
 }
 
 /** @param most undefined: any number of rows is allowed */
 function limitedRows(
-  dataset: Dataset,
   of: Pick<Check, 'id' | 'title' | 'severity'>,
   observed: number,
   most: number | undefined,
   said: string,
 ): Check {
   if (most === undefined) return reported(of.id, of.title, said, observed);
-  return atMostRows(dataset, of, observed, most, `${said}; at most ${count(most)} allowed`);
+  return atMostRows(of, observed, most, `${said}; at most ${count(most)} allowed`);
 }
 
 /** Rows without what tells them apart by construction. */
@@ -316,7 +312,7 @@ function nearCheck(
 ): Check {
   const title = 'Rows of the evaluation data that nearly stand in the reference data';
   const said = `${count(near)} of ${rowsOf(evaluation.rows)} have the features of a row of the reference data but for case, marks and the fourth digit of numbers, ${count(sameFeatures)} of them exactly`;
-  return limitedRows(evaluation, { id: 'data/leakage/near-duplicates', title, severity }, near, most, said);
+  return limitedRows({ id: 'data/leakage/near-duplicates', title, severity }, near, most, said);
 }
 
 function overlapCheck(
@@ -340,20 +336,20 @@ function overlapCheck(
     const more = unequal.length > 1 ? ` (and ${count(unequal.length - 1)} more)` : '';
     const [here, there] = column.types.map((type) => type.slice(0, 80));
     const message = `no row can be equal, since ${showColumn(column.name)} is ${here} in the evaluation data and ${there} in the reference data${more}: write the column alike in both files, or leave it out of one`;
-    return atMostRows(evaluation, check, null, most, message);
+    return atMostRows(check, null, most, message);
   }
   const message =
     rows === 0
       ? `none of ${rowsOf(evaluation.rows)} is also in the reference data, compared by ${count(columns)} column${columns === 1 ? '' : 's'}`
       : `${all}${withId}${such}; at most ${count(most)} allowed${natural}`;
-  return atMostRows(evaluation, check, rows, most, message);
+  return atMostRows(check, rows, most, message);
 }
 
 function duplicateChecks(dataset: Dataset, found: Duplicates, settings: Leakage): Check[] {
   const { rows, repeated, conflicting } = found;
   const { severity = 'warn' } = settings;
   const limited = (name: string, title: string, observed: number, most: number | undefined, said: string): Check =>
-    limitedRows(dataset, { id: `data/${dataset.name}/${name}`, title, severity }, observed, most, said);
+    limitedRows({ id: `data/${dataset.name}/${name}`, title, severity }, observed, most, said);
   const of = (number: number): string => `${count(number)} of ${rowsOf(rows)}`;
   return [
     limited(

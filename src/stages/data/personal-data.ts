@@ -1,6 +1,6 @@
 import { reservedColumns } from '../../config/columns.ts';
 import type { Columns } from '../../config/index.ts';
-import { readingOf } from '../../data/cells.ts';
+import { readingOfColumns } from '../../data/cells.ts';
 import { reading, type Dataset } from '../../data/dataset.ts';
 import {
   certainKinds,
@@ -46,10 +46,7 @@ export async function personalColumns(dataset: Dataset, privacy: Privacy = {}): 
   );
   if (columns.length === 0 || dataset.rows === 0) return [];
   const rows = Math.max(100, Math.min(mostRows, Math.floor(mostValues / columns.length)));
-  const { from, expressions } = readingOf(
-    dataset,
-    columns.map((column) => ({ column, use: 'text' })),
-  );
+  const { from, expressions } = readingOfColumns(dataset, columns, 'text');
   const texts = expressions.map((each) => `cast(${each} as varchar)`);
   const read = await reading(dataset, () =>
     dataset.connection.runAndReadAll(`select ${texts.join(', ')} from ${from} limit ${rows}`),
@@ -106,7 +103,6 @@ export function personalCheck(
       required: 0,
       limit: 'at most',
       unit: 'columns',
-      location: { file: dataset.uri },
     },
   ];
 }

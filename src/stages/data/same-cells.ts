@@ -1,5 +1,5 @@
 import { millisecondsOf, momentOf } from '../../data/times.ts';
-import { holdsNumbers, readingOf, type CellRequest } from '../../data/cells.ts';
+import { holdsNumbers, readingOfColumns, type CellRequest } from '../../data/cells.ts';
 import type { Dataset, DatasetColumn } from '../../data/dataset.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from '../../data/grammar.ts';
 import { quoteLiteral, quoteLiterals } from '../../data/relation.ts';
@@ -80,7 +80,7 @@ export async function mayBeEqual(dataset: Dataset, column: DatasetColumn, other:
   // Of a pair of a text and something else the text decides.
   if (column.type !== 'VARCHAR') return !isTime(other);
   if (!isTime(other) && !holdsNumbers(other)) return true;
-  const { from, expressions } = readingOf(dataset, [{ column, use: 'text' }]);
+  const { from, expressions } = readingOfColumns(dataset, [column], 'text');
   const spelled = isTime(other)
     ? `${millisecondsOf('text')} is not null`
     : other.type === 'BOOLEAN'

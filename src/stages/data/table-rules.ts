@@ -56,7 +56,6 @@ function rowCount(dataset: Dataset, rules: readonly TableRule[]): Check {
     message: rows === 0 ? 'there are no rows' : `${rowsOf(rows)}; ${required} required`,
     observed: rows,
     required,
-    ...(passes ? {} : { location: { file: dataset.uri } }),
   };
 }
 
@@ -109,7 +108,6 @@ async function unique(
         ? `${rowsOf(surplus)} of ${count(dataset.rows)} repeat an earlier one, no more than allowed`
         : `no value occurs twice in ${rowsOf(dataset.rows)}`,
     observed: passes ? check.required : problems.join('; '),
-    ...(passes ? {} : { location: { file: dataset.uri } }),
   };
 }
 
@@ -139,7 +137,7 @@ async function nullFraction(
   const nulls = present === undefined ? Number((await firstRow(dataset, counted))[0]) : dataset.rows - present;
   // Of no rows nothing is known.
   if (dataset.rows === 0) {
-    return { ...check, verdict: 'fail', message: 'there are no rows', observed: null, location: { file: dataset.uri } };
+    return { ...check, verdict: 'fail', message: 'there are no rows', observed: null };
   }
   const fraction = nulls / dataset.rows;
   const passes = fraction <= max;
@@ -148,7 +146,6 @@ async function nullFraction(
     verdict: passes ? 'pass' : 'fail',
     message: `${count(nulls)} of ${rowsOf(dataset.rows)} have no value (${fraction.toPrecision(3)}); at most ${max} allowed`,
     observed: fraction,
-    ...(passes ? {} : { location: { file: dataset.uri } }),
   };
 }
 

@@ -10,7 +10,7 @@ import { cellTypes, type CellTypes } from './cell-types.ts';
 import { readContract, type Contract } from './contract.ts';
 import { compileContract, type Judge, type Violation } from './judge.ts';
 import { rowBatches } from './rows.ts';
-import { checkId } from './check-id.ts';
+import { checkId, located } from './check-id.ts';
 import { leakageChecks } from './leakage.ts';
 import { ruleOutcomes, withOwnIds } from './rules/judge-rules.ts';
 import { repeatedRows } from './rules/rows.ts';
@@ -72,7 +72,7 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const judge = contract === undefined ? undefined : compileContract(contract, input.log);
   const known = new Set(Object.values(input.datasets).flatMap((dataset) => dataset.columns.map(({ name }) => name)));
   if (contract !== undefined) for (const each of unknownColumns(contract, known)) input.log.warning(each);
-  const checks: Check[] = [];
+  const all: Check[] = [];
   const details: Record<string, DatasetDetails> = {};
   const listed: Awaited<ReturnType<typeof listedRows>> = [];
   const { columns } = input.config;
@@ -85,6 +85,7 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const mask = maskerOf([...personal.values()].flat(), privacy === false ? { mask: false } : privacy);
   for (const [name, dataset] of Object.entries(input.datasets)) {
     input.signal?.throwIfAborted();
+    const checks: Check[] = [];
     const broken: BrokenRow[] = [];
     const own = rules.filter((rule) => rule.datasets?.includes(name as 'evaluation') !== false);
     details[name] = await reading(dataset, async () => {
@@ -106,6 +107,7 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
       broken.push(...outcome.broken);
     }
     if (privacy !== false) checks.push(...personalCheck(dataset, personal.get(name) ?? [], columns, privacy));
+    all.push(...located(checks, dataset));
     listed.push(...(await listedRows(dataset, columns.id, broken.map(mask.row), (id) => mask.value(columns.id, id))));
   }
   const { drift, ...settings } = dataSettings(input.config);
@@ -113,9 +115,9 @@ export async function validateData(input: ValidateInput): Promise<StageResult> {
   const drifted = drift === undefined ? undefined : await (await import('./drift.ts')).driftChecks(input, drift);
   const asked = leakageSettings(settings);
   const leaked = asked === null ? undefined : await leakageChecks(input, asked);
-  checks.push(...(drifted?.checks ?? []), ...(leaked?.checks ?? []));
+  all.push(...(drifted?.checks ?? []), ...(leaked?.checks ?? []));
   return {
-    checks: mask.all(checks),
+    checks: mask.all(all),
     details: mask.all({
       contract: contract === undefined ? null : { uri: contract.uri, sha256: contract.sha256 },
       datasets: details,
@@ -328,7 +330,7 @@ function contractCheck(dataset: Dataset, contract: Contract, found: DatasetDetai
     unit: 'rows',
   };
   if (dataset.rows === 0) {
-    return { ...check, verdict: 'fail', message: 'there are no rows to judge', location: { file: dataset.uri } };
+    return { ...check, verdict: 'fail', message: 'there are no rows to judge' };
   }
   if (first === undefined) {
     return { ...check, verdict: 'pass', message: `all ${rowsOf(dataset.rows)} keep to ${contract.uri}` };

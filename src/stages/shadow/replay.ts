@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { readingOf } from '../../data/cells.ts';
-import { requireColumns, rowsFrom, type Dataset, type DatasetColumn } from '../../data/relation.ts';
+import { readingOfColumns } from '../../data/cells.ts';
+import { requireColumns, rowsFrom, type Dataset } from '../../data/relation.ts';
 import { readingOfIds } from '../../data/row-ids.ts';
 import { DataError, StagingError } from '../../errors.ts';
 import { readInferResponse, type Tensor } from '../../protocol/index.ts';
@@ -36,10 +36,7 @@ export async function replayRequests(
   const { body = 'body', champion, candidate, limit = defaultLimit } = replay;
   const ids = readingOfIds(dataset, settings.columns?.id ?? 'id');
   const columns = requireColumns(dataset, [settings.columns?.id ?? 'id', body, ...slices]);
-  const { from, expressions } = readingOf(
-    dataset,
-    columns.map((column: DatasetColumn) => ({ column, use: 'text' as const })),
-  );
+  const { from, expressions } = readingOfColumns(dataset, columns, 'text');
   const rows = await rowsFrom(
     dataset,
     `select ${[ids.of(expressions[0] as string), ...expressions.slice(1)].join(', ')} from ${from} limit ${limit}`,

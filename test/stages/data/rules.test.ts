@@ -360,6 +360,10 @@ describe('values are told apart as their texts are', () => {
     assert.deepEqual([await shareOf(numbers, 'n', [1.1, '1.1']), await shareOf(numbers, 'n', ['1.10'])], [0.75, 0.25]);
   });
 
+  test('of no rows there is no share', async () => {
+    assert.equal(await shareOf('id,zip,label\n', 'zip', ['007']), null);
+  });
+
   test('a number that is two texts is an error that names both', () =>
     assert.rejects(shareOf(codes, 'zip', [7]), /7 is "007" and "7" of the texts in column "zip".*in quotes/u));
 

@@ -6,7 +6,7 @@ import { readingOfTimes, timeText } from '../../../data/times.ts';
 import { ConfigError } from '../../../errors.ts';
 import type { RuleOf } from '../schema.ts';
 import { rowsOf, showValue } from '../show.ts';
-import { rangeOutcome, titleOf, type RuleContext, type RuleOutcome } from './rule.ts';
+import { rangeOutcome, type RuleContext, type RuleOutcome } from './rule.ts';
 import { count } from '../../../wording.ts';
 
 export async function distinctCount(dataset: Dataset, rule: RuleOf<'distinct_count'>): Promise<RuleOutcome> {
@@ -19,7 +19,7 @@ export async function distinctCount(dataset: Dataset, rule: RuleOf<'distinct_cou
     {
       rule: 'distinct_count',
       column,
-      title: titleOf([column], 'different values', dataset),
+      what: 'different values',
       observed,
       min,
       max,
@@ -44,17 +44,15 @@ export async function freshness(
   const [[newest] = []] = await rowsFrom(dataset, `select max(${times.of(expression)}) from ${from}`);
   const [, size = '0', unit = 'm'] = /^([0-9]+)(.)$/u.exec(max_age) ?? [];
   const limit = Number(size) * minutes[unit as keyof typeof minutes];
-  const id = { rule: 'freshness', column, title: titleOf([column], 'age of the newest row', dataset), unit: 'minutes' };
-  if (typeof newest !== 'number') {
-    const { check } = rangeOutcome(dataset, { ...id, observed: Infinity, max: limit, said: '' }, rule);
-    return { check: { ...check, observed: null, message: 'there is no date or time' }, broken: [] };
-  }
+  const outcome = (observed: number, message: string): RuleOutcome => {
+    const range = { rule: 'freshness', column, what: 'age of the newest row', observed, max: limit, unit: 'minutes' };
+    const { check } = rangeOutcome(dataset, { ...range, said: '' }, rule);
+    return { check: { ...check, message }, broken: [] };
+  };
+  if (typeof newest !== 'number') return outcome(Infinity, 'there is no date or time');
   const age = Math.floor((now.getTime() - newest) / 60_000);
-  const at = timeText(newest);
-  const said =
-    age < 0 ? `the newest row is of ${at}, which is to come` : `the newest row is of ${at}, ${ageText(age)} ago`;
-  const { check } = rangeOutcome(dataset, { ...id, observed: age, max: limit, said }, rule);
-  return { check: { ...check, message: `${said}; at most ${max_age} required` }, broken: [] };
+  const ago = age < 0 ? 'which is to come' : `${ageText(age)} ago`;
+  return outcome(age, `the newest row is of ${timeText(newest)}, ${ago}; at most ${max_age} required`);
 }
 
 function ageText(age: number): string {
@@ -82,29 +80,16 @@ export async function classBalance(
   const rows = [...counts.values()].reduce((sum, each) => sum + each, 0);
   const shares = [...counts].map(([name, times]) => ({ name, share: times / rows })).sort((a, b) => a.share - b.share);
   const [rarest, commonest] = [shares[0], shares.at(-1)];
-  const id = {
-    rule: 'class_balance',
-    column,
-    title: titleOf([column], 'shares of the classes', dataset),
-    unit: 'share',
-  };
-  if (rarest === undefined || commonest === undefined) {
-    const { check } = rangeOutcome(
-      dataset,
-      { ...id, observed: Number.NaN, min, max, said: 'there are no labels' },
-      rule,
-    );
-    return { check: { ...check, verdict: 'fail', observed: null }, broken: [] };
-  }
+  const range = { rule: 'class_balance', column, what: 'shares of the classes', min, max, unit: 'share' };
+  if (rarest === undefined || commonest === undefined)
+    return rangeOutcome(dataset, { ...range, observed: Number.NaN, said: 'there are no labels' }, rule);
   const tooRare = min !== undefined && rarest.share < min;
   const shown = tooRare || max === undefined ? rarest : commonest;
   return rangeOutcome(
     dataset,
     {
-      ...id,
+      ...range,
       observed: shown.share,
-      min,
-      max,
       said: `${showValue(shown.name)} is ${percent(shown.share)} of ${rowsOf(rows)} of ${count(shares.length)} class${shares.length === 1 ? '' : 'es'}`,
     },
     rule,
@@ -123,7 +108,7 @@ export async function valueFrequency(dataset: Dataset, rule: RuleOf<'value_frequ
     {
       rule: 'value_frequency',
       column,
-      title: titleOf([column], `share of ${shown}`, dataset),
+      what: `share of ${shown}`,
       observed: share,
       min,
       max,

@@ -44,8 +44,6 @@ export interface RowRule {
   title: string;
   /** What a row that breaks it is: "no value of the reference data". */
   wrong: string;
-  /** How many rows it is about. */
-  rows: number;
   /** Rows that break it. */
   broken: number;
   listed: readonly { row: number | null; value: string | null }[];
@@ -53,9 +51,10 @@ export interface RowRule {
 
 export function rowOutcome(
   dataset: Dataset,
-  { rule, columns, title, wrong, rows, broken, listed }: RowRule,
+  { rule, columns, title, wrong, broken, listed }: RowRule,
   { severity = 'block', mostly = 1 }: Judged,
 ): RuleOutcome {
+  const { rows } = dataset;
   const allowed = allowedRows(rows, mostly);
   const passes = broken <= allowed;
   const [first] = listed;
@@ -78,7 +77,6 @@ export function rowOutcome(
       required: allowed,
       limit: 'at most',
       unit: 'rows',
-      ...(passes ? {} : { location: { file: dataset.uri } }),
     },
     broken: listed.map(({ row, value }) => ({ row, column, rule, value, message: wrong })),
   };
@@ -88,7 +86,9 @@ export function rowOutcome(
 interface RangeRule {
   rule: string;
   column: string;
-  title: string;
+  /** What of the column: "different values". */
+  what: string;
+  /** Not finite: there is none. */
   observed: number;
   min?: number | undefined;
   max?: number | undefined;
@@ -98,7 +98,7 @@ interface RangeRule {
 
 export function rangeOutcome(
   dataset: Dataset,
-  { rule, column, title, observed, min, max, said, unit }: RangeRule,
+  { rule, column, what, observed, min, max, said, unit }: RangeRule,
   { severity = 'block' }: Judged,
 ): RuleOutcome {
   const passes = observed >= (min ?? -Infinity) && observed <= (max ?? Infinity);
@@ -106,14 +106,13 @@ export function rangeOutcome(
   return {
     check: {
       id: checkId(`data/${dataset.name}/${rule.replaceAll('_', '-')}(${column})`),
-      title,
+      title: titleOf([column], what, dataset),
       verdict: passes ? 'pass' : 'fail',
       severity,
       message: `${said}; ${required} required`,
-      observed,
+      observed: Number.isFinite(observed) ? observed : null,
       required,
       unit,
-      ...(passes ? {} : { location: { file: dataset.uri } }),
     },
     broken: [],
   };

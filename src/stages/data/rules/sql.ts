@@ -54,7 +54,6 @@ async function sqlRule(
       columns: [],
       title: `Rule ${name} on the ${dataset.name} data`,
       wrong: 'returned by the query',
-      rows: dataset.rows,
       broken: found.rows,
       listed: found.first.map((value) => ({ row: null, value })),
     },

@@ -1,4 +1,4 @@
-import { readingOf } from '../../../data/cells.ts';
+import { readingOfColumns } from '../../../data/cells.ts';
 import { booleanTexts, notANumber, numberPattern } from '../../../data/grammar.ts';
 import { typedLines } from '../../../data/jsonl-cells.ts';
 import { typedCell } from '../../../data/parquet-cells.ts';
@@ -51,10 +51,7 @@ export interface Token {
  */
 export function cellValues(dataset: Dataset, types: readonly CellTypes[], id?: string): CellValues | undefined {
   if (dataset.format === 'jsonl') return flatValues(dataset, types, id);
-  const { from, expressions } = readingOf(
-    dataset,
-    dataset.columns.map((column) => ({ column, use: 'json' })),
-  );
+  const { from, expressions } = readingOfColumns(dataset, dataset.columns, 'json');
   const selected: string[] = [];
   const values = new Map<string, SqlValue>();
   const cells: string[] = [];
@@ -69,7 +66,7 @@ export function cellValues(dataset: Dataset, types: readonly CellTypes[], id?: s
     const { number: judged, multiple } = types[index] as CellTypes;
     const digits = dataset.format === 'parquet' && hasManyDigits(column.type);
     if (digits) {
-      const text = readingOf(dataset, [{ column, use: 'text' }]).expressions[0] as string;
+      const text = readingOfColumns(dataset, [column], 'text').expressions[0] as string;
       selected.push(`${text} as cell_${index}_text`);
       if (judged)
         tokens.push({ number: `cell_${index}`, text: `cell_${index}_text`, multiple, whole: isWhole(column.type) });
