@@ -78,6 +78,13 @@ export function counted(value: number, unit: string): string {
   return `${count(value)} ${unitOf(value, unit)}`;
 }
 
+/** The first of these, and where that is not all, how many there are: `a, b, … (40 columns)`. */
+export function firstOf(texts: readonly string[], most: number, unit?: string): string {
+  const shown = texts.slice(0, most).join(', ');
+  if (texts.length <= most) return shown;
+  return `${shown}, … (${unit === undefined ? count(texts.length) : counted(texts.length, unit)})`;
+}
+
 /** The minute of a time in ISO 8601 and UTC, as people read it: `2026-11-29 18:16`. */
 export function minuteOf(iso: string): string {
   return iso.slice(0, 16).replace('T', ' ');

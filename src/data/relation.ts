@@ -3,7 +3,7 @@ import { nearest } from '../config/suggest.ts';
 import { DataError } from '../errors.ts';
 import type { DatasetSubject } from '../evidence/evidence.ts';
 import type { JudgedLines } from './line-rules.ts';
-import { quoted } from '../wording.ts';
+import { quoted, firstOf } from '../wording.ts';
 
 /** A file of rows, as the configuration names it. */
 export interface DatasetSource {
@@ -183,17 +183,11 @@ export function requireColumns(dataset: Pick<Dataset, 'columns' | 'uri'>, names:
   return names.map((name) => {
     const column = dataset.columns.find((each) => each.name === name);
     if (column !== undefined) return column;
-    const near = nearest(
-      name,
-      dataset.columns.map((each) => each.name),
-    );
-    const known = dataset.columns
-      .slice(0, 20)
-      .map((each) => each.name)
-      .join(', ');
+    const known = dataset.columns.map((each) => each.name);
+    const near = nearest(name, known);
     throw new DataError({
       found: `there is no column ${quoted(name)}`,
-      expected: `one of: ${known}${dataset.columns.length > 20 ? `, … (${dataset.columns.length} columns)` : ''}`,
+      expected: `one of: ${firstOf(known, 20, 'columns')}`,
       where: dataset.uri,
       remedy: near === undefined ? 'Correct the column name in contender.yml' : `Did you mean ${quoted(near)}?`,
     });

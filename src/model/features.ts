@@ -4,6 +4,8 @@ import { ConfigError, MismatchError, ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
 import { nearest } from '../config/suggest.ts';
 import { countOf, fedInputs, namesIn, type ModelInspection, type TensorDeclaration } from './inspect.ts';
+import { rowSize } from './tensor.ts';
+import { firstOf } from '../wording.ts';
 
 /** What feeds one input of a model: its columns, in order, and the dimensions of one row. */
 export interface InputPlan {
@@ -33,7 +35,7 @@ export function planInputs(
   const [only, ...others] = inputs;
   if (only === undefined) throw new ModelError({ found: 'The model has no inputs', expected: 'at least one' });
   if (others.length > 0) return severalInputs(inputs, columns, names);
-  if (rowSize(only) === 1 && columns.features === undefined) {
+  if (sizeOf(only) === 1 && columns.features === undefined) {
     const column = columnNamed(only.name, names);
     refuseRoles('Input', [only.name], columns, column);
     if (column !== undefined) return [plan(only, [column])];
@@ -47,7 +49,7 @@ function singleInput(
   columns: Columns,
   names: readonly string[],
 ): InputPlan {
-  const size = rowSize(input) ?? countOf(inspection.featureCounts, input.name);
+  const size = sizeOf(input) ?? countOf(inspection.featureCounts, input.name);
   const { features, ...order } = featureOrder(inspection, columns, names, size);
   refuseRowsLast(input, features);
   const wanted = size ?? features.length;
@@ -145,7 +147,7 @@ function refuseRoles(what: 'Input' | 'Feature', names: readonly string[], column
 }
 
 function severalInputs(inputs: readonly TensorDeclaration[], columns: Columns, names: readonly string[]): InputPlan[] {
-  const sizes = inputs.map((input) => rowSize(input) ?? 1);
+  const sizes = inputs.map((input) => sizeOf(input) ?? 1);
   const matched = inputs.map((input, index) => (sizes[index] === 1 ? columnNamed(input.name, names) : undefined));
   for (const [index, { name }] of inputs.entries()) refuseRoles('Input', [name], columns, matched[index]);
   if (matched.every((name) => name !== undefined)) {
@@ -181,25 +183,19 @@ function columnNamed(name: string, names: readonly string[]): string | undefined
 
 function plan(input: TensorDeclaration, columns: string[]): InputPlan {
   const rest = input.shape === null ? [null] : input.shape.slice(1);
-  if (rowSize(input) === null && rest.length > 1) {
+  if (sizeOf(input) === null && rest.length > 1) {
     throw new ModelError({
       found: `The model does not say the shape of a row of input ${JSON.stringify(input.name)}: [${(input.shape ?? []).map((size) => size ?? '?').join(', ')}]`,
       expected: 'fixed dimensions after the first',
       remedy: 'Export the model with only the first dimension free',
     });
   }
-  return { input, columns, rowShape: rowSize(input) === null ? [columns.length] : (rest as number[]) };
+  return { input, columns, rowShape: sizeOf(input) === null ? [columns.length] : (rest as number[]) };
 }
 
 /** Values of one row of an input, null if its signature leaves that open. */
-function rowSize({ shape }: TensorDeclaration): number | null {
-  if (shape === null) return null;
-  return shape
-    .slice(1)
-    .reduce<number | null>(
-      (product, size) => (product === null || typeof size !== 'number' ? null : product * size),
-      1,
-    );
+function sizeOf({ shape }: TensorDeclaration): number | null {
+  return shape === null ? null : rowSize(shape);
 }
 
 function known(wanted: readonly string[], names: readonly string[], from: string): string[] {
@@ -219,9 +215,8 @@ function known(wanted: readonly string[], names: readonly string[], from: string
 }
 
 function listed(names: readonly string[]): string {
-  const shown = names
-    .slice(0, 8)
-    .map((name) => JSON.stringify(name))
-    .join(', ');
-  return names.length > 8 ? `${shown}, … (${names.length})` : shown;
+  return firstOf(
+    names.map((name) => JSON.stringify(name)),
+    8,
+  );
 }

@@ -8,7 +8,7 @@ import { finalScores, kindOf, positiveColumn, refuseOtherClass } from './read-ou
 import { classesOf, labelIndexes, labelReadings, type Classes } from './read-outputs/classes.ts';
 import { readLabels, refuseOtherLabels } from './read-outputs/labels.ts';
 import { refuseOtherOrders } from './read-outputs/other-orders.ts';
-import { rowReader, type RowReader, type RowValues } from './read-outputs/rows.ts';
+import { readerOf, type RowReader, type RowValues } from './read-outputs/rows.ts';
 import {
   areLabels,
   areOpposite,
@@ -73,8 +73,8 @@ export function outputReader(
       remedy: 'Export the scores from before that, or name another output: {uri, output}',
     });
   }
-  const scoreOf = columnReader(model, chosen.scores, task, columns);
-  const labelOf = columnReader(model, chosen.labels, task, columns);
+  const scoreOf = readerOf(model.outputs, chosen.scores, task, columns);
+  const labelOf = readerOf(model.outputs, chosen.labels, task, columns);
   const asked = reading.output === undefined && chosen.labels === null && !numeric && !many;
   const witnesses =
     asked && chosen.scores !== null
@@ -411,16 +411,6 @@ function withoutConstants(
     ({ name, type }) => isFloating(type) || name === reading.output || !inspection.constantOutputs.includes(name),
   );
   return left.length === 0 ? outputs : left;
-}
-
-function columnReader(
-  { outputs }: Pick<LoadedModel, 'outputs'>,
-  name: string | null,
-  task: Task,
-  columns: Columns,
-): RowReader | null {
-  const output = outputs.find((each) => each.name === name);
-  return output === undefined ? null : rowReader(output, task, columns);
 }
 
 function noteLabels(

@@ -30,6 +30,12 @@ export function isFloating(type: string): boolean {
   return type === 'float' || type === 'double' || type === 'float16' || type === 'bfloat16';
 }
 
+/** Values of one row of a tensor of this shape; null where the shape leaves that open. */
+export function rowSize(shape: readonly (number | string | null)[]): number | null {
+  const row = shape.slice(1);
+  return row.every((size) => typeof size === 'number' && size >= 0) ? product(row as number[]) : null;
+}
+
 /** Rows of a tensor, in the given order; a row may be taken several times. `axis` is the dimension that counts rows. */
 export function takeRows({ type, dims, data }: TensorValues, rows: readonly number[], axis = 0): TensorValues {
   const [outer, size] = [product(dims.slice(0, axis)), dims[axis] ?? 1];

@@ -1,10 +1,10 @@
 import { firstFault, validatorOf } from '../validator.ts';
-import { readFile, stat } from 'node:fs/promises';
-import { DataError, openingFault } from '../errors.ts';
+import { DataError } from '../errors.ts';
 import { sha256 } from '../evidence/canonical.ts';
 import { truncated } from './number-sketch.ts';
 import { Profile, profileSchemaId, type ColumnProfile } from './profile.ts';
 import { sum } from '../statistics/sums.ts';
+import { readBounded } from '../read-file.ts';
 
 const longest = 256 * 1024 * 1024;
 
@@ -18,12 +18,7 @@ export async function readProfile(path: string, uri: string): Promise<{ profile:
       remedy: 'Write it again, or name a file of rows',
       cause,
     });
-  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw fault(openingFault(cause), cause);
-  });
-  if (!info.isFile()) throw fault('this is no file');
-  if (info.size > longest) throw fault(`this file has ${info.size} bytes`);
-  const bytes = await readFile(path);
+  const bytes = await readBounded(path, longest, fault);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

@@ -42,3 +42,13 @@ export function sampleRatio(counts: readonly number[], weights: readonly number[
 }
 
 const priorWeight = 100;
+
+/** A deviation of the shares below this is of no weight, however certain it is. */
+const leastDeviation = 0.002;
+/** Bayes factor against the planned shares from which on they are not what was planned: a false alarm in 1 of 1,000 experiments or steps. */
+const alarmFactor = Math.log(1000);
+
+/** Whether it is shown that the planned shares were not kept, at any look; or at the only one. */
+export function sharesDiffer({ logBayesFactor, p, largest }: SampleRatio, onlyLook = false): boolean {
+  return (onlyLook ? p < 0.001 : logBayesFactor >= alarmFactor) && largest >= leastDeviation;
+}

@@ -5,7 +5,7 @@ import { ModelError } from '../../errors.ts';
 import type { Predictions, ReadingOptions } from '../predictions.ts';
 import { chooseOutputs, type ChosenOutputs, type DeclaredOutput } from './choose.ts';
 import { finalScores } from './class-scores.ts';
-import { rowReader, type OutputValues } from './rows.ts';
+import { readerOf, type OutputValues } from './rows.ts';
 
 /**
  * Predictions as an answer gives them, laid out as the offline predictions are; labels as positions among the classes, several
@@ -38,14 +38,11 @@ export function answerReader(
 ): AnswerReader {
   const { task, columns, reading, offline } = input;
   const chosen = input.chosen ?? chooseOutputs(outputs, { task, columns, output: reading.output });
-  const readerOf = (name: string | null): ReturnType<typeof rowReader> | null => {
-    const output = outputs.find((each) => each.name === name);
-    return output === undefined ? null : rowReader(output, task, columns);
-  };
   // Labels that were left out offline, for what they hold, are no labels here either.
   const leftOut = offline.labels === null && offline.scores !== null && chosen.scores !== null;
   const labelName = leftOut ? null : chosen.labels;
-  const [scoresOf, labelsOf] = [readerOf(chosen.scores), readerOf(labelName)];
+  const scoresOf = readerOf(outputs, chosen.scores, task, columns);
+  const labelsOf = readerOf(outputs, labelName, task, columns);
   const classes = offline.classes ?? [];
   const written = (offline.labelValues ?? classes).map(classText);
   const many = task === 'multilabel-classification';

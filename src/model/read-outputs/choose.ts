@@ -1,7 +1,7 @@
 import { labelColumns } from '../../config/columns.ts';
 import type { Columns, Task } from '../../config/schema.ts';
 import { ConfigError, MismatchError } from '../../errors.ts';
-import { isFloating } from '../tensor.ts';
+import { isFloating, rowSize } from '../tensor.ts';
 
 /** An output as a model, or a server of one, declares it: ONNX's name of its elements; -1, null and names are open dimensions. */
 export interface DeclaredOutput {
@@ -177,13 +177,7 @@ function fitsTask(output: DeclaredOutput, task: Task, columns: Columns): boolean
 
 /** Values of a row, null where the shape leaves it open. */
 function rowWidth({ shape }: DeclaredOutput): number | null {
-  if (shape.length < 2) return null;
-  return shape
-    .slice(1)
-    .reduce<number | null>(
-      (product, size) => (product === null || typeof size !== 'number' || size < 0 ? null : product * size),
-      1,
-    );
+  return shape.length < 2 ? null : rowSize(shape);
 }
 
 function noOutput(outputs: readonly DeclaredOutput[]): MismatchError {

@@ -3,6 +3,7 @@ import { classPosition, classText, type ClassValue } from '../../data/class-text
 import { ConfigError } from '../../errors.ts';
 import type { OutputOrigin } from '../output-origins.ts';
 import type { Predictions } from '../predictions.ts';
+import { firstOf } from '../../wording.ts';
 
 export interface ClassesInput {
   columns: Columns;
@@ -177,6 +178,5 @@ export function labelIndexes(
 }
 
 function listed(classes: readonly ClassValue[]): string {
-  const shown = classes.slice(0, 10).map(String).join(', ');
-  return classes.length > 10 ? `${shown}, … (${classes.length})` : shown;
+  return firstOf(classes.map(String), 10);
 }

@@ -19,11 +19,22 @@ export interface RowValues {
 /** Reads the values of one output, batch after batch. @throws MismatchError, ModelError where the dimensions leave open which value is of which row */
 export type RowReader = (values: OutputValues, rows: number) => RowValues;
 
+/** How an output of this name is read; null where there is none. */
+export function readerOf(
+  outputs: readonly DeclaredOutput[],
+  name: string | null,
+  task: Task,
+  columns: Columns,
+): RowReader | null {
+  const output = outputs.find((each) => each.name === name);
+  return output === undefined ? null : rowReader(output, task, columns);
+}
+
 /**
  * Rows are the first dimension. Where they are the second, `[columns, rows]`, the matrix is turned, if that is the only reading;
  * `[labels, rows, 2]` are the probabilities of one classifier a label, of which the last is of having the label.
  */
-export function rowReader(output: DeclaredOutput, task: Task, columns: Columns): RowReader {
+function rowReader(output: DeclaredOutput, task: Task, columns: Columns): RowReader {
   const labels = task === 'multilabel-classification' ? labelColumns(columns).length : null;
   const [first, second, ...others] = output.shape;
   const declaredTurned = isFixed(first) && second !== undefined && !isFixed(second) && others.length === 0;

@@ -1,11 +1,11 @@
-import { stat } from 'node:fs/promises';
 import { pulledWith } from '../../config/elsewhere.ts';
-import { ModelError, instead, UsageError, openingFault } from '../../errors.ts';
+import { ModelError, instead, UsageError } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
 import { localModel } from '../../model/artifact.ts';
 import type { Manifest } from '../../registry/manifest.ts';
 import { openRegistry } from '../open-registry.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
+import { fileInfo } from '../../read-file.ts';
 
 export interface VerifyInput {
   /** The file, relative to the workspace. */
@@ -82,23 +82,10 @@ export function modelOfTag(tag: string | undefined): string | undefined {
 /** Digest of the bytes and, for a model that keeps weights in other files, the one that covers these. */
 async function digestsOf(workspace: Workspace, file: string): Promise<[string, ...string[]]> {
   const path = await insideRoot(workspace, file);
-  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError({
-      found: openingFault(cause),
-      expected: 'a model file',
-      where: file,
-      remedy: pulledWith(path, file) ?? 'Check the path',
-      cause,
-    });
+  await fileInfo(path, (found, cause) => {
+    const remedy = cause === undefined ? 'Name the file itself' : (pulledWith(path, file) ?? 'Check the path');
+    return new UsageError({ found, expected: 'a model file', where: file, remedy, cause });
   });
-  if (!info.isFile()) {
-    throw new UsageError({
-      found: 'this is not a file',
-      expected: 'a model file',
-      where: file,
-      remedy: 'Name the file itself',
-    });
-  }
   const bytes = await fileDigest(path);
   const whole = await localModel(path, file).catch(instead(ModelError, null));
   return [bytes, ...(whole === null ? [] : [whole.sha256])];

@@ -5,6 +5,7 @@ import { nearest } from '../../config/suggest.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelInspection } from '../../model/inspect.ts';
 import type { InitTask } from './tasks.ts';
+import { firstOf } from '../../wording.ts';
 
 /** A value of the configuration, and why it is that one. */
 export interface Guess<T> {
@@ -239,6 +240,8 @@ function named({ columns, uri }: Dataset, name: string, option: string): Guess<s
 }
 
 function listed(columns: readonly DatasetColumn[]): string {
-  const names = columns.slice(0, 10).map(({ name }) => name);
-  return columns.length > 10 ? `${names.join(', ')}, … (${columns.length})` : names.join(', ');
+  return firstOf(
+    columns.map(({ name }) => name),
+    10,
+  );
 }

@@ -9,7 +9,7 @@ import { sequenceFactor } from '../../statistics/anytime-means.ts';
 import { cupedDifference, meanDifference, ratioDifference } from '../../statistics/experiment.ts';
 import type { Estimate, Moments } from '../../statistics/experiment.ts';
 import { holm } from '../../statistics/multiplicity.ts';
-import { sampleRatio } from '../../statistics/sample-ratio.ts';
+import { sampleRatio, sharesDiffer } from '../../statistics/sample-ratio.ts';
 import { capitalised, percent } from '../../wording.ts';
 import { comparisonText, findingText, requirementText, stateOf, verdictOf } from '../comparison.ts';
 import type { LogsContext, StageResult } from '../stage.ts';
@@ -17,10 +17,6 @@ import { usersFor } from './plan.ts';
 import { readExperiment, type Arms, type LogFindings } from './read-logs.ts';
 import { abTestSettings, scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
 
-/** Bayes factor against the planned shares from which on users did not arrive as planned: a false alarm in 1 of 1,000 experiments. */
-const sampleRatioAlarm = Math.log(1000);
-/** A deviation of the shares below this is of no weight, however certain it is. */
-const leastDeviation = 0.002;
 /** Level at which covariates of the arms differ, over all looks. */
 const covariateAlarm = 0.001;
 /** Fewer conversions in all show nothing by a normal approximation. */
@@ -45,48 +41,43 @@ export async function judgeExperiment(context: LogsContext): Promise<StageResult
   ];
   const doubts = trust.filter(({ severity, verdict }) => severity === 'block' && verdict !== 'pass');
   const levels = levelsOf(settings.metrics, alpha);
-  const rows = settings.metrics.map((metric, index) => {
-    const level = levels[index] as number;
-    return analyse(metric, experiment.whole[index] as Arms, settings, level, index);
-  });
+  const analysed = (arms: readonly Arms[], levelOf: (index: number) => number): Analysis[] =>
+    settings.metrics.map((metric, index) => analyse(metric, arms[index] as Arms, settings, levelOf(index), index));
+  const rows = analysed(experiment.whole, (index) => levels[index] as number);
   const adjusted = adjustedP(settings.metrics, rows);
   const checks = settings.metrics.map((metric, index) =>
     metricCheck(metric, rows[index] as Analysis, { settings, doubts, p: adjusted[index] }),
   );
+  const nameOf = (index: number): string => settings.metrics[index]?.name as string;
   const segments = experiment.segments.map(({ segment, metrics }) => ({
     segment,
-    metrics: settings.metrics.map((metric, index) => {
-      const shown = analyse(
-        metric,
-        metrics[index] as Arms,
-        settings,
-        alpha / Math.max(1, experiment.segments.length),
-        index,
-      );
-      return { name: metric.name, users: shown.users, ...numbersOf(shown) };
+    metrics: analysed(metrics, () => alpha / experiment.segments.length).map((shown, index) => {
+      return { name: nameOf(index), users: shown.users, ...numbersOf(shown) };
     }),
   }));
   const ratio = sampleRatio(findings.assigned, sharesOf(settings));
   return {
     checks: [...trust, ...checks],
     details: {
-      analysis: settings.analysis ?? 'sequential',
+      analysis: isSequential(settings) ? 'sequential' : 'fixed',
       findings,
       sampleRatio: { ...ratio, planned: sharesOf(settings) },
-      metrics: settings.metrics.map((metric, index) => {
-        const row = rows[index] as Analysis;
-        return {
-          name: metric.name,
-          users: row.users,
-          p: row.p,
-          adjusted: adjusted[index],
-          cuped: row.estimate?.cuped,
-          ...numbersOf(row),
-        };
+      metrics: rows.map((row, index) => {
+        const { users, p, estimate } = row;
+        return { name: nameOf(index), users, p, adjusted: adjusted[index], cuped: estimate?.cuped, ...numbersOf(row) };
       }),
       segments,
     },
   };
+}
+
+/** Standard errors from the estimate to a bound, at the users there are. */
+function boundFactor(settings: AbTest, users: number, alpha: number): number {
+  return isSequential(settings) ? sequenceFactor(users, settings.users, alpha, 1) : normalQuantile(1 - alpha);
+}
+
+function isSequential({ analysis = 'sequential' }: AbTest): boolean {
+  return analysis === 'sequential';
 }
 
 function sharesOf({ candidate_share: share = 0.5 }: AbTest): [champion: number, candidate: number] {
@@ -143,8 +134,8 @@ export function analyse(
     return { users, unknown: 'the metric has the same value for every user, or a denominator of 0' };
   }
   const total = users[0] + users[1];
-  const sequential = (settings.analysis ?? 'sequential') === 'sequential';
-  const factor = sequential ? sequenceFactor(total, settings.users, alpha, 1) : normalQuantile(1 - alpha);
+  const sequential = isSequential(settings);
+  const factor = boundFactor(settings, total, alpha);
   const sign = metric.better === 'lower' ? -1 : 1;
   const delta = sign * estimate.delta;
   const radius = factor * estimate.standardError;
@@ -235,11 +226,9 @@ function metricCheck(
       comparison,
     };
   }
-  const doubt =
-    doubts[0] === undefined
-      ? undefined
-      : `the experiment cannot be trusted: the check "${doubts[0].title}" did not pass`;
-  const why = doubt ?? unknown;
+  const [doubt] = doubts;
+  const why =
+    doubt === undefined ? unknown : `the experiment cannot be trusted: the check "${doubt.title}" did not pass`;
   const { lower, upper, margin } = comparison;
   const verdict: Verdict = why === undefined ? verdictOf(metric.require, lower, upper, margin) : 'inconclusive';
   // What the bounds seem to show must not stand beside a verdict that says they show nothing.
@@ -264,9 +253,8 @@ function outlookOf(
   const { delta, lower, margin, n, scale, alpha } = comparison;
   const gap = require === 'superior' ? delta : delta + margin;
   if (verdict !== 'inconclusive' || !(gap > 0)) return {};
-  const sequential = (settings.analysis ?? 'sequential') === 'sequential';
-  const factor = sequential ? sequenceFactor(n, settings.users, alpha, 1) : normalQuantile(1 - alpha);
-  const perUser = ((delta - lower) / factor) * Math.sqrt(n);
+  const perUser = ((delta - lower) / boundFactor(settings, n, alpha)) * Math.sqrt(n);
+  const sequential = isSequential(settings);
   const needed = usersFor({ gap, perUser, alpha, power: 0.8, sequential, tuned: settings.users });
   if (!(needed > n)) return {};
   const more = Number((needed - n).toPrecision(2)).toLocaleString('en-US');
@@ -280,17 +268,8 @@ function numbersOf({ comparison, unknown }: Analysis): Record<string, unknown> {
   if (comparison === undefined) return { unknown };
   const { champion, candidate, delta, lower, upper, alpha, method } = comparison;
   const relative = champion === 0 ? null : (candidate - champion) / Math.abs(champion);
-  return {
-    champion,
-    candidate,
-    delta,
-    lower,
-    upper,
-    alpha,
-    method,
-    relative,
-    ...(unknown === undefined ? {} : { unknown }),
-  };
+  const why = unknown === undefined ? {} : { unknown };
+  return { champion, candidate, delta, lower, upper, alpha, method, relative, ...why };
 }
 
 /** May the logs be believed? What speaks against them is no fault of the candidate: it holds, and does not reject. */
@@ -309,9 +288,9 @@ function trustChecks(
 
 function ratioCheck({ assigned }: LogFindings, settings: AbTest): Check {
   const shares = sharesOf(settings);
-  const { p, logBayesFactor, largest, statistic } = sampleRatio(assigned, shares);
-  const sequential = (settings.analysis ?? 'sequential') === 'sequential';
-  const alarm = (sequential ? logBayesFactor >= sampleRatioAlarm : p < 0.001) && largest >= leastDeviation;
+  const ratio = sampleRatio(assigned, shares);
+  const { p, logBayesFactor, statistic } = ratio;
+  const alarm = sharesDiffer(ratio, !isSequential(settings));
   const total = assigned[0] + assigned[1];
   const share = total === 0 ? 0 : assigned[1] / total;
   const counts = `${assigned[1].toLocaleString('en-US')} of ${total.toLocaleString('en-US')} users are in the candidate's arm`;

@@ -1,9 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { pulledWith } from '../../config/elsewhere.ts';
 import { keyTwice } from '../../data/jsonl-fault.ts';
 import { DataError, openingFault } from '../../errors.ts';
 import { sha256 } from '../../evidence/canonical.ts';
 import { contractNumbers, type ContractNumbers } from './exact-numbers.ts';
+import { fileInfo } from '../../read-file.ts';
 
 /** A data contract: the JSON Schema (2020-12) of one row. */
 export interface Contract {
@@ -25,30 +26,16 @@ export async function readContract(path: string, uri: string): Promise<Contract>
   const refuse = (found: string, expected: string, remedy: string, cause?: unknown): never => {
     throw new DataError({ found, expected, where: uri, remedy, cause });
   };
-  const info = await stat(path).catch((cause: NodeJS.ErrnoException) =>
-    refuse(
-      openingFault(cause),
-      'the data contract',
-      pulledWith(path, uri) ?? 'Check data.contract in contender.yml',
-      cause,
-    ),
-  );
-  // A pipe would be waited for without end.
-  if (!info.isFile()) {
-    const found = info.isDirectory() ? 'this is a folder' : 'this is not a file';
-    refuse(found, 'the data contract', 'Check data.contract in contender.yml');
-  }
-  const { size } = info;
+  const unread = (found: string, cause?: Error): DataError => {
+    const remedy = pulledWith(path, uri) ?? 'Check data.contract in contender.yml';
+    return new DataError({ found, expected: 'the data contract', where: uri, remedy, cause });
+  };
+  const { size } = await fileInfo(path, unread);
   if (size > largest)
     refuse(`the contract has ${size} bytes`, 'at most 1 MiB', 'Move lists of values out of the schema');
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) =>
-    refuse(
-      `cannot be read (${cause.code ?? cause.message})`,
-      'a JSON file',
-      'Check data.contract in contender.yml',
-      cause,
-    ),
-  );
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw unread(openingFault(cause), cause);
+  });
   let schema: unknown;
   try {
     schema = JSON.parse(text.replace(/^\uFEFF/u, ''));

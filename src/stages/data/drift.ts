@@ -17,7 +17,7 @@ import { columnDetails, type ColumnDetails } from './drift-details.ts';
 import { multivariateDrift, type MultivariateDetails } from './drift-multivariate.ts';
 import type { Drift } from './schema.ts';
 import { rowsOf, showColumn, showValue } from './show.ts';
-import { count, percent, rounded } from '../../wording.ts';
+import { count, percent, rounded, firstOf, counted } from '../../wording.ts';
 
 /** One comparison of the reference data with others, as the evidence keeps it. */
 export interface ComparisonDetails {
@@ -187,14 +187,13 @@ function withoutTests(name: string): ComparedColumn {
 /** Texts that are no categories: nothing is known of how they are distributed. */
 function textsCheck(current: Side, names: readonly string[]): Check[] {
   if (names.length === 0) return [];
-  const more = names.length > 10 ? `, … (${count(names.length)} columns)` : '';
   return [
     {
       id: `data/drift-texts/${current.name}`,
       title: `Texts of the ${current.name} data that are no categories`,
       verdict: 'inconclusive',
       severity: 'warn',
-      message: `whether the values of ${names.slice(0, 10).map(showColumn).join(', ')}${more} drifted cannot be judged: nearly every text is another. Name the other columns in data.drift.columns, or add columns that say what counts, such as the length of a text`,
+      message: `whether the values of ${firstOf(names.map(showColumn), 10, 'columns')} drifted cannot be judged: nearly every text is another. Name the other columns in data.drift.columns, or add columns that say what counts, such as the length of a text`,
       observed: null,
       required: null,
     },
@@ -229,7 +228,7 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
     unit: 'columns',
   };
   const worst = byEffect(failed.length > 0 ? failed : judged.length > 0 ? judged : told)[0];
-  const all = `${count(told.length)} column${told.length === 1 ? '' : 's'}`;
+  const all = `${counted(told.length, 'columns')}`;
   if (worst === undefined) {
     return {
       ...check,
@@ -292,10 +291,7 @@ function aloneCheck(current: Side, { alone }: ComparableColumns): Check[] {
     { where: `the ${current.name} data`, names: alone.current },
   ].filter(({ names }) => names.length > 0);
   if (lists.length === 0) return [];
-  const shown = lists.map(({ where, names }) => {
-    const more = names.length > 10 ? `, … (${count(names.length)} columns)` : '';
-    return `only in ${where}: ${names.slice(0, 10).map(showColumn).join(', ')}${more}`;
-  });
+  const shown = lists.map(({ where, names }) => `only in ${where}: ${firstOf(names.map(showColumn), 10, 'columns')}`);
   return [
     {
       id: `data/drift-columns/${current.name}`,
@@ -320,7 +316,7 @@ function sentence({ tested, fresh }: Told, columns: number): string {
     return `${name}: ${rowsOf(Math.min(...values))} with a value on one side, too few to compare`;
   }
   const p = test.adjustedP < 0.001 ? 'p < 0.001' : `p = ${test.adjustedP.toPrecision(2)}`;
-  const ending = `; ${p} over ${count(columns)} column${columns === 1 ? '' : 's'}`;
+  const ending = `; ${p} over ${counted(columns, 'columns')}`;
   if (test.of === 'distribution') {
     const limit =
       test.verdict === 'warn' ? `more than half of the limit ${test.threshold}` : `at most ${test.threshold}`;

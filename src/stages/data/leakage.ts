@@ -10,7 +10,7 @@ import type { StageContext } from '../stage.ts';
 import type { Leakage } from './schema.ts';
 import { alike, likenessOf, mayBeEqual, requestOf } from './same-cells.ts';
 import { rowsOf, showColumn, showValue } from './show.ts';
-import { count, percent } from '../../wording.ts';
+import { count, percent, firstOf, counted } from '../../wording.ts';
 import { located } from './check-id.ts';
 
 /** What the evidence tells of rows that stand twice. */
@@ -110,17 +110,16 @@ function predictorChecks(
     const [best] = found;
     if (best === undefined) return [];
     const telling = found.filter(({ skill }) => skill > most);
-    const shown = (telling.length > 0 ? telling : [best])
-      .slice(0, 3)
-      .map(({ column, skill }) => `${showColumn(column)} (${percent(skill, 3)})`);
-    const more = telling.length > 3 ? `, … (${telling.length} columns)` : '';
+    const shown = (telling.length > 0 ? telling : [best]).map(
+      ({ column, skill }) => `${showColumn(column)} (${percent(skill, 3)})`,
+    );
     return [
       {
         id: `data/leakage/${id}`,
         title,
         verdict: telling.length > 0 ? ('fail' as const) : ('pass' as const),
         severity: how,
-        message: `${telling.length > 0 ? 'the label is told by' : 'most of the label is told by'} ${shown.join(', ')}${more}, learned on one half of the rows and tried on the other; at most ${percent(most, 3)} allowed`,
+        message: `${telling.length > 0 ? 'the label is told by' : 'most of the label is told by'} ${firstOf(shown, 3, 'columns')}, learned on one half of the rows and tried on the other; at most ${percent(most, 3)} allowed`,
         observed: best.skill,
         required: most,
         limit: 'at most' as const,
@@ -340,7 +339,7 @@ function overlapCheck(
   }
   const message =
     rows === 0
-      ? `none of ${rowsOf(evaluation.rows)} is also in the reference data, compared by ${count(columns)} column${columns === 1 ? '' : 's'}`
+      ? `none of ${rowsOf(evaluation.rows)} is also in the reference data, compared by ${counted(columns, 'columns')}`
       : `${all}${withId}${such}; at most ${count(most)} allowed${natural}`;
   return atMostRows(check, rows, most, message);
 }

@@ -48,6 +48,7 @@ import { featureOrderChecks } from './feature-order.ts';
 import { scaleChecks } from './scale.ts';
 import { steadinessChecks } from './steadiness.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
+import { firstOf } from '../../wording.ts';
 
 /** What of the context the evaluation reads, and the policy to judge by. */
 export interface EvaluateInput extends Pick<
@@ -498,7 +499,7 @@ function requireSlices(required: readonly string[], slices: readonly SliceRows[]
   const near = nearest(absent, there);
   throw new ConfigError({
     found: `no row of the evaluation set belongs to the required slice ${JSON.stringify(absent)}`,
-    expected: `one of ${there.slice(0, 10).join(', ')}${there.length > 10 ? ', …' : ''}`,
+    expected: `one of ${firstOf(there, 10)}`,
     where: `policy.guardrails[${guardrail}].required`,
     remedy:
       near === undefined

@@ -3,7 +3,7 @@ import type { Columns, Task } from '../../config/schema.ts';
 import { classPosition, classReader, classText, type ClassValue } from '../../data/class-text.ts';
 import type { ColumnVectors, NumberColumn, TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
-import { quoted } from '../../wording.ts';
+import { quoted, firstOf } from '../../wording.ts';
 import type { Predictions } from '../../model/predictions.ts';
 
 /** The labels of a dataset as a sample takes them. */
@@ -88,11 +88,10 @@ export function knownClasses(predictions: readonly Predictions[]): KnownClasses[
 
 /** Names in a message: the first of them, where there are many. */
 export function listed(names: readonly string[]): string {
-  const shown = names
-    .slice(0, 20)
-    .map((name) => JSON.stringify(name.slice(0, 80)))
-    .join(', ');
-  return names.length > 20 ? `${shown}, … (${names.length})` : shown;
+  return firstOf(
+    names.map((name) => JSON.stringify(name.slice(0, 80))),
+    20,
+  );
 }
 
 /** A column of finite numbers. @throws DataError naming the first row that has none */

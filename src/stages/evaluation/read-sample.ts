@@ -2,7 +2,7 @@ import type { Columns, Task } from '../../config/schema.ts';
 import type { ColumnVector, ColumnVectors, NumberColumn, TextColumn } from '../../data/dataset.ts';
 import { ConfigError, DataError } from '../../errors.ts';
 import { readNumbers, type Labels } from './labels.ts';
-import { queriesOf, type Queries, type Sample } from './sample.ts';
+import { queriesOf, type Queries, type Sample, numbered } from './sample.ts';
 
 /** What columns are read for, together. */
 export function usesOf(...uses: readonly { texts: string[]; numbers: string[] }[]): {
@@ -118,22 +118,16 @@ function readWeights(vector: NumberColumn, where: string): Float64Array {
 
 /** Numbers for the values of a column: equal values, equal numbers. */
 function readKeys(vector: TextColumn, what: string, where: string): Int32Array {
-  const numbers = new Map<string, number>();
-  const keys = Int32Array.from(vector.values, (text, row) => {
-    if (text === null) {
-      throw new DataError({
-        found: `row ${row + 1} has no ${what} in column "${vector.name}"`,
-        expected: `a ${what} in every row`,
-        where,
-      });
-    }
-    const known = numbers.get(text);
-    if (known !== undefined) return known;
-    numbers.set(text, numbers.size);
-    return numbers.size - 1;
-  });
-  refuseTwins([...numbers.keys()]);
-  return keys;
+  const { ofRow, numbers } = numbered(vector.values);
+  if (numbers.has(null)) {
+    throw new DataError({
+      found: `row ${vector.values.indexOf(null) + 1} has no ${what} in column "${vector.name}"`,
+      expected: `a ${what} in every row`,
+      where,
+    });
+  }
+  refuseTwins([...numbers.keys()] as string[]);
+  return ofRow;
 
   /**
    * A whole number becomes 7.0 where a column has had a gap: as another one it would be counted twice. Beside texts they are texts,

@@ -67,14 +67,20 @@ export function sampleRows(sample: Sample, rows: Uint32Array): Sample {
   };
 }
 
-/** Group rows by query. @param keys one a row; equal keys are one query */
-export function queriesOf(keys: ArrayLike<unknown> & Iterable<unknown>): Queries {
-  const numbers = new Map<unknown, number>();
-  const ofRow = Int32Array.from(keys, (key: unknown) => {
+/** A number for each key, from 0 on in the order in which they appear. */
+export function numbered<Key>(keys: ArrayLike<Key> & Iterable<Key>): { ofRow: Int32Array; numbers: Map<Key, number> } {
+  const numbers = new Map<Key, number>();
+  const ofRow = Int32Array.from(keys, (key) => {
     const known = numbers.get(key) ?? numbers.size;
-    numbers.set(key, known);
+    if (known === numbers.size) numbers.set(key, known);
     return known;
   });
+  return { ofRow, numbers };
+}
+
+/** Group rows by query. @param keys one a row; equal keys are one query */
+export function queriesOf(keys: ArrayLike<unknown> & Iterable<unknown>): Queries {
+  const { ofRow, numbers } = numbered(keys);
   const starts = new Uint32Array(numbers.size + 1);
   for (const query of ofRow) starts[query + 1]! += 1;
   for (let query = 0; query < numbers.size; query += 1) starts[query + 1]! += starts[query] as number;

@@ -42,7 +42,14 @@ type PredicateSlice = Extract<Slice, { sql: string }>;
 const condition = `a condition on one row, such as ${quoteIdentifier('age')} < 30`;
 
 export function hasPredicates(policy: Policy): boolean {
-  return (policy.guardrails ?? []).some(({ slices = [] }) => slices.some(isPredicate));
+  return slicesOf(policy).some(({ slice }) => isPredicate(slice));
+}
+
+/** The slices that guardrails are held to, with the key of the configuration that asks for each. */
+function slicesOf({ guardrails = [] }: Policy): { slice: Slice; where: string }[] {
+  return guardrails.flatMap(({ slices = [] }, guardrail) =>
+    slices.map((slice, index) => ({ slice, where: placeOf(guardrail, index) })),
+  );
 }
 
 /**
@@ -54,13 +61,10 @@ export async function checkPredicates(
   policy: Policy,
   available: readonly DatasetColumn[],
 ): Promise<void> {
-  for (const [guardrail, { slices = [] }] of (policy.guardrails ?? []).entries()) {
-    for (const [index, slice] of slices.entries()) {
-      if (!isPredicate(slice)) continue;
-      const where = `${placeOf(guardrail, index)}.sql`;
-      const names = await columnsOfExpression(session, slice.sql, where, condition);
-      for (const name of names) dataColumn(name, available, [], where);
-    }
+  for (const { slice, where } of slicesOf(policy)) {
+    if (!isPredicate(slice)) continue;
+    const names = await columnsOfExpression(session, slice.sql, `${where}.sql`, condition);
+    for (const name of names) dataColumn(name, available, [], `${where}.sql`);
   }
 }
 
@@ -69,18 +73,16 @@ export async function checkPredicates(
  * @throws ConfigError for one that a typed file says holds no numbers
  */
 export function checkBins(policy: Policy, available: readonly DatasetColumn[]): void {
-  for (const [guardrail, { slices = [] }] of (policy.guardrails ?? []).entries()) {
-    for (const [index, slice] of slices.entries()) {
-      if (typeof slice === 'string' || !('column' in slice) || slice.bins === undefined) continue;
-      const column = available.find(({ name }) => name === slice.column);
-      if (column === undefined || column.cells !== undefined || holdsNumbers(column)) continue;
-      throw new ConfigError({
-        found: `column ${JSON.stringify(slice.column)} does not hold numbers`,
-        expected: 'numbers, to be cut into bins',
-        where: placeOf(guardrail, index),
-        remedy: `Slice by its values instead: ${slice.column}`,
-      });
-    }
+  for (const { slice, where } of slicesOf(policy)) {
+    if (typeof slice === 'string' || !('column' in slice) || slice.bins === undefined) continue;
+    const column = available.find(({ name }) => name === slice.column);
+    if (column === undefined || column.cells !== undefined || holdsNumbers(column)) continue;
+    throw new ConfigError({
+      found: `column ${JSON.stringify(slice.column)} does not hold numbers`,
+      expected: 'numbers, to be cut into bins',
+      where,
+      remedy: `Slice by its values instead: ${slice.column}`,
+    });
   }
 }
 

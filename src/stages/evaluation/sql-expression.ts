@@ -2,6 +2,7 @@ import { nearest } from '../../config/suggest.ts';
 import type { DatasetColumn } from '../../data/relation.ts';
 import { ConfigError } from '../../errors.ts';
 import { SqlFault, type SqlSession } from '../../sql/session.ts';
+import { firstOf } from '../../wording.ts';
 
 /**
  * The names of the columns that an expression reads, in their order. The engine that will run it parses it.
@@ -53,7 +54,7 @@ export function dataColumn(
   const near = nearest(name, names);
   throw new ConfigError({
     found: `there is no column ${JSON.stringify(name.slice(0, 200))}`,
-    expected: `one of ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`,
+    expected: `one of ${firstOf(names, 20)}`,
     where,
     ...(near === undefined ? {} : { remedy: `Did you mean ${JSON.stringify(near)}?` }),
   });

@@ -1,10 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
 import type { Static } from 'typebox';
 import { Closed, Optional, Type } from '../../forms.ts';
-import { DataError, openingFault } from '../../errors.ts';
+import { DataError } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { firstFault, validatorOf } from '../../validator.ts';
 import { trainingParts, type TrainingPart } from './schema.ts';
+import { readBounded } from '../../read-file.ts';
 
 const Text = Type.String({ minLength: 1, maxLength: 2000 });
 
@@ -37,19 +37,18 @@ const largest = 1024 * 1024;
 
 /** Read the file that `training` names: our own form, or a run as MLflow writes it (`mlflow runs describe`, REST). @throws DataError */
 export async function readTraining(path: string, uri: string, model: string | undefined): Promise<KnownTraining> {
-  const refuse = (found: string, cause?: unknown): never => {
-    throw new DataError({
+  const fault = (found: string, cause?: unknown): DataError =>
+    new DataError({
       found,
       expected: 'JSON that says how the candidate was trained',
       where: uri,
       remedy: 'Write it where the model is trained; its form: docs/models.md#training',
       cause,
     });
+  const refuse = (found: string, cause?: unknown): never => {
+    throw fault(found, cause);
   };
-  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => refuse(openingFault(cause), cause));
-  if (!info.isFile()) refuse('this is not a file');
-  if (info.size > largest) refuse(`the file has ${info.size} bytes, more than 1 MiB`);
-  const training = trainingOf(await readFile(path, 'utf8'), refuse);
+  const training = trainingOf((await readBounded(path, largest, fault)).toString(), refuse);
   if (training.model !== undefined && model !== undefined && training.model !== model)
     refuse(`it is of the model with sha256 ${training.model}, and the candidate has ${model}`);
   return { ...training, from: uri };

@@ -7,7 +7,7 @@ import { meanBounds } from '../../statistics/log-ratio.ts';
 import { brief, percent } from '../../wording.ts';
 import { atMost } from '../comparison.ts';
 import { loadCheck, mostTimes } from './check.ts';
-import { outcomes, type Samples, type WindowResult } from './driver.ts';
+import { errorsIn, type Samples, type WindowResult } from './driver.ts';
 import type { Loader } from './loader.ts';
 import { judgeGenerator } from './judge.ts';
 import { percentile, sampleFloor } from './latency.ts';
@@ -99,7 +99,7 @@ export async function compareLive(input: {
   } finally {
     await Promise.all([input.candidate.close(), input.champion.close()]).catch(() => {}); // it was ended
   }
-  const failed = (arm: keyof ArmPair): number => pairs.reduce((sum, pair) => sum + errorsOf(pair[arm]), 0);
+  const failed = (arm: keyof ArmPair): number => pairs.reduce((sum, pair) => sum + errorsIn(pair[arm]), 0);
   return {
     rate,
     seconds:
@@ -187,10 +187,6 @@ function wayOut(ratio: number, most: number): string {
   return Math.abs(Math.log(ratio / most)) > leastReach()
     ? ': a longer compare.duration would tell'
     : `: no compare.duration would tell, since two processes of one model differ by up to ${percent(Math.expm1(leastReach()))}. Allow more with compare.max_ratio`;
-}
-
-function errorsOf({ outcome }: Samples): number {
-  return outcome.reduce((sum, code) => sum + Number(outcomes[code] !== 'accepted'), 0);
 }
 
 /** Loads both for one look. */

@@ -41,6 +41,21 @@ export interface Samples {
   outcome: Uint8Array;
 }
 
+/** The samples of the requests from `first` until before `last`. */
+export function cutOf({ offsets, latency, lag, outcome }: Samples, first: number, last: number): Samples {
+  return {
+    offsets: offsets.subarray(first, last),
+    latency: latency.subarray(first, last),
+    lag: lag.subarray(first, last),
+    outcome: outcome.subarray(first, last),
+  };
+}
+
+/** Requests without a usable answer. */
+export function errorsIn({ outcome }: Samples): number {
+  return outcome.reduce((sum, each) => sum + Number(each !== code.accepted), 0);
+}
+
 /** Raw samples of a window. */
 export interface WindowResult extends Samples {
   /** Why requests were lost or not sent: connection closed, ECONNREFUSED, not HTTP, ... */
@@ -402,11 +417,6 @@ function samplesOf(planned: Window['offsets'], timeoutMs: number) {
       outcome[index] = reached;
     },
     /** The first so many. */
-    taken: (count: number): Samples => ({
-      offsets: offsets.subarray(0, count),
-      latency: latency.subarray(0, count),
-      lag: lag.subarray(0, count),
-      outcome: outcome.subarray(0, count),
-    }),
+    taken: (count: number): Samples => cutOf({ offsets, latency, lag, outcome }, 0, count),
   };
 }

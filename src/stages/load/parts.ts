@@ -1,10 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { Static } from 'typebox';
 import { Closed, Type } from '../../forms.ts';
-import { ConfigError, DataError, openingFault, UsageError } from '../../errors.ts';
+import { ConfigError, DataError, UsageError } from '../../errors.ts';
 import type { Check } from '../../evidence/index.ts';
 import { firstFault, validatorOf } from '../../validator.ts';
 import { outcomes, type WindowResult } from './driver.ts';
@@ -13,6 +12,7 @@ import { offsetsOf, type Profile } from './profile.ts';
 import { readReplay } from './replay.ts';
 import { schedule } from './schedule.ts';
 import { seed } from './session.ts';
+import { readBounded } from '../../read-file.ts';
 
 /*
  * A load that several machines send to one target. Each sends every N-th request of one schedule, from an instant that all are told, and
@@ -382,13 +382,10 @@ async function readPart(path: string, uri: string): Promise<LoadPart> {
       remedy: 'Send all parts, and name their files in load.parts',
       cause,
     });
-  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw fault(openingFault(cause), cause);
-  });
-  if (!info.isFile() || info.size > longest) throw fault(info.isFile() ? 'this file is too large' : 'this is no file');
+  const bytes = await readBounded(path, longest, fault);
   let value: unknown;
   try {
-    const content = await promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip)(await readFile(path), {
+    const content = await promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip)(bytes, {
       maxOutputLength: longest,
     });
     value = JSON.parse(content.toString());

@@ -1,4 +1,4 @@
-import { outcomes, type WindowResult } from './driver.ts';
+import { errorsIn, type WindowResult } from './driver.ts';
 import { percentile } from './latency.ts';
 import { cpuBetween, memoryBetween, type Session } from './session.ts';
 import { partOf } from './window.ts';
@@ -48,7 +48,7 @@ export function slicesOf(result: WindowResult, { watch, answers }: Session, most
       p50Ms: at(0.5),
       p95Ms: at(0.95),
       p99Ms: at(0.99),
-      errors: part.outcome.reduce((sum, outcome) => sum + Number(outcomes[outcome] !== 'accepted'), 0),
+      errors: errorsIn(part),
       cpu: cpuBetween(watch, result.startedAt + from, result.startedAt + to),
       memoryBytes: memoryBetween(watch, result.startedAt + from, result.startedAt + to),
       judged,

@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises';
 import { DataError } from '../../errors.ts';
 import type { Check } from '../../evidence/index.ts';
 import { parseJson } from '../../protocol/index.ts';
@@ -11,6 +10,7 @@ import { latencyLimits, type LatencyLimit } from './objectives.ts';
 import type { Slo } from './schema.ts';
 import { defaults } from '../../config/defaults.ts';
 import { isObject } from '../../json.ts';
+import { readBounded } from '../../read-file.ts';
 
 /* What k6 or Locust say of a load that they sent, in place of a load of ours. */
 
@@ -42,12 +42,8 @@ const total = ['Aggregated', 'Total'];
  * @throws DataError
  */
 export async function readSummary(path: string, where: string): Promise<LoadSummary> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
-  if (typeof found === 'string') throw unknown(where, `a file that cannot be read (${found})`);
-  if (!found.isFile() || found.size > mostBytes) {
-    throw unknown(where, found.isFile() ? `a file of ${found.size} bytes` : 'no file');
-  }
-  return summaryOf(await readFile(path, 'utf8'), where);
+  const bytes = await readBounded(path, mostBytes, (found) => unknown(where, found));
+  return summaryOf(bytes.toString(), where);
 }
 
 export function summaryOf(text: string, where: string): LoadSummary {

@@ -1,5 +1,5 @@
 import { firstFrom } from '../../statistics/quantile.ts';
-import type { Samples, WindowResult } from './driver.ts';
+import { cutOf, type WindowResult } from './driver.ts';
 
 /**
  * The requests of a window that were due from `from` until before `to`, in milliseconds after its start. Its host stands for the part;
@@ -7,14 +7,5 @@ import type { Samples, WindowResult } from './driver.ts';
  */
 export function partOf(result: WindowResult, from: number, to: number): WindowResult {
   const [first, last] = [firstFrom(result.offsets, from), firstFrom(result.offsets, to)];
-  return { ...result, ...cut(result, first, last), lost: {}, elapsedMs: to - from };
-}
-
-function cut({ offsets, latency, lag, outcome }: Samples, first: number, last: number): Samples {
-  return {
-    offsets: offsets.subarray(first, last),
-    latency: latency.subarray(first, last),
-    lag: lag.subarray(first, last),
-    outcome: outcome.subarray(first, last),
-  };
+  return { ...result, ...cutOf(result, first, last), lost: {}, elapsedMs: to - from };
 }

@@ -1,5 +1,5 @@
 import type { Check } from '../../evidence/index.ts';
-import { sampleRatio } from '../../statistics/sample-ratio.ts';
+import { sampleRatio, sharesDiffer } from '../../statistics/sample-ratio.ts';
 import { capitalised, count, percent, rounded } from '../../wording.ts';
 import { dataCheck, guardrailCheck, judging, minutes, standingOf } from '../guardrails.ts';
 import type { GuardrailStanding, Judgement, Sight, StepObservation } from '../guardrails.ts';
@@ -16,10 +16,6 @@ export interface Limits {
   maxStepMs: number;
   noDataMs: number;
 }
-
-/** Users did not arrive in the share that was set: a false alarm at 1 of 1,000 steps. */
-const sampleRatioAlarm = Math.log(1000);
-const leastDeviation = 0.002;
 
 /**
  * Judge a rollout as it stands. Harm on any guardrail, at any look, rolls back: one exact sequential test for each over all steps, with
@@ -77,10 +73,11 @@ function ratioCheck(step: StepObservation): Check {
   const { champion, candidate } = step.users ?? step.requests;
   const what = step.users === null ? 'requests' : 'users';
   const planned = step.weight / 100;
-  const { logBayesFactor, largest, p } = sampleRatio([champion, candidate], [1 - planned, planned]);
+  const ratio = sampleRatio([champion, candidate], [1 - planned, planned]);
+  const { logBayesFactor, p } = ratio;
   const total = champion + candidate;
   const crossed = step.users !== null && step.inBoth > Math.max(5, total / 100);
-  const alarm = logBayesFactor >= sampleRatioAlarm && largest >= leastDeviation;
+  const alarm = sharesDiffer(ratio);
   const seen = `${count(candidate)} of ${count(total)} ${what} got the candidate`;
   return {
     id: 'rollout/sample-ratio',

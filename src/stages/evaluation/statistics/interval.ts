@@ -72,15 +72,23 @@ export function agreedInterval(delta: number, units: number): PairedInterval {
     const square = normalQuantile(1 - alpha) ** 2;
     return (farthest * square) / (units + square);
   };
-  // The level at which the width is the distance.
-  const tail = (distance: number): number => {
-    const share = Math.min(1, Math.abs(distance) / farthest);
-    const level = share === 1 ? 0 : normalCdf(-Math.sqrt((units * share) / (1 - share)));
-    return distance > 0 ? level : 1 - level;
+  const level = (distance: number): number => {
+    const share = Math.min(1, distance / farthest);
+    return share === 1 ? 0 : normalCdf(-Math.sqrt((units * share) / (1 - share)));
   };
+  return scoreInterval(delta, 0, { width, level });
+}
+
+/** Bounds as far on either side, where none differs. @param level at which the width is this distance */
+export function scoreInterval(
+  delta: number,
+  standardError: number,
+  { width, level }: { width(alpha: number): number; level(distance: number): number },
+): PairedInterval {
+  const tail = (distance: number): number => (distance > 0 ? level(distance) : 1 - level(-distance));
   return {
     delta,
-    standardError: 0,
+    standardError,
     method: 'score-agreement',
     ...(delta === 0 ? { nothingDiffers: true as const } : {}),
     lower: (alpha) => delta - width(alpha),

@@ -4,7 +4,7 @@ import { bcaInterval } from './bootstrap.ts';
 import { bisected } from '../../../statistics/bisection.ts';
 import { normalQuantile } from '../../../statistics/distributions.ts';
 import { accelerationOf, fewInterval, jackknifeEffects } from './few.ts';
-import type { PairedInterval } from './interval.ts';
+import { scoreInterval, type PairedInterval } from './interval.ts';
 import { cellReplicates } from './resample.ts';
 
 /** Rows counted by label and the decisions of both models: all that a function of the confusion matrix can see of a comparison. */
@@ -163,17 +163,7 @@ export function agreementInterval(
   // The level at which the reach equals the distance: the reach grows with z.
   const level = (distance: number): number =>
     bisected(1e-9, 0.5, 50, (tried) => !(reach(normalQuantile(1 - tried)) > distance))[1];
-  const tail = (distance: number): number => (distance > 0 ? level(distance) : 1 - level(-distance));
-  return {
-    delta,
-    standardError: reach(1),
-    method: 'score-agreement',
-    ...(delta === 0 ? { nothingDiffers: true as const } : {}),
-    lower: (alpha) => delta - reach(normalQuantile(1 - alpha)),
-    upper: (alpha) => delta + reach(normalQuantile(1 - alpha)),
-    pBelow: (value_) => tail(value_ - delta),
-    pAbove: (value_) => tail(delta - value_),
-  };
+  return scoreInterval(delta, reach(1), { width: (alpha) => reach(normalQuantile(1 - alpha)), level });
 }
 
 /** How much the metric of either model moves where so many of its right decisions of one class become wrong, at most. */

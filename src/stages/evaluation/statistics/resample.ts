@@ -1,5 +1,6 @@
 import { multinomial, randomFrom, type Random } from '../../../statistics/random.ts';
 import { sum } from '../../../statistics/sums.ts';
+import { numbered } from '../sample.ts';
 
 /** Independent units of a sample, and the strata within which they are drawn. */
 export interface Units {
@@ -25,13 +26,7 @@ export function rowUnits(rows: number, stratum: ArrayLike<number> | null): Units
 
 /** Clusters as units: whole clusters are drawn. */
 export function clusterUnits(clusters: Int32Array): Units {
-  const numbers = new Map<number, number>();
-  const ofRow = Int32Array.from(clusters, (cluster) => {
-    const known = numbers.get(cluster);
-    if (known !== undefined) return known;
-    numbers.set(cluster, numbers.size);
-    return numbers.size - 1;
-  });
+  const { ofRow, numbers } = numbered(clusters);
   return { ofRow, count: numbers.size, strata: null };
 }
 
