@@ -11,6 +11,7 @@ import { processObserver, processUsage } from './process-usage.ts';
 import { serviceOf } from './service.ts';
 import { tailOf } from './tail.ts';
 import type { StagingTarget } from './target.ts';
+import { endText, endedOrKilled } from '../processes.ts';
 
 /**
  * Serve a model file with Contender's own server, in a process of its own. Port 0 takes a free one.
@@ -39,13 +40,14 @@ export async function startBuiltin(input: {
   const logs = tailOf(child.stderr);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+    child.once('close', (code, signal) => resolve(endText(code, signal)));
   });
   child.stdin.on('error', () => {}); // the child may be gone: its end is told by `ended`
   let exit: string | undefined;
   void ended.then((how) => (exit = how));
   const stop = async () => {
-    await end(child, ended);
+    child.stdin.end();
+    await endedOrKilled(child, ended, 2_000);
   };
   try {
     const { url, opened } = await ready(child, ended, logs, input.signal);
@@ -88,27 +90,15 @@ async function ready(
   const line = new Promise<string>((resolve) => lines.once('line', resolve));
   const first = stopped.aborted ? null : await Promise.race([line, ended.then((how) => ({ ended: how })), aborted]);
   signal?.throwIfAborted();
-  if (first === null) {
-    throw new StagingError({
-      found: `The model server was not ready after ${defaults.startTimeout}${shownLogs(logs())}`,
-      remedy: 'Try the same model with contender serve',
-    });
-  }
   if (typeof first !== 'string') {
+    const what =
+      first === null ? `was not ready after ${defaults.startTimeout}` : `ended before it was ready: ${first.ended}`;
     throw new StagingError({
-      found: `The model server ended before it was ready: ${first.ended}${shownLogs(logs())}`,
+      found: `The model server ${what}${shownLogs(logs())}`,
       remedy: 'Try the same model with contender serve',
     });
   }
   const answer = JSON.parse(first) as { ready: true; url: string; opened: Opened } | { ready: false; error: string };
   if (!answer.ready) throw new StagingError({ found: `The model server did not start: ${answer.error}` });
   return answer;
-}
-
-/** Ask the child to end (closing its standard input), and kill it when it does not. */
-async function end(child: ChildProcessWithoutNullStreams, ended: Promise<string>): Promise<void> {
-  child.stdin.end();
-  const timer = setTimeout(() => child.kill('SIGKILL'), 2_000);
-  await ended;
-  clearTimeout(timer);
 }

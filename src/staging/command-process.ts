@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { endTree } from './process-tree.ts';
+import { endText } from '../processes.ts';
 
 /*
  * Starts a command of the user and answers for it: when its standard input ends, or it is told to stop, it ends the command with
@@ -35,8 +36,7 @@ child.once('error', (fault: NodeJS.ErrnoException) => {
 });
 child.once('spawn', () => tell({ pid: child.pid ?? 0 }));
 child.once('exit', (code, signal) => {
-  const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
-  tell({ ended: how }, stop);
+  tell({ ended: endText(code, signal) }, stop);
 });
 for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, stop);
 process.once('disconnect', stop);

@@ -17,6 +17,7 @@ import { processObserver } from './process-usage.ts';
 import type { Service } from './service.ts';
 import { tailOf } from './tail.ts';
 import type { StagingTarget } from './target.ts';
+import { endedOrKilled } from '../processes.ts';
 
 export type CommandStaging = Exclude<Extract<Staging, { command: string[] }>, { image: string }>;
 
@@ -156,9 +157,7 @@ async function end(child: ChildProcess, started: Promise<number | string>, order
   });
   child.stdin?.end();
   if (child.connected) child.disconnect();
-  const timer = setTimeout(() => child.kill('SIGKILL'), order.graceMs + 5_000);
-  await gone;
-  clearTimeout(timer);
+  await endedOrKilled(child, gone, order.graceMs + 5_000);
   // It has ended the command, unless it was killed itself.
   const root = await started;
   if (typeof root === 'number') await endTree({ root, mark: order.mark }, 0);

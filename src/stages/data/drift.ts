@@ -228,7 +228,7 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
     unit: 'columns',
   };
   const worst = byEffect(failed.length > 0 ? failed : judged.length > 0 ? judged : told)[0];
-  const all = `${counted(told.length, 'columns')}`;
+  const all = counted(told.length, 'columns');
   if (worst === undefined) {
     return {
       ...check,

@@ -4,6 +4,7 @@ import { StagingError } from '../../errors.ts';
 import { minimalEnvironment } from '../../staging/environment.ts';
 import { sharedClock, shifted, type LoadCommand, type LoadNews } from './load-news.ts';
 import type { Loader, LoaderPlan, LoadResult } from './loader.ts';
+import { endedOrKilled, endText } from '../../processes.ts';
 
 /** Loaders in a process of their own. Whoever starts it ends it. */
 export interface Loaders {
@@ -38,7 +39,7 @@ export function startLoaders(): Loaders {
       resolve();
     };
     child.once('error', (error) => over(error.message));
-    child.once('exit', (code, signal) => over(signal ?? `exit code ${code}`));
+    child.once('exit', (code, signal) => over(endText(code, signal)));
   });
   child.on('message', (news: LoadNews) => {
     if ('progress' in news) return waiting.get(news.progress)?.progress?.(news.settled, news.planned);
@@ -78,9 +79,7 @@ export function startLoaders(): Loaders {
     },
     async end() {
       if (child.connected) child.disconnect();
-      const timer = setTimeout(() => child.kill('SIGKILL'), 2000);
-      await ended;
-      clearTimeout(timer);
+      await endedOrKilled(child, ended, 2000);
     },
   };
 
