@@ -349,8 +349,12 @@ async function readClasses(
     );
   }
   const transformed = reading.transform === 'sigmoid' || reading.transform === 'softmax';
+  const isAssumed = width === 1 && classesFrom !== undefined && origin?.classes?.length !== 1;
   return {
     ...common,
+    ...(isAssumed
+      ? { assumedPositive: `columns.classes: [${classes.map((each) => JSON.stringify(classText(each))).join(', ')}]` }
+      : {}),
     labels: indexes,
     kind,
     scores: made,

@@ -305,6 +305,14 @@ describe('a file of predictions', () => {
       const stated = { reference: { score: 'score_v2' } };
       assert.deepEqual((await lone('score_v2', stated)).scores, Float64Array.of(0.25, 0.5, 1));
     });
+
+    it('is taken for that of the positive class unless its name says of which it is', async () => {
+      assert.equal((await lone('score')).assumedPositive, 'name their column score_1');
+      const named = (await lone('score_v2', { reference: { score: 'score_v2' } })).assumedPositive;
+      assert.equal(named, 'name their column score_1');
+      assert.equal((await lone('score_1')).assumedPositive, undefined);
+      assert.equal((await lone('score_0')).assumedPositive, undefined);
+    });
   });
 
   it('whose columns are named after some of the classes only is refused: which is which is not for us to say', () =>

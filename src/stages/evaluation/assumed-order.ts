@@ -5,10 +5,10 @@ import { rankScores, rocArea } from './metrics/ranked.ts';
 import type { Outputs, Sample } from './sample.ts';
 
 /** Standard errors beyond which no model is worse than chance by chance. */
-const beyondChance = 6;
+export const beyondChance = 6;
 
 /** And by how much, of ROC AUC and of all rows: rows of few clusters say less than their number. */
-const clearly = 0.1;
+export const clearly = 0.1;
 
 /**
  * Where nobody has said which score is of which class, the order of the labels was assumed. A model that is worse than chance so, and
@@ -32,10 +32,8 @@ export function refuseAssumedOrder(
   if (labels !== null && labelValues === undefined && (labelsDecide === true || !isCounted)) return;
   if (classes === 2) {
     if (areInOrder(scores, truth, weights)) return;
-    const positives = truth.reduce((sum, value) => sum + value, 0);
     const area = rocArea(rankScores(scores, truth), weights);
-    const chance = Math.sqrt((truth.length + 1) / (12 * positives * (truth.length - positives)));
-    if (!(0.5 - area > Math.max(clearly, beyondChance * chance))) return;
+    if (!(0.5 - area > Math.max(clearly, beyondChance * chanceOfArea(truth)))) return;
     const [negative, positive] = names.map((name) => JSON.stringify(name));
     throw new ConfigError({
       found: `The model does not say which score is of which class. Taken for those of the class ${positive}, the scores rank worse than chance: ROC AUC is ${area.toFixed(3)}, and the other way round ${(1 - area).toFixed(3)}`,
@@ -70,6 +68,12 @@ export function refuseAssumedOrder(
     where,
     remedy: `Set columns.classes: [${listed(order)}], or the other order`,
   });
+}
+
+/** Standard error of the ROC AUC of scores that say nothing of the classes. */
+export function chanceOfArea(truth: Float64Array): number {
+  const positives = truth.reduce((sum, value) => sum + value, 0);
+  return Math.sqrt((truth.length + 1) / (12 * positives * (truth.length - positives)));
 }
 
 /**

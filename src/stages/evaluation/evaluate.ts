@@ -28,6 +28,7 @@ import { sqlMetrics } from './metrics/sql.ts';
 import { outputsOf, type OutputsResult } from './outputs.ts';
 import { planOf, type Plan } from './plan.ts';
 import { refuseAssumedOrder } from './assumed-order.ts';
+import { confidenceChecks, refuseConfidences } from './confidences.ts';
 import { labelScoreChecks, readingChecks, unknownValueChecks, type ReadSide } from './reading-checks.ts';
 import { columnsAt, countingRows, sampleOf, sampleUses, usesOf } from './read-sample.ts';
 import { countQueries } from './metrics/ranking.ts';
@@ -222,7 +223,9 @@ async function judge(
     [anchor, held?.read],
   ] as const) {
     if (each?.result.ok !== true || read?.ok !== true) continue;
-    refuseAssumedOrder(sample, each.result.predictions, read.outputs, each.artifact.uri.replace(/^file:/u, ''));
+    const where = each.artifact.uri.replace(/^file:/u, '');
+    refuseConfidences(sample, each.result.predictions, read.outputs, where);
+    refuseAssumedOrder(sample, each.result.predictions, read.outputs, where);
   }
   const rivals =
     champion === null
@@ -257,6 +260,10 @@ async function judge(
     checks: [
       ...labelChecks(sample, labels),
       ...readingChecks(sample, labels, sides),
+      ...confidenceChecks(sample, {
+        candidate: outputs.outputs,
+        champion: same ? null : rivalOutputs,
+      }),
       ...labelScoreChecks(plan.primary.metric, sides),
       ...featureOrderChecks(sample, outputs.outputs, candidate.result),
       ...scaleChecks(sample, plan.primary.metric, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),

@@ -257,6 +257,12 @@ test('a score of whichever label the model gives is told as that, however it was
     read(bytes, 'binary-classification', { labels: ['0', '1'] }),
     /no score is below 0\.5, so they look like those of the label of each row.*Expected scores of "1"\. .*\{uri, output: label\}/u,
   );
+  // Without the labels the rows alone may show it: whoever has them is told that nobody says of which class the scores are.
+  const assumed = async (columns: { classes?: string[] }): Promise<string | undefined> =>
+    (await read(bytes, 'binary-classification', { labels: ['0', '1'], reading: { output: 'score' }, columns }))
+      .assumedPositive;
+  assert.equal(await assumed({}), 'columns.classes: ["0", "1"]');
+  assert.equal(await assumed({ classes: ['0', '1'] }), undefined);
 });
 
 test('the highest of the probabilities, whatever its class, is no score of the positive class', async () => {

@@ -69,6 +69,34 @@ describe('evaluation of the spam case', () => {
     assert.equal(find(checks, 'evaluation/roc_auc').comparison?.state, 'superior');
   });
 
+  it('refuses the confidence in the predicted label in the place of scores, and warns where they are said to be scores', async () => {
+    const { predictions } = predicted(data, 'candidate');
+    const scores = (predictions as Predictions).scores?.map((score) => Math.max(score, 1 - score)) ?? null;
+    const confident = (own: Partial<Predictions>): PredictionResult => ({
+      ok: true,
+      predictions: { ...(predictions as Predictions), scores, ...own },
+    });
+    const assumed = confident({ assumedPositive: 'name their column score_1' });
+    await assert.rejects(judge(assumed), {
+      name: 'ConfigError',
+      message:
+        /candidate\.onnx: no score is below 0\.5 \(their mean is 0\.9\d+\), so that each row would be "1", and 24\.4% of the rows are, and .*the confidence in the label .*name their column score_1/u,
+    });
+    await assert.rejects(judge('candidate', { champion: assumed }), /champion\.onnx: no score is below 0\.5/u);
+    const { checks } = await judge(confident({}));
+    const warning = find(checks, 'evaluation/one-sided-scores');
+    assert.deepEqual([warning.verdict, warning.severity], ['fail', 'warn']);
+    assert.match(warning.message, /^Of the candidate: no score is below 0\.5 .*Give the probability of "1"\.$/u);
+    // What ranks the rows is no confidence, however high it is.
+    const squashed = (predictions as Predictions).scores?.map((score) => 1 / (1 + Math.exp(-score))) ?? null;
+    const twice = await judge(confident({ scores: squashed, assumedPositive: 'name their column score_1' }));
+    assert.match(find(twice.checks, 'evaluation/one-sided-scores').message, /a sigmoid of a sigmoid/u);
+    assert.deepEqual(
+      (await judge('candidate')).checks.filter(({ id }) => id === 'evaluation/one-sided-scores'),
+      [],
+    );
+  });
+
   it('fails the candidate that lost hard ham, through that slice alone', async () => {
     const { verdict, checks } = await judge('candidate-worse');
     assert.equal(verdict, 'fail');
