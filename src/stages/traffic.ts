@@ -62,6 +62,7 @@ export const Observe = Type.Union([
   Closed({
     log: Text('CSV, JSONL or Parquet: a row for each request, and for each feedback'),
     columns: Type.Optional(EventColumns),
+    unit: Optional.Choice(['ms', 's'], 'of the times that answers took (default ms)'),
     arms: Optional.Closed({ champion: Name, candidate: Name }),
   }),
   Closed({
@@ -113,6 +114,9 @@ export function trafficPlace(section: string, settings: Traffic | undefined, nam
   return name === 'data' ? [section, 'observe'] : undefined;
 }
 
+/** The variables of nginx, and names that say it. */
+const inSeconds = /^(?:request|upstream_[a-z]+)_time$|(?:^|[_.-])(?:s|secs?|seconds?)$/iu;
+
 /** What a schema cannot say of them. @param section the key of the model they stand under */
 export function trafficProblems(section: string, { weights, observe, guardrails, poll, expires }: Traffic): Problem[] {
   const found: Problem[] = [];
@@ -124,6 +128,14 @@ export function trafficProblems(section: string, { weights, observe, guardrails,
   }
   if ('server' in observe && !('server' in weights)) {
     problem('observe', 'observe', 'observe: {server: true} needs weights: {server: URL}');
+  }
+  const { columns: { ms = '' } = {}, unit } = 'log' in observe ? observe : {};
+  if (unit === undefined && inSeconds.test(ms) && guardrails.some(({ failure }) => failure === 'slow')) {
+    problem(
+      'observe/columns/ms',
+      'ms',
+      `${ms} is a name of times in seconds: say which they are, observe.unit: s or ms`,
+    );
   }
   for (const [index, { name, failure, over_ms, feedback, value, worse }] of guardrails.entries()) {
     const at = (key: string, message: string): void => problem(`guardrails/${index}/${key}`, key, message);

@@ -10,6 +10,7 @@ import type { Guardrail } from '../../stages/traffic.ts';
 import type { StepObservation } from '../../stages/guardrails.ts';
 import { asking, copyLog, type Ask } from '../../stages/log-table.ts';
 import type { MeanOf } from '../../statistics/anytime-ratios.ts';
+import { brief } from '../../wording.ts';
 import { ask, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Seen, Step } from './observer.ts';
 
@@ -40,6 +41,7 @@ export async function observeLog({
   const columns = { ...ownColumns, ...('log' in observe ? observe.columns : {}) };
   const arms =
     'log' in observe && observe.arms !== undefined ? observe.arms : { champion: 'champion', candidate: 'candidate' };
+  const unit = 'log' in observe ? observe.unit : 'ms';
   const file = 'log' in observe ? observe.log : '';
   const source =
     'log' in observe
@@ -59,7 +61,7 @@ export async function observeLog({
         return await withDataset({ name: 'log', uri, path }, { sha256: '' }, (dataset) =>
           inWorkspace(async (workspace) => {
             await copyEvents(workspace, dataset, columns, guardrails);
-            return seenIn(workspace, { steps, now, guardrails, arms, columns, artifacts, oncePerArm });
+            return seenIn(workspace, { steps, now, guardrails, arms, columns, unit, artifacts, oncePerArm });
           }, 1),
         );
       } catch (error) {
@@ -191,13 +193,15 @@ interface Question {
   guardrails: readonly Guardrail[];
   arms: { champion: string; candidate: string };
   columns: Columns;
+  /** Of the times that answers took; undefined: nobody says it. */
+  unit: 'ms' | 's' | undefined;
   artifacts: ObserverInput['artifacts'];
   oncePerArm: boolean;
 }
 
 async function seenIn(
   workspace: DuckDBConnection,
-  { steps, now, guardrails, arms, columns, artifacts, oncePerArm }: Question,
+  { steps, now, guardrails, arms, columns, unit, artifacts, oncePerArm }: Question,
 ): Promise<Seen> {
   const ask = asking(workspace);
   const [champion, candidate] = [arms.champion, arms.candidate].map(quoteLiteral);
@@ -238,7 +242,7 @@ async function seenIn(
       guardrail.name,
       await byArm(
         `select step, arm, count(*)::double from (select who, arg_min(step, moment) as step, arg_min(arm, moment) as arm
-         from request where ${conditionOf(guardrail)} group by who${oncePerArm ? ', arm' : ''}) group by 1, 2`,
+         from request where ${conditionOf(guardrail, unit)} group by who${oncePerArm ? ', arm' : ''}) group by 1, 2`,
       ),
     );
   }
@@ -267,7 +271,9 @@ async function seenIn(
   const fault =
     typeof stranger === 'string'
       ? `the log has the arm ${JSON.stringify(stranger)}, which nobody named`
-      : ((await clockFault(ask, start, now)) ?? (await blindGuardrail(ask, guardrails, columns, start)));
+      : ((await clockFault(ask, start, now)) ??
+        (await blindGuardrail(ask, guardrails, columns, start)) ??
+        (unit === undefined ? await unitFault(ask, guardrails, columns) : null));
   return { steps: seen, fault, void: other };
 }
 
@@ -343,12 +349,30 @@ async function blindGuardrail(
   return null;
 }
 
+/** Proxies give up after a minute: times in seconds are hardly ever longer. */
+const longestSeconds = 75;
+
+/**
+ * Times in seconds, as nginx writes them ("0.123"), read as milliseconds would make no answer slow. Whole numbers, and more than three
+ * decimals, are of other writers.
+ */
+async function unitFault(ask: Ask, guardrails: readonly Guardrail[], { ms }: Columns): Promise<string | null> {
+  const limit = Math.max(0, ...guardrails.map(({ failure, over_ms = 0 }) => (failure === 'slow' ? over_ms : 0)));
+  const [[longest, median] = []] = await ask(
+    `select max(ms), median(ms) from request where isfinite(ms) and has_ms
+     having count(*) >= 20 and not bool_and(ms = round(ms)) and bool_and(abs(ms * 1000 - round(ms * 1000)) < 1e-6)`,
+  );
+  if (limit === 0 || typeof longest !== 'number' || longest > longestSeconds) return null;
+  if (Number(median) >= 1 && longest * 100 >= limit) return null;
+  return `the times in ${JSON.stringify(ms)} may be seconds, as nginx writes them, or milliseconds: half are below ${brief(Number(median))}, the longest is ${brief(longest)}, and slow is over ${limit} ms; say which, observe.unit: s or ms`;
+}
+
 /** What stands for the status of a request that nobody answered. */
 const noAnswer = 599;
 
-function conditionOf({ failure, over_ms: limit, feedback }: Guardrail): string {
+function conditionOf({ failure, over_ms: limit = 0, feedback }: Guardrail, unit: Question['unit']): string {
   if (failure === 'error') return 'status >= 500';
-  if (failure === 'slow') return `ms > ${limit ?? 0}`;
+  if (failure === 'slow') return `ms > ${unit === 's' ? limit / 1000 : limit}`;
   return `id in (select id from logged where feedback = ${quoteLiteral(feedback ?? '')})`;
 }
 

@@ -35,10 +35,12 @@ const without = (...names: string[]): Row[] =>
 function observing<T>(
   guardrails: Guardrail[],
   work: (look: () => Promise<Seen>, log: string) => Promise<T>,
+  unit?: 'ms' | 's',
 ): Promise<T> {
   return inTemporaryFolder(async (folder) => {
     const log = join(folder, 'log.jsonl');
-    const settings = { guardrails, observe: { log }, weights: { url: 'http://localhost' } } as unknown as Rollout;
+    const observe = { log, ...(unit && { unit }) };
+    const settings = { guardrails, observe, weights: { url: 'http://localhost' } } as unknown as Rollout;
     const artifact = (letter: string) => ({ role: 'model', uri: 'f', sha256: letter.repeat(64), size: 1 }) as const;
     const observer = await observeLog({
       settings,
@@ -54,11 +56,15 @@ function observing<T>(
   });
 }
 
-function seen(guardrails: Guardrail[], rows: readonly Row[]): Promise<Seen> {
-  return observing(guardrails, async (look, log) => {
-    await writeFile(log, text(rows));
-    return look();
-  });
+function seen(guardrails: Guardrail[], rows: readonly Row[], unit?: 'ms' | 's'): Promise<Seen> {
+  return observing(
+    guardrails,
+    async (look, log) => {
+      await writeFile(log, text(rows));
+      return look();
+    },
+    unit,
+  );
 }
 
 describe('a log of requests', () => {
@@ -102,6 +108,25 @@ describe('a log of requests', () => {
       assert.match((await seen([guardrail], rows)).fault ?? '', pattern);
     });
   }
+
+  it('whose times are seconds tells slow answers where that is stated, and is no data where nobody says so', async () => {
+    /** As nginx writes them: half of the answers of the candidate take longer than 100 ms. */
+    const seconds = requests((arm, index) => ({ ms: arm === 'candidate' && index % 20 === 0 ? 0.412 : 0.034 }));
+    const { fault } = await seen([slow], seconds);
+    assert.match(fault ?? '', /times in "ms" may be seconds, .* half are below 0\.034, .* observe\.unit: s or ms$/u);
+    const stated = await seen([slow], seconds, 's');
+    assert.deepEqual([stated.fault, stated.steps[0]?.failures], [null, { slow: { champion: 0, candidate: 5 } }]);
+    assert.equal((await seen([slow], seconds, 'ms')).fault, null);
+    assert.equal((await seen([errors], seconds)).fault, null);
+    const minutes: Guardrail = { ...slow, over_ms: 5000 };
+    const slower = requests((_, index) => ({ ms: 2 + index / 1000 }));
+    assert.match((await seen([minutes], slower)).fault ?? '', /may be seconds/u);
+    // A clock of whole milliseconds, one of nanoseconds, and times no proxy waits for.
+    for (const ms of [0, 0.5, 80.125]) {
+      const clocks = requests((_, index) => ({ ms: ms === 0.5 ? 0.5 + index * 1.23e-6 : index === 1 ? ms : 1 }));
+      assert.equal((await seen([slow], clocks)).fault, null, String(ms));
+    }
+  });
 
   it('gives the mean of a value over users, and takes one that comes later', async () => {
     const latency: Guardrail = { name: 'latency', failure: 'mean' };

@@ -171,6 +171,15 @@ describe('the configuration of a rollout', () => {
     );
   });
 
+  it('asks for the unit of times whose name says seconds', () => {
+    const slow = { guardrails: [{ name: 'slow', failure: 'slow' as const, over_ms: 100 }] };
+    const named = (ms: string, unit?: 's'): string =>
+      of({ ...slow, observe: { log: 'l.jsonl', columns: { ms }, ...(unit && { unit }) } });
+    assert.match(named('request_time'), /request_time is a name of times in seconds: .* observe\.unit: s or ms/u);
+    assert.match(named('duration_seconds'), /say which/u);
+    assert.equal(named('request_time', 's') + named('latency_ms') + named('times'), '');
+  });
+
   it('wants a query for each guardrail, with the arm in it: else both versions would get one number', () => {
     const arms = { champion: 'v1', candidate: 'v2' };
     const observe = {
