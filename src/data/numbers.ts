@@ -3,6 +3,7 @@ import { holdsNumbers, readingOfColumns } from './cells.ts';
 import { isNoNumber } from './csv-cells.ts';
 import { notANumber, numberPattern } from './grammar.ts';
 import { quoteLiteral, takesDialect, type Dataset, type DatasetColumn } from './relation.ts';
+import { isNested } from './types.ts';
 
 /** What the numbers are for, in an error. */
 export interface NumberUse {
@@ -31,7 +32,7 @@ export async function requireNumbers(
         : `column ${name}, row ${cell.row} is ${JSON.stringify(cell.text.slice(0, 80))}`,
     expected: use.expected,
     where: dataset.uri,
-    remedy: (cell === null ? null : remedyFor(cell.text, dataset)) ?? use.remedy,
+    remedy: (cell === null ? remedyForType(column.type) : remedyFor(cell.text, dataset)) ?? use.remedy,
   });
 }
 
@@ -88,6 +89,11 @@ async function firstOther(dataset: Dataset, column: DatasetColumn): Promise<{ ro
   );
   const [found] = read.getRows();
   return found === undefined ? null : { row: Number(found[0]), text: String(found[1]) };
+}
+
+/** What would make numbers of a column that holds several values a row, as vectors of probabilities are. */
+function remedyForType(type: string): string | null {
+  return isNested(type) ? 'Write each value to a column of its own (of probabilities: score_<class>)' : null;
 }
 
 /** What would make a number of a text that some program wrote for one; null where it looks like none. */

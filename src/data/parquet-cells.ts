@@ -71,7 +71,11 @@ function textOf(value: string, type: string): string {
   }
   if (type.startsWith('TIMESTAMP')) return `strftime(cast(${value} as timestamp), '%Y-%m-%dT%H:%M:%S.%fZ')`;
   if (type === 'TIME') return `cast(${value} as varchar) || 'Z'`;
-  if (type === 'BLOB') return `base64(${value})`;
+  if (type === 'BLOB') {
+    // Most are texts that were written without the annotation that says so; no text has a NUL.
+    const text = `try(decode(${value}))`;
+    return `coalesce(if(instr(${text}, chr(0)) = 0, ${text}, null), base64(${value}))`;
+  }
   return `cast(${value} as varchar)`;
 }
 

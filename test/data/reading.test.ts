@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { readingOf } from '../../src/data/cells.ts';
+import { readingOf, readingOfColumn } from '../../src/data/cells.ts';
 import { openDataset, readColumns, type CsvDialect, type Dataset } from '../../src/data/dataset.ts';
 import { DataError } from '../../src/errors.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -267,6 +267,21 @@ test('lists, structs and maps of Parquet hold what cells of these types would', 
         '[[1.5],null,[null]]',
         null,
       ]);
+    } finally {
+      dataset.close();
+    }
+  }));
+
+test('bytes of Parquet are the text that they hold where they are UTF-8, and else base64', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.parquet');
+    const cells = ["'spam'", String.raw`'caf\xC3\xA9'`, String.raw`'caf\xE9'`, String.raw`'a\x00'`, "''", 'null'];
+    await writeParquet(path, cells.map((cell) => `select ${cell}::blob as label`).join(' union all '));
+    const dataset = await openDataset({ name: 'data', path, uri: 'rows.parquet' });
+    try {
+      const { from, expression } = readingOfColumn(dataset, 'label', 'text');
+      const read = await dataset.connection.runAndReadAll(`select ${expression} from ${from}`);
+      assert.deepEqual(read.getRows().flat(), ['spam', 'café', 'Y2Fm6Q==', 'YQA=', '', null]);
     } finally {
       dataset.close();
     }

@@ -343,7 +343,10 @@ describe('a file of predictions', () => {
       await writeFile(join(folder, 'data.csv'), data);
       const rows = `select * from (values ('a', [0.1, 0.9]), ('b', [0.1, 0.9]), ('c', [0.1, 0.9])) t(id, score)`;
       await writeParquet(join(folder, 'p.parquet'), rows);
-      await assert.rejects(readFrom(folder, 'p.parquet'), /column "score" is DECIMAL\(2,1\)\[\]\. Expected numbers/u);
+      await assert.rejects(
+        readFrom(folder, 'p.parquet'),
+        /column "score" is DECIMAL\(2,1\)\[\]\. Expected numbers\. Write each value to a column of its own \(of probabilities: score_<class>\)/u,
+      );
     }));
 
   describe('joined by id', () => {

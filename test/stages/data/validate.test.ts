@@ -148,7 +148,7 @@ test('Parquet cells become the JSON that docs/data.md says', async () => {
     await writeParquet(
       path,
       `select 1 as id, 1.50::decimal(5,2) as price, date '2024-02-29' as day, timestamp '2024-02-29 12:30:00.25' as at,
-       timestamptz '2024-02-29 12:30:00+02' as zoned, 'ab'::blob as bytes, [1, 2] as list, {'a': 'x', 'b': null} as struct, null::integer as none`,
+       timestamptz '2024-02-29 12:30:00+02' as zoned, 'ab'::blob as bytes, '\\xFFa'::blob as other, [1, 2] as list, {'a': 'x', 'b': null} as struct, null::integer as none`,
     );
     const exactly = (value: unknown): unknown => ({ const: value });
     const properties = {
@@ -157,7 +157,8 @@ test('Parquet cells become the JSON that docs/data.md says', async () => {
       day: exactly('2024-02-29'),
       at: exactly('2024-02-29T12:30:00.250000Z'),
       zoned: exactly('2024-02-29T10:30:00.000000Z'),
-      bytes: exactly('YWI='),
+      bytes: exactly('ab'),
+      other: exactly('/2E='),
       list: exactly([1, 2]),
       struct: exactly({ a: 'x', b: null }),
     };
