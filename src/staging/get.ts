@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { gzipSync } from 'node:zlib';
+import { shownAddress } from '../object-address.ts';
 import { unpacked } from './content-coding.ts';
 import type { Service } from './service.ts';
 
@@ -20,6 +21,12 @@ export interface Answered {
   contentType: string | null;
   /** Where a redirect leads; null: nowhere. */
   location: string | null;
+}
+
+/** Where a redirect leads, as a part of a sentence; what follows the path may be a secret. Empty: nowhere. */
+export function ledTo(location: string | null): string {
+  if (location === null || location === '') return '';
+  return ` to ${shownAddress(location.replace(/[?#].*$/su, '')).slice(0, 200)}, which is not followed`;
 }
 
 /**

@@ -6,7 +6,7 @@ import { milliseconds } from '../config/units.ts';
 import { ConfigError, StagingError } from '../errors.ts';
 import { datatypes, isDatatype, modelPath, readModelMetadata } from '../protocol/index.ts';
 import type { ModelMetadata, TensorMetadata } from '../protocol/index.ts';
-import { get } from './get.ts';
+import { get, ledTo } from './get.ts';
 import type { Service } from './service.ts';
 
 const requestTimeoutMs = 5_000;
@@ -114,10 +114,7 @@ export async function askHealth(
   manner: Pick<Service, 'headers' | 'tls'>,
   signal?: AbortSignal,
 ): Promise<string> {
-  return get(url, timeoutMs, signal, manner).then(
-    ({ status, location }) => (location === null ? String(status) : `${status} to ${location.slice(0, 200)}`),
-    reason,
-  );
+  return get(url, timeoutMs, signal, manner).then(({ status, location }) => `${status}${ledTo(location)}`, reason);
 }
 
 /**
@@ -137,13 +134,15 @@ export async function askMetadata(
   const outputs = declared(settings.outputs, 'outputs');
   if (inputs !== null && outputs !== null) return { name: model, platform: '', inputs, outputs };
   const url = base + modelPath(model);
-  const { status, body, contentType } = await get(url, requestTimeoutMs, signal, service).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, cause: error });
-  });
+  const { status, body, contentType, location } = await get(url, requestTimeoutMs, signal, service).catch(
+    (error: unknown) => {
+      signal?.throwIfAborted();
+      throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, cause: error });
+    },
+  );
   if (status !== 200) {
     throw new StagingError({
-      found: `${url} answered ${status} (${contentType ?? 'no content type'})${excerpt(body)}`,
+      found: `${url} answered ${status}${ledTo(location)} (${contentType ?? 'no content type'})${excerpt(body)}`,
       expected: `the metadata of model ${JSON.stringify(model)} (Open Inference Protocol v2)`,
       remedy:
         'Serve the model under that name (the image of Contender takes it from CONTENDER_MODEL_NAME), declare staging.inputs and staging.outputs, or say what else the server speaks with staging.protocol',

@@ -76,9 +76,18 @@ test('a server that is not there, not ready or redirects is an error with its la
   const failing = await listen(t, (_request, response) => response.writeHead(500).end());
   await assert.rejects(use(failing), refusal(/last answer: 500/u));
   const moved = await listen(t, (_request, response) =>
-    response.writeHead(302, { location: 'http://127.0.0.1' }).end(),
+    response.writeHead(302, { location: 'http://127.0.0.1/login?ticket=hidden' }).end(),
   );
-  await assert.rejects(use(moved), refusal(/last answer: 302/u));
+  await assert.rejects(
+    use(moved),
+    refusal(/last answer: 302 to http:\/\/127\.0\.0\.1\/login, which is not followed\)/u),
+  );
+  const metadataMoved = await listen(t, (request, response) =>
+    request.url?.includes('models') === true
+      ? response.writeHead(308, { location: '/elsewhere?key=hidden' }).end()
+      : response.end(),
+  );
+  await assert.rejects(use(metadataMoved), refusal(/answered 308 to \/elsewhere, which is not followed \(/u));
   const silent = await listen(t, () => {});
   await assert.rejects(use(silent), refusal(/last answer: no answer in time/u));
 });

@@ -4,6 +4,7 @@ import { highestColumn, isPositive, labelsTellTies } from '../../model/decisions
 import { isClose, thresholdAt, type Predictions, type Tolerance } from '../../model/predictions.ts';
 import type { Answer } from '../../model/read-outputs/answers.ts';
 import { unpacked } from '../../staging/content-coding.ts';
+import { ledTo } from '../../staging/get.ts';
 import { largestAnswer, type Answer as Received } from './connection.ts';
 import type { Exchange } from './exchange-plan.ts';
 
@@ -199,8 +200,7 @@ function readAnswer(body: Buffer, rows: number, read: Exchange['read']): Answer 
 
 /** Status, where it leads, type and first bytes. @param body unpacked */
 function described({ status, contentType = '', location = '' }: ReceivedAnswer, body: Buffer): string {
-  const led = location === '' ? '' : ` to ${location.slice(0, 200)}, which is not followed`;
-  return `status ${status}${led} (${contentType === '' ? 'no content type' : contentType.slice(0, 60)}; ${excerptOf(body)})`;
+  return `status ${status}${ledTo(location)} (${contentType === '' ? 'no content type' : contentType.slice(0, 60)}; ${excerptOf(body)})`;
 }
 
 function excerptOf(body: Buffer): string {

@@ -6,7 +6,7 @@ import { planInputs, type InputPlan } from '../../model/features.ts';
 import { inspectModel } from '../../model/inspect.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import { formUse, isOfRows, rowPointer, type FeatureColumn } from '../../protocol/index.ts';
-import { post } from '../../staging/get.ts';
+import { ledTo, post } from '../../staging/get.ts';
 import type { StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel } from '../stage.ts';
 import {
@@ -187,21 +187,25 @@ async function placesOf(
   }
   if (task === 'regression' || task === 'ranking') return { scores: pointer };
   const rows = Uint32Array.from({ length: Math.min(rowsPerRequest, dataset.rows) }, (_, row) => row);
-  const { status, body, contentType } = await post(exchange.url, exchange.body(rows), 10_000, signal, exchange).catch(
-    (error: unknown) => {
-      signal?.throwIfAborted();
-      throw new StagingError({
-        found: `The first request failed: ${error instanceof Error ? error.message : String(error)}`,
-      });
-    },
-  );
+  const { status, body, contentType, location } = await post(
+    exchange.url,
+    exchange.body(rows),
+    10_000,
+    signal,
+    exchange,
+  ).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw new StagingError({
+      found: `The first request failed: ${error instanceof Error ? error.message : String(error)}`,
+    });
+  });
   const fault = (found: string): StagingError =>
     new StagingError({
       found: `The first request to ${exchange.url} ${found} (${contentType ?? 'no content type'}): ${JSON.stringify(body.slice(0, 200))}`,
       expected: `an answer of the protocol ${target.service.protocol}`,
       remedy: 'Set staging.path, staging.request and staging.answer to what the server reads and gives',
     });
-  if (status < 200 || status >= 300) throw fault(`was answered ${status}`);
+  if (status < 200 || status >= 300) throw fault(`was answered ${status}${ledTo(location)}`);
   const [value] = rowPointer(pointer)(parsed(body, fault), rows.length);
   const single = Array.isArray(value) && value.length === 1 ? (value as unknown[])[0] : value;
   const several = typeof single === 'object' && single !== null;

@@ -186,6 +186,20 @@ describe('what a protocol leaves open', () => {
     );
   });
 
+  test('is not answered by a redirect, of which it is told where it leads', async () => {
+    const evidence = await runLoadTest({
+      serve: (_body, response, { method }) =>
+        void (
+          method === 'GET' ? response : response.writeHead(301, { location: '/v1/models/m:predict/?key=hidden' })
+        ).end('{}'),
+      staging: settings({ protocol: 'kserve-v1' }),
+      slo: passes,
+    });
+    const { message } = find(evidence, 'load/staging');
+    assert.match(message, /first request .* was answered 301 to \/v1\/models\/m:predict\/, which is not followed/u);
+    assert.doesNotMatch(message, /hidden/u);
+  });
+
   const mistakes: [string, ServiceSettings, RegExp, object?][] = [
     [
       'a column that the data does not have',
