@@ -10,6 +10,20 @@ import { contender } from '../support/gate-repository.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
 
 describe('contender init', () => {
+  test('writes nothing into a bare repository, or into the folder that git keeps', () =>
+    inTemporaryFolder(async (folder) => {
+      const git = promisify(execFile);
+      await git('git', ['init', '--quiet', '--template=', '--bare', join(folder, 'm.git')]);
+      await git('git', ['init', '--quiet', '--template=', join(folder, 'clone')]);
+      for (const bare of [join(folder, 'm.git'), join(folder, 'clone', '.git')]) {
+        const before = await readdir(bare);
+        const { code, stderr } = await contender(bare, ['init', '--yes', '--name', 'mail']);
+        assert.equal(code, 2);
+        assert.match(stderr, /is a bare git repository.*has no files of its own.*Run contender init in a clone/u);
+        assert.deepEqual(await readdir(bare), before);
+      }
+    }));
+
   test('finds models and data, writes what works, and a second run changes nothing', () =>
     inTemporaryFolder(async (folder) => {
       // On a branch of a person's own, of a repository whose default branch is another.

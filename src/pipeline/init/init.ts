@@ -21,6 +21,7 @@ import type { Choosing, Guess } from './look.ts';
 import { holdsBoth, predictionsOf, type PredictionsGuess } from './predictions.ts';
 import { render, type Seen } from './render.ts';
 import { writeWorkflows } from './workflows.ts';
+import { shellWord } from '../../wording.ts';
 
 export interface InitInput {
   /** Folder that contender.yml goes into; paths in it start there. */
@@ -121,9 +122,17 @@ interface GitFacts {
   hasOrigin: boolean;
 }
 
+/** @throws UsageError in a bare repository */
 async function repositoryOf(folder: string): Promise<GitFacts | null> {
   const repository = await openRepository(folder).catch(instead(RegistryError, null));
-  if (repository === null || repository.bare) return null;
+  if (repository === null) return null;
+  if (repository.bare) {
+    throw new UsageError({
+      found: `${folder} is a bare git repository, or the .git folder of one: it has no files of its own`,
+      expected: 'a folder with the model and the data, whose contender.yml can be committed',
+      remedy: `Run contender init in a clone or a work tree of it (git clone ${shellWord(folder)} FOLDER)`,
+    });
+  }
   return {
     top: repository.folder,
     branch: await defaultBranch(folder),
