@@ -519,6 +519,21 @@ describe('a registry that is pushed as it is recorded', () => {
       }));
   }
 
+  test('names the setting that asks for a signature, where the remote takes none', () =>
+    inClones(async (shared) => {
+      const clone = await shared.clone('ada');
+      await clone.git('config', 'push.gpgSign', 'true');
+      await assert.rejects(promote(await registryOf(clone), 'one'), (error: unknown) => {
+        assert.ok(error instanceof RegistryError);
+        assert.match(error.message, /does not support --signed push.*Nothing was recorded\. push\.gpgSign asks for/u);
+        assert.match(error.message, /git config push\.gpgSign if-asked\.$/u);
+        assert.doesNotMatch(error.message, /permissions:/u);
+        return true;
+      });
+      await clone.git('config', 'push.gpgSign', 'if-asked');
+      assert.equal((await promote(await registryOf(clone), 'one')).status, 'recorded');
+    }));
+
   test('names the setting of the branch that was pushed, and none of another', () => {
     for (const said of [
       'remote: error: GH006: Protected branch update failed',

@@ -230,6 +230,9 @@ export function wayOut(said: string, where: string, key: string): string | undef
   }
   const space = moreSpace(said, where);
   if (space !== undefined) return `. ${space}`;
+  if (/does not support --signed push|sign the push certificate/iu.test(said)) {
+    return `. push.gpgSign asks for pushes that are signed, and ${where} takes none, or the key does not sign. Where the setting is yours: git config push.gpgSign if-asked`;
+  }
   if (/cannot contain secrets/iu.test(said)) {
     return '. GitHub takes something of what was to be recorded for a secret. See what it names; take it out of the configuration and the data, or let it pass where GitHub says how';
   }
