@@ -8,6 +8,7 @@ import type { PullRequestSettings } from '../registry/github/record-pending.ts';
 import { openGitRegistry } from '../registry/git-registry.ts';
 import { viewOf } from '../registry/manifest.ts';
 import { registryFolder } from '../registry/git/repository.ts';
+import { isNothingNew } from '../registry/plan-record.ts';
 import type { Registry, StoreInput } from '../registry/registry.ts';
 import { describePromotion, describeReplaced } from '../report/promotion.ts';
 import { stages } from '../stages/index.ts';
@@ -16,26 +17,44 @@ import type { Workspace } from './workspace.ts';
 /** The registry of the workspace: in the git repository it lies in, or in the one on GitHub through its API. */
 export async function openRegistry(workspace: Workspace): Promise<Registry> {
   const registry = await openStore(workspace);
-  const { onRecord, log } = workspace;
+  const { onRecord } = workspace;
   const isTold = workspace.config.registry?.mlflow !== undefined;
   return {
     ...registry,
     async record(request) {
       onRecord?.('begun');
-      const recorded = await registry.record(request);
+      const recorded = await registry.record({
+        ...request,
+        decide(view) {
+          const decision = request.decide(view);
+          const known = view.decisions.some(({ idempotencyKey }) => idempotencyKey === decision.idempotencyKey);
+          if (!known && !isNothingNew(decision)) requireTime(view);
+          return decision;
+        },
+      });
       onRecord?.(recorded);
-      const { time } = recorded.decision;
-      // Times rise along the chain: one decision from the future dates all that follow it.
-      if (Date.parse(time) > Date.now() + clockTolerance) {
-        log.warning(
-          `Recorded as of ${time}, since the decision before it is, and the clock here says ${new Date().toISOString()}. If this clock is right, revert the commits that registry verify names before more follows`,
-        );
-      }
       // Also where nothing new was recorded: an earlier run may not have come this far.
       if (isTold && recorded.status !== 'pending') await tellMlflow(workspace, registry, request.model);
       return recorded;
     },
   };
+}
+
+/**
+ * Times rise along the chain, and what a decision rests on is judged by its time: where a clock is far off, that would be another time than
+ * the one it was made at.
+ *
+ * @throws RegistryError where the last decision is, by the clock here, still to come
+ */
+export function requireTime({ decisions }: RegistryHistory): void {
+  const last = decisions.at(-1);
+  if (last === undefined || Date.parse(last.time) <= Date.now() + clockTolerance) return;
+  throw new RegistryError({
+    found: `decision ${last.seq} of ${last.model} is of ${last.time}, and the clock here says ${new Date().toISOString()}`,
+    expected: 'a decision later than those before it',
+    remedy:
+      'Nothing was recorded. Set the clock of this machine; where it is right, take that decision back as docs/registry.md#a-decision-that-must-go says',
+  });
 }
 
 /** What is recorded stays so, whatever becomes of this: the next decision and `contender publish` make up for it. */

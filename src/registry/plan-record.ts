@@ -54,9 +54,7 @@ export function planRecord(
   const known = state.links.find((link) => link.decision.idempotencyKey === decision.idempotencyKey)?.decision;
   const pathOf = ({ seq }: RecordedDecision): string => `${folder}/${decisionPath(input.model, seq)}`;
   if (known !== undefined) return { status: 'already-recorded', decision: known, path: pathOf(known) };
-  // What a person does with a version or a check changes no champion and is recorded all the same.
-  if (decision.outcome === 'no-change' && !['deprecate', 'assign', 'unassign', 'waive'].includes(decision.action))
-    return { status: 'no-change', decision };
+  if (isNothingNew(decision)) return { status: 'no-change', decision };
   const appended = appendDecision(state, decision);
   const path = pathOf(appended.decision);
   const inRegistry = newFiles(state, appended, input, hasAttributes);
@@ -75,6 +73,11 @@ export function planRecord(
       manifest: appended.manifest,
     },
   };
+}
+
+/** What a person does with a version or a check changes no champion and is recorded all the same. */
+export function isNothingNew({ outcome, action }: Decision): boolean {
+  return outcome === 'no-change' && !['deprecate', 'assign', 'unassign', 'waive'].includes(action);
 }
 
 /** By path in the registry. */

@@ -1,29 +1,49 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLog } from '../../src/log.ts';
 import { openRegistry } from '../../src/pipeline/open-registry.ts';
 import { openWorkspace } from '../../src/pipeline/workspace.ts';
 import { judged } from '../registry/sample-decision.ts';
-import { gateRepository } from '../support/gate-repository.ts';
+import { commandLine, contender, gateRepository, runNode } from '../support/gate-repository.ts';
 import { inTemporaryFolder } from '../support/project.ts';
 
-test('says of each decision that one from the future before it dates it so', () =>
+test('records nothing after a decision that is still to come, whose own re-run succeeds, until it is taken off the branch', () =>
   inTemporaryFolder(async (folder) => {
-    await gateRepository(folder);
-    const warnings: string[] = [];
-    const log = { ...silentLog, warning: (text: string) => warnings.push(text) };
-    const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: '.contender', log });
+    const repository = await gateRepository(folder);
+    const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: '.contender', log: silentLog });
     const registry = await openRegistry(workspace);
-    const record = (candidate: string, time: Date): Promise<unknown> =>
+    const record = (candidate: string, time: Date): Promise<{ status: string }> =>
       registry.record({
         model: 'spam-filter',
         decide: (view) => ({ ...judged('spam-filter', candidate, 'promote')(view), time: time.toISOString() }),
         evidence: [],
       });
     await record('a', new Date());
-    assert.deepEqual(warnings, []);
-    await record('b', new Date('2090-01-01'));
-    await record('c', new Date());
-    assert.equal(warnings.length, 2);
-    assert.match(warnings[1] ?? '', /Recorded as of 2090-01-01T00:00:00.000Z.*registry verify/u);
+    assert.equal((await record('b', new Date('2090-01-01'))).status, 'recorded');
+    const recorded = await repository.recorded();
+    await assert.rejects(record('c', new Date()), /decision 2 of spam-filter is of 2090-01-01.*the clock here says/u);
+    assert.equal((await record('b', new Date())).status, 'no-change');
+    assert.equal(await repository.recorded(), recorded);
+    // As docs/registry.md says.
+    await repository.git('branch', '--force', 'model-registry', `${recorded}^`);
+    assert.equal((await record('c', new Date())).status, 'recorded');
+    assert.deepEqual(await registry.verify(), []);
+  }));
+
+test('does not begin the long work of a gate whose decision would be dated by another clock', () =>
+  inTemporaryFolder(async (folder) => {
+    const repository = await gateRepository(folder);
+    await repository.withoutLoad();
+    await contender(folder, ['registry', 'register', '--artifact', 'models/champion.onnx']);
+    const recorded = await repository.recorded();
+    // The clock of the machine, not of the test: a decision of a few minutes ago is before it.
+    const behind = join(folder, '.git/behind.cjs');
+    await writeFile(behind, 'const now = Date.now; Date.now = () => now() - 3_600_000;');
+    const { code, stderr } = await runNode(commandLine, ['gate'], folder, { NODE_OPTIONS: `--require ${behind}` });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /decision 1 of spam-filter is of .*Nothing was recorded/u);
+    assert.doesNotMatch(stderr, /Evaluation/u);
+    assert.equal(await repository.recorded(), recorded);
   }));

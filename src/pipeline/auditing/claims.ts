@@ -1,11 +1,9 @@
+import { clockTolerance } from '../../config/units.ts';
 import { identityOf } from '../../evidence/index.ts';
 import type { Check, Evidence, EvidenceReference } from '../../evidence/index.ts';
 import { fetchable, isFetchable } from '../../registry/artifact-uri.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 import { verdictOf } from '../../stages/comparison.ts';
-
-/** Clocks of two runners may differ by so much, in milliseconds. */
-const skewMs = 5 * 60_000;
 
 /**
  * What a decision claims that cannot be so, as pairs of found and expected: addresses that nobody can fetch or whose bytes change,
@@ -17,7 +15,8 @@ export function impossibleClaims({ decision, evidence, view }: MadeDecision, now
   const wrong: [string, string][] = [];
   const { candidate, time } = decision;
   const made = Date.parse(time);
-  if (!(made <= now + skewMs)) wrong.push([`a decision of ${time}, dated in the future`, 'the time when it was made']);
+  if (!(made <= now + clockTolerance))
+    wrong.push([`a decision of ${time}, dated in the future`, 'the time when it was made']);
   for (const { uri } of candidate?.artifacts ?? []) {
     if (!isFetchable(uri)) {
       wrong.push([`a model at ${JSON.stringify(uri.slice(0, 200))}`, fetchable]);
@@ -63,7 +62,7 @@ function timeFaults(
 ): [string, string][] {
   const [said, first] = [Date.parse(finishedAt), Date.parse(evidence.finishedAt)];
   if (known ? said >= first : said === first) {
-    return said <= made + skewMs
+    return said <= made + clockTolerance
       ? []
       : [[`${kind} evidence of ${finishedAt}, after the decision`, 'evidence from before it']];
   }

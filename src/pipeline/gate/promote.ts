@@ -33,7 +33,7 @@ import { recordedArtifact } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
 import { chooseCandidate } from '../contestants/choose.ts';
 import { prepareStages, runStages } from './run-stage.ts';
-import { openRegistry, registryView } from '../open-registry.ts';
+import { openRegistry, registryView, requireTime } from '../open-registry.ts';
 import { dataAddress } from '../configured-data.ts';
 import { inside, insideRoot, type Workspace } from '../workspace.ts';
 import { EvidenceError, UsageError } from '../../errors.ts';
@@ -107,6 +107,7 @@ export async function runGate(given: Workspace, input: PromoteInput): Promise<Pr
   const { model, modelConfig: config } = workspace;
   const isSettled = isChampion(artifact, view) || deprecation({ model, config, candidate: artifact }, view).length > 0;
   if (isSettled) return decideAndRecord(workspace, decided, artifact, [], []);
+  if (input.record) requireTime(view);
   const approvals = await readApprovals(workspace, candidate, input);
   const evidence = await runStages(workspace, view, candidate);
   return decideAndRecord(workspace, decided, artifact, evidence, approvals);
