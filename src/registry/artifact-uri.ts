@@ -62,7 +62,7 @@ async function committedPath(opened: Repository, commit: string | null, path: st
           'git converts this file between the commit and the work tree (line endings or a filter), so its bytes here are not the committed ones',
         expected: 'the same bytes in both: those here are measured, and those of the commit are what others fetch',
         where: inside,
-        remedy: `Add the line '${/[\s"\\]/u.test(inside) ? JSON.stringify(inside) : inside} -text -filter -ident -working-tree-encoding' to .gitattributes, then: git add --renormalize .gitattributes ${shellWord(inside)} && git commit`,
+        remedy: keptAsCommitted(inside),
       });
     }
     if (pointer === null || pointer.oid !== (await fileDigest(path))) {
@@ -75,6 +75,11 @@ async function committedPath(opened: Repository, commit: string | null, path: st
     }
   }
   return inside;
+}
+
+/** How git is told to keep the bytes of a file as they are. @param path from the top of the repository */
+export function keptAsCommitted(path: string): string {
+  return `Add the line '${/[\s"\\]/u.test(path) ? JSON.stringify(path) : path} -text -filter -ident -working-tree-encoding' to .gitattributes, then: git add --renormalize .gitattributes ${shellWord(path)} && git commit`;
 }
 
 /** @throws RegistryError where a file lies in a submodule, whose files are committed in another repository */

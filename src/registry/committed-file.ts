@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
-import { entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
+import { entriesAt, entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
 import type { GitHubAccess } from '../github/access.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
 import { fetchQuietly, openToRead, usualRemotes } from './git/remote.ts';
@@ -94,6 +94,34 @@ export async function requireFetchable(
   const pointer = entry === null ? null : await pointerIn(repository, entry);
   const name = remote ?? (await usualRemotes(repository))[0];
   if (pointer !== null && name !== undefined) await requireLfsObject(repository, name, uri, pointer, access);
+}
+
+/**
+ * Files at `paths`, or below them, that git wrote to the work tree with other bytes than the last commit has: other line endings, another
+ * encoding, a filter. Told by their sizes, since data is large; the bytes of Git LFS are those that its pointer names.
+ *
+ * @param paths from the top of the repository
+ */
+export async function convertedFiles(repository: Repository, paths: readonly string[]): Promise<string[]> {
+  const commit = paths.length === 0 ? null : await commitAt(repository, 'HEAD');
+  if (commit === null) return [];
+  const named = await entriesAt(repository, commit, paths);
+  const below = named
+    .filter(({ type }) => type === 'tree')
+    .map(async ({ path: folder }) =>
+      (await listFiles(repository, commit, folder)).map((entry) => ({ ...entry, path: `${folder}/${entry.path}` })),
+    );
+  const converted: string[] = [];
+  for (const entry of [...named, ...(await Promise.all(below)).flat()]) {
+    if (entry.type !== 'blob' || entry.mode === '120000') continue;
+    const size = await stat(join(repository.folder, entry.path)).then(
+      (file) => file.size,
+      () => null,
+    );
+    if (size === null || size === entry.size) continue;
+    if (size !== (await pointerIn(repository, entry))?.size) converted.push(entry.path);
+  }
+  return converted;
 }
 
 /** Streamed: a model may be larger than memory. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { PromoteResult } from '../../src/pipeline/gate/promote.ts';
@@ -47,6 +47,52 @@ describe('files that decide and are not committed', () => {
       const repository = await gateRepository(folder);
       await repository.git('rm', '--quiet', '--cached', 'contender.yml', 'data/eval.parquet');
       await repository.git('commit', '--quiet', '-m', 'Keep them elsewhere');
+      const result = await contender(folder, [...register, '--json']);
+      assert.deepEqual((JSON.parse(result.stdout) as PromoteResult).decision.source.uncommitted, ['contender.yml']);
+    }));
+
+  test('are also data that git writes with other line endings than it has, which others could not fetch', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await gateRepository(folder);
+      await repository.git('config', 'core.autocrlf', 'true');
+      await mkdir(join(folder, 'data/eval'));
+      const rows = (first: number, column: string, value: (id: number) => string): string =>
+        `id,${column}\n${Array.from({ length: 50 }, (_, row) => `${first + row},${value(first + row)}\n`).join('')}`;
+      const label = (id: number): string => String(id % 2);
+      await writeFile(join(folder, 'data/eval/a.csv'), rows(0, 'label', label));
+      await writeFile(join(folder, 'data/eval/b.csv'), rows(50, 'label', label));
+      await writeFile(
+        join(folder, 'models/candidate.csv'),
+        rows(0, 'score', label) + rows(50, 'score', label).slice(9),
+      );
+      await writeFile(join(folder, '.gitattributes'), 'b.csv -text\nmodels/*.csv -text\n');
+      await writeFile(
+        join(folder, 'contender.yml'),
+        `version: 1
+models:
+  m:
+    task: binary-classification
+    candidate: { predictions: models/candidate.csv }
+    columns: { id: id, label: label, positive: 1 }
+    data: { evaluation: data/eval }
+    policy: { allow_first: true, primary: { metric: accuracy, min: 0.9 } }
+`,
+      );
+      await repository.commit('Predictions');
+      await rm(join(folder, 'data/eval'), { recursive: true });
+      await repository.git('checkout', '--quiet', '--', '.');
+      assert.equal(await repository.git('status', '--porcelain'), '', 'nothing that a person changed');
+      const result = await contender(folder, ['gate', '--json']);
+      assert.equal(result.code, 0, result.stderr);
+      const { decision } = JSON.parse(result.stdout) as PromoteResult;
+      assert.deepEqual(decision.source.uncommitted, ['data/eval/a.csv']);
+      assert.match(result.stderr, /data\/eval\/a\.csv as it is here.*git converts it.*'data\/eval\/a\.csv -text/u);
+    }));
+
+  test('are told once where git was told to forget them and they lie there', () =>
+    inTemporaryFolder(async (folder) => {
+      const repository = await gateRepository(folder);
+      await repository.git('rm', '--quiet', '--cached', 'contender.yml');
       const result = await contender(folder, [...register, '--json']);
       assert.deepEqual((JSON.parse(result.stdout) as PromoteResult).decision.source.uncommitted, ['contender.yml']);
     }));

@@ -1,6 +1,8 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import type { Source } from '../../evidence/index.ts';
 import { RegistryError, instead } from '../../errors.ts';
+import { keptAsCommitted } from '../../registry/artifact-uri.ts';
+import { convertedFiles } from '../../registry/committed-file.ts';
 import { commitAt, type Repository } from '../../registry/git/repository.ts';
 import { runGit, textOf } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
@@ -23,11 +25,18 @@ export async function sourceHere(
   if (repository === null || repository.bare) return source;
   // A workflow may check out a branch as it is now, which has moved on from the commit its event is of.
   const sha = (await commitAt(repository, 'HEAD')) ?? source.sha;
-  const uncommitted = judgedOn === null ? [] : await uncommittedOf(workspace, repository, judgedOn);
-  if (uncommitted.length > 0) {
-    const [it, is] = uncommitted.length === 1 ? ['it is', 'is'] : ['they are', 'are'];
-    workspace.log.warning(`Decided under ${uncommitted.join(', ')} as ${it} here, which ${is} not committed.`);
+  const { edited, converted } =
+    judgedOn === null ? { edited: [], converted: [] } : await uncommittedOf(workspace, repository, judgedOn);
+  if (edited.length > 0) {
+    const [it, is] = edited.length === 1 ? ['it is', 'is'] : ['they are', 'are'];
+    workspace.log.warning(`Decided under ${edited.join(', ')} as ${it} here, which ${is} not committed.`);
   }
+  for (const path of converted) {
+    workspace.log.warning(
+      `Decided on ${path} as it is here, which is not as committed: git converts it for the work tree (line endings or a filter), and others cannot fetch these bytes. ${keptAsCommitted(path)}.`,
+    );
+  }
+  const uncommitted = [...edited, ...converted];
   return {
     ...source,
     ...(sha === undefined ? {} : { sha }),
@@ -35,20 +44,27 @@ export async function sourceHere(
   };
 }
 
-/** Data that git does not track is told by its digest alone, as it is meant to be. */
+/** Data that git does not track is told by its digest alone, as it is meant to be. @returns files that a person changed, and data that git did */
 async function uncommittedOf(
   workspace: Workspace,
   repository: Repository,
   datasets: readonly string[],
-): Promise<string[]> {
+): Promise<{ edited: string[]; converted: string[] }> {
   const fromTop = (path: string): string => relative(repository.folder, path).split(sep).join('/');
   const named = stageInputs(workspace.modelConfig).map(({ file, key }) => inside(workspace, file, key));
   const rules = [workspace.configPath, ...(await Promise.all(named))].map(fromTop);
   const data = (await Promise.all(datasets.map((path) => inside(workspace, path, 'data')))).map(fromTop);
   const within = [...rules, ...data].filter((path) => !path.startsWith('../') && !isAbsolute(path));
-  if (within.length === 0) return [];
+  if (within.length === 0) return { edited: [], converted: [] };
   const edits = await uncommittedEdits(repository.folder, within);
-  return edits.filter(({ path, what }) => what !== 'not committed' || rules.includes(path)).map(({ path }) => path);
+  const counted = edits.filter(({ path, what }) => what !== 'not committed' || rules.includes(path));
+  // What was taken out of the index and still lies there is both deleted and unknown.
+  const edited = [...new Set(counted.map(({ path }) => path))];
+  const converted = await convertedFiles(
+    repository,
+    data.filter((path) => within.includes(path)),
+  );
+  return { edited, converted: converted.filter((path) => !edited.includes(path)) };
 }
 
 /** Who commits in a folder, by git's word; undefined where it has none. */
