@@ -1,4 +1,4 @@
-import type { DuckDBVector } from '@duckdb/node-api';
+import type { DuckDBResult, DuckDBVector } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
 import { readingOf, type CellRequest } from './cells.ts';
 import { requireNumbers } from './numbers.ts';
@@ -83,7 +83,21 @@ async function readAll(
       read.numbers.set(name, column);
     }
   }
-  const result = await dataset.connection.stream(`select ${expressions.join(', ')} from ${from}`);
+  const rows = await fillColumns(
+    await dataset.connection.stream(`select ${expressions.join(', ')} from ${from}`),
+    targets,
+  );
+  // Another query of the connection would have ended this one.
+  if (rows !== dataset.rows) throw new Error(`${rows} of ${dataset.rows} rows were read`);
+  return read;
+}
+
+/**
+ * Write what a query found into columns that have room for it.
+ * @param columns one for each that the query selects, doubles or texts
+ * @returns the number of rows
+ */
+export async function fillColumns(result: DuckDBResult, columns: readonly ColumnVector[]): Promise<number> {
   let start = 0;
   // The next chunk is fetched while this one is read.
   let next = result.fetchChunk();
@@ -91,14 +105,11 @@ async function readAll(
     next = result.fetchChunk();
     // Its fault is told when its turn comes.
     next.catch(() => {});
-    for (const [index, target] of targets.entries()) {
-      fill(target, chunk.getColumnVector(index), start, chunk.rowCount);
-    }
-    start += chunk.rowCount;
+    const { rowCount } = chunk;
+    for (const [index, column] of columns.entries()) fill(column, chunk.getColumnVector(index), start, rowCount);
+    start += rowCount;
   }
-  // Another query of the connection would have ended this one.
-  if (start !== dataset.rows) throw new Error(`${start} of ${dataset.rows} rows were read`);
-  return read;
+  return start;
 }
 
 function refuseNested({ uri }: Dataset, columns: readonly DatasetColumn[]): void {

@@ -82,8 +82,8 @@ interface Features {
 function featuresOf(columns: readonly SampledColumn[], learned: readonly boolean[]): Features {
   const found: Features = { features: [], owners: [] };
   const add = (values: Float64Array, ...names: string[]): Float64Array | null => {
-    const standard = standardised(values, learned);
-    if (standard === null || found.features.length >= mostFeatures) return null;
+    const standard = found.features.length < mostFeatures ? standardised(values, learned) : null;
+    if (standard === null) return null;
     found.features.push(standard);
     found.owners.push(names);
     return standard;

@@ -147,15 +147,23 @@ export function coarser(buckets: ReadonlyMap<number, number>, shift: number): Ma
   return found;
 }
 
-/** As fine as so many buckets allow. */
+/** As fine as so many buckets allow: at the least shift, from `shift` on, that leaves no more than `most`. */
 export function fitted(
   buckets: Map<number, number>,
   shift: number,
   most: number,
 ): { shift: number; buckets: Map<number, number> } {
-  let found = { shift, buckets };
-  while (found.buckets.size > most && found.shift < 63) {
-    found = { shift: found.shift + 1, buckets: coarser(found.buckets, found.shift + 1) };
+  let [low, high, found] = [shift, shift, buckets];
+  // Wider buckets are never more. One step is enough of most sketches, some forty of the first that is too large.
+  for (let step = 1; found.size > most && high < 63; step *= 2) {
+    [low, high] = [high, Math.min(63, high + step)];
+    found = coarser(buckets, high);
   }
-  return found;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    const tried = coarser(buckets, middle);
+    if (tried.size > most) low = middle;
+    else [high, found] = [middle, tried];
+  }
+  return { shift: high, buckets: found };
 }

@@ -1,6 +1,7 @@
 import { labelColumns, type Columns } from '../../config/index.ts';
 import { classText } from '../../data/class-text.ts';
 import { readingOf, type CellRequest } from '../../data/cells.ts';
+import { fillColumns, type ColumnVector } from '../../data/columns.ts';
 import { reading, requireColumns, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import type { Check } from '../../evidence/check.ts';
 import { domainTest, type DomainTest, type SampledColumn } from '../../profile/domain-classifier.ts';
@@ -36,20 +37,22 @@ export async function multivariateDrift(
   const asked = compared.filter(({ name }) => !labels.has(name));
   // Of one column its own tests say more.
   if (asked.length < 2) return null;
-  const sides = [await sampleOf(reference, asked), await sampleOf(current, asked)] as const;
+  const [before, now] = [await sampleOf(reference, asked), await sampleOf(current, asked)];
   const together = asked.map(({ name, as }, index): SampledColumn => {
-    const values = [...(sides[0][index] ?? []), ...(sides[1][index] ?? [])];
-    if (as === 'numbers') {
-      const numbers = Float64Array.from(values, (value) => (value === null ? Number.NaN : Number(value)));
-      return { name, kind: 'number', values: numbers };
+    const [one, other] = [before[index], now[index]] as [ColumnVector, ColumnVector];
+    if (one.kind === 'number' && other.kind === 'number') {
+      const values = new Float64Array(one.values.length + other.values.length);
+      values.set(one.values);
+      values.set(other.values, one.values.length);
+      return { name, kind: 'number', values };
     }
-    const texts = values.map((value) =>
-      value === null ? null : as === 'texts' ? String(value) : classText(`${value}`),
+    const texts = [...one.values, ...other.values].map((text) =>
+      text === null || as === 'texts' ? (text as string | null) : classText(text as string),
     );
     const nameOf = as === 'texts' ? String : oneNameEach(texts.filter((text) => text !== null));
     return { name, kind: 'category', values: texts.map((text) => (text === null ? null : nameOf(text))) };
   });
-  const found = domainTest(together, sides[0][0]?.length ?? 0, seed);
+  const found = domainTest(together, before[0]?.values.length ?? 0, seed);
   if (found === null) return null;
   const { max_auc: limit = 0.6, alpha = 0.05, severity = 'block' } = settings;
   const fails = found.auc > limit && found.p < alpha;
@@ -71,7 +74,7 @@ export async function multivariateDrift(
 }
 
 /** Rows of a dataset, a column each. Which ones, their places in the file say. */
-async function sampleOf(dataset: Dataset, asked: readonly ComparableColumn[]): Promise<(string | number | null)[][]> {
+async function sampleOf(dataset: Dataset, asked: readonly ComparableColumn[]): Promise<ColumnVector[]> {
   const known = requireColumns(
     dataset,
     asked.map(({ name }) => name),
@@ -84,10 +87,20 @@ async function sampleOf(dataset: Dataset, asked: readonly ComparableColumn[]): P
     return `cast(${each} as ${requests[index]?.use === 'number' ? 'double' : 'varchar'}) as c${index}`;
   });
   const every = Math.max(1, Math.floor(dataset.rows / sampled));
-  const read = await reading(dataset, () =>
-    dataset.connection.runAndReadAll(
-      `select ${cells.map((_, index) => `c${index}`).join(', ')} from (select row_number() over () as row, ${cells.join(', ')} from ${from}) where hash(row) % ${every} = 0 order by row limit ${2 * sampled}`,
+  const columns = asked.map(({ name, as }): ColumnVector => {
+    return as === 'numbers'
+      ? { name, kind: 'number', values: new Float64Array(2 * sampled) }
+      : { name, kind: 'text', values: [] };
+  });
+  const rows = await reading(dataset, async () =>
+    fillColumns(
+      await dataset.connection.stream(
+        `select ${cells.map((_, index) => `c${index}`).join(', ')} from (select row_number() over () as row, ${cells.join(', ')} from ${from}) where hash(row) % ${every} = 0 order by row limit ${2 * sampled}`,
+      ),
+      columns,
     ),
   );
-  return asked.map((_, index) => read.getColumns()[index] as (string | number | null)[]);
+  return columns.map((column) =>
+    column.kind === 'number' ? { ...column, values: column.values.slice(0, rows) } : column,
+  );
 }
