@@ -21,6 +21,12 @@ export function gitHubAccess(env: NodeJS.ProcessEnv, token = env['GITHUB_TOKEN']
   };
 }
 
+/** The pages, and the repositories, of github.com (or a tenant of ghe.com) for its API, or of an Enterprise server, whose API lies below /api/v3. */
+export function siteOf(apiUrl = 'https://api.github.com'): string {
+  const { origin, pathname } = new URL(apiUrl);
+  return pathname === '/' ? origin.replace('://api.', '://') : origin;
+}
+
 /** Null where no repository or no token is given. */
 export async function gitHubOf(
   { repository = '', token = '', apiUrl }: GitHubAccess = {},

@@ -3,8 +3,7 @@ import { RegistryError } from '../errors.ts';
 import type { Repository } from './git/repository.ts';
 import { usualRemotes } from './git/remote.ts';
 import { runGit, textOf } from './git/run.ts';
-import type { GitHubAccess } from '../github/access.ts';
-import { siteOf } from './release-asset.ts';
+import { siteOf, type GitHubAccess } from '../github/access.ts';
 
 export interface LfsServer {
   /** Without a slash at the end. */

@@ -1,4 +1,4 @@
-import type { GitHubAccess } from '../github/access.ts';
+import { siteOf, type GitHubAccess } from '../github/access.ts';
 import type { Log } from '../log.ts';
 import { openGitHub } from '../github/client.ts';
 import type { Address } from './hops.ts';
@@ -37,10 +37,4 @@ export function isReleaseAddress(url: URL): boolean {
 /** The name that a file has in a release: GitHub turns other characters into dots. */
 export function assetName(name: string): string {
   return name.replace(/[^A-Za-z0-9._-]+/gu, '.');
-}
-
-/** The pages of github.com (or a tenant of ghe.com) for its API, or of an Enterprise server, whose API lies below /api/v3. */
-export function siteOf(apiUrl = 'https://api.github.com'): string {
-  const { origin, pathname } = new URL(apiUrl);
-  return pathname === '/' ? origin.replace('://api.', '://') : origin;
 }

@@ -4,8 +4,7 @@ import { openGitHub } from '../github/client.ts';
 import type { Log } from '../log.ts';
 import { RefusedDownload } from './download.ts';
 import type { Address } from './hops.ts';
-import type { GitHubAccess } from '../github/access.ts';
-import { siteOf } from './release-asset.ts';
+import { siteOf, type GitHubAccess } from '../github/access.ts';
 
 export interface ArtifactAccess {
   github?: GitHubAccess | undefined;

@@ -10,7 +10,7 @@ import { makeRelease } from '../../src/github/release.ts';
 import { silentLog } from '../../src/log.ts';
 import { localModel } from '../../src/model/artifact.ts';
 import { fetchArtifact, fetchNamed, type FetchOptions } from '../../src/registry/fetch-artifact.ts';
-import { siteOf } from '../../src/registry/release-asset.ts';
+import { siteOf } from '../../src/github/access.ts';
 import { sampleRelease } from '../github/sample-release.ts';
 import { clientOf, repositoryName, withGitHub } from '../github/with-github.ts';
 import type { Fault, GitHubStandIn } from '../support/github-api/server.ts';
@@ -128,6 +128,7 @@ describe('an artifact of a workflow run that cannot be had', () => {
       assert.deepEqual(server.requests, []);
       assert.equal(siteOf('https://api.tenant.ghe.com'), 'https://tenant.ghe.com');
       assert.equal(siteOf('https://github.acme.example/api/v3'), 'https://github.acme.example');
+      assert.equal(siteOf('https://api.acme.example/api/v3'), 'https://api.acme.example');
       assert.equal(siteOf(), 'https://github.com');
     }));
 });

@@ -1,18 +1,11 @@
-import type { GitHubAccess } from '../../github/access.ts';
+import { siteOf, type GitHubAccess } from '../../github/access.ts';
 import type { Repository } from './repository.ts';
 import { runGit, textOf } from './run.ts';
-
-/** Where repositories are cloned from, by the address of the API: github.com, a subdomain of ghe.com, or a server of one's own. */
-export function serverOf(apiUrl: string): string {
-  const url = new URL(apiUrl);
-  const path = url.pathname.replace(/\/api\/v3\/?$/u, '').replace(/\/$/u, '');
-  return `${url.protocol}//${url.host.replace(/^api\./u, '')}${path}`;
-}
 
 /**
  * What git needs in its environment to sign in to a server with a token: bound to that server, in no argument, file or address.
  *
- * @param server as `serverOf` gives it
+ * @param server as `siteOf` gives it
  */
 export function signedIn(server: string, token: string): Record<string, string> {
   const count = Number(process.env['GIT_CONFIG_COUNT'] ?? 0);
@@ -34,7 +27,7 @@ export async function credentialsFor(
   { token = '', apiUrl }: GitHubAccess = {},
 ): Promise<Record<string, string>> {
   if (token === '') return {};
-  const server = serverOf(apiUrl ?? 'https://api.github.com');
+  const server = siteOf(apiUrl);
   const named = await runGit(repository.folder, ['remote', 'get-url', '--', remote]);
   const url = named.code === 0 ? textOf(named) : remote;
   if (!url.startsWith(`${server}/`)) return {};

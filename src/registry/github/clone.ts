@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
+import { siteOf } from '../../github/access.ts';
 import type { GitHub } from '../../github/client.ts';
-import { serverOf, signedIn } from '../git/credentials.ts';
+import { signedIn } from '../git/credentials.ts';
 import { commitAt, openRepository, type Repository } from '../git/repository.ts';
 import { gitFault, runGit } from '../git/run.ts';
 
@@ -39,7 +40,7 @@ async function cloneBranch(input: {
   into: string;
 }): Promise<{ repository: Repository; head: string }> {
   const { github, token, branch, into } = input;
-  const server = serverOf(github.apiUrl);
+  const server = siteOf(github.apiUrl);
   const env = signedIn(server, token);
   const args = [
     'clone',
