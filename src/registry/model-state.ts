@@ -113,7 +113,10 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
     return place?.kind === 'decision' && place.seq === Number(number);
   });
   const stray = foreign(folder, entry.path);
-  return [twin ? { ...stray, found: `a second decision ${number}`, expected: 'one decision of each number' } : stray];
+  if (!twin) return [stray];
+  return [
+    { path, found: `a second decision ${number}`, expected: 'one decision of each number', remedy: stray.remedy },
+  ];
 }
 
 /** A file that has no place in a registry. */

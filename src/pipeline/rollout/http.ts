@@ -17,8 +17,12 @@ export async function ask(url: string, { method = 'GET', body, token, signal }: 
   const init = { method, headers, body: body === undefined ? null : JSON.stringify(body) };
   const response = await fetchWithin(10_000, url, init, signal).catch((cause: unknown) => {
     if (!(cause instanceof NoAnswer)) throw cause;
-    const expected = 'an answer within ten seconds';
-    throw new TrafficError({ found: `it cannot be reached (${cause.message})`, expected, where: url, cause });
+    throw new TrafficError({
+      found: `it cannot be reached (${cause.message})`,
+      expected: 'an answer within ten seconds',
+      where: url,
+      cause,
+    });
   });
   if (response.ok) return response;
   const text = (await response.text().catch(() => '')).slice(0, 300);
