@@ -28,10 +28,8 @@ export interface VerifyChangeInput {
   base: string;
   /** The base is what a push moved the branch from: what does not follow it has left something out. */
   pushed?: boolean;
-  /** To look up approvals with. */
-  github?: GitHub | null;
-  /** To fetch commits with that this clone does not have, where git is not signed in. */
-  access?: GitHubAccess | undefined;
+  /** To look up approvals with, and to fetch commits that this clone does not have where git is not signed in. */
+  github?: GitHubAccess;
 }
 
 /** What verification found, and what there is to say where it found nothing. */
@@ -44,15 +42,11 @@ export interface Verified {
 
 /** Verify the whole registry as it is, or what HEAD makes of it, where there is a base to hold it against. */
 export async function verify(
-  {
-    github: access,
-    ...input
-  }: Omit<VerifyChangeInput, 'base' | 'github'> & { base: string | undefined; github?: GitHubAccess },
+  { base, ...input }: Omit<VerifyChangeInput, 'base'> & { base: string | undefined },
   open: () => Promise<Workspace>,
 ): Promise<Verified> {
-  const { base } = input;
   if (base === undefined) return verifyWhole(await open());
-  const change = await verifyAgainst({ ...input, base, github: await gitHubOf(access, { log: silentLog }), access });
+  const change = await verifyAgainst({ ...input, base });
   return { findings: change.findings, sound: soundChange(change), notes: change.notes };
 }
 
@@ -100,12 +94,12 @@ export interface VerifiedChange {
  * @throws RegistryError, ConfigError, UsageError when the two cannot be compared
  */
 export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedChange> {
-  const { root, config: file, base, pushed = false, github = null, access } = input;
+  const { root, config: file, base, pushed = false, github } = input;
   const repository = await openRepository(root);
   const change = await changeBetween(repository, base);
   const verified = await verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
-    github,
-    fetch: { github: access },
+    github: await gitHubOf(github, { log: silentLog }),
+    fetch: { github },
     // A push has moved the branch on from its base.
     isBranch: (branch) => isTipOf(repository, branch, pushed ? change.merged : change.base),
   });

@@ -14,7 +14,6 @@ import { openGitRegistry } from '../../../src/registry/git-registry.ts';
 import { artifact } from '../../registry/sample-decision.ts';
 import { inRepository, repositoryAt, type TemporaryRepository } from '../../registry/temporary-repository.ts';
 import { clientOf, repositoryName, withGitHub } from '../../github/with-github.ts';
-import type { GitHub } from '../../../src/github/client.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 import {
   assigned,
@@ -173,15 +172,16 @@ describe('a change of the registry held against its base', () => {
         const approved = (source?: string) => [
           { by: 'grace', at: review.submitted_at ?? '', ...(source === undefined ? {} : { source }) },
         ];
-        const found = async (github: GitHub | null): Promise<[string[], string[]]> => {
+        const found = async (token?: string): Promise<[string[], string[]]> => {
+          const github = { repository: repositoryName, apiUrl: server.url, token };
           const input = { root: at.folder, config: 'contender.yml', base: 'main', github };
           const { findings, notes } = await verifyAgainst(input);
           return [findings.map((each) => each.found), notes];
         };
         await record(at, gate('c', 'pass', asking, undefined, { approvals: approved('review of pull request 1') }));
-        assert.deepEqual(await found(clientOf(server)), [[], [notLookedUp]]);
-        assert.deepEqual(await found(null), [[], ['Approvals were not looked up (no token).', notLookedUp]]);
-        const blind = clientOf(server, { permissions: { contents: 'read' } });
+        assert.deepEqual(await found(server.token({})), [[], [notLookedUp]]);
+        assert.deepEqual(await found(), [[], ['Approvals were not looked up (no token).', notLookedUp]]);
+        const blind = server.token({ permissions: { contents: 'read' } });
         assert.match((await found(blind))[1].join(), /not looked up: .*pull-requests: read and actions: read/su);
         await record(
           at,
@@ -189,7 +189,7 @@ describe('a change of the registry held against its base', () => {
         );
         await record(at, gate('e', 'pass', asking, undefined, { approvals: approved('review of pull request 99') }));
         await record(at, gate('f', 'pass', asking, undefined, { approvals: approved() }));
-        const [findings] = await found(clientOf(server));
+        const [findings] = await found(server.token({}));
         assert.deepEqual(
           findings.map((each) => /^an approval of grace, (.*?), (?:of|which)|does not say where/u.exec(each)?.[1]),
           [undefined, 'environment production of run 7', 'review of pull request 99'],
