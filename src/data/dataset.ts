@@ -34,7 +34,7 @@ import {
 import { refuseSwallowedRows } from './swallowed-rows.ts';
 import { temporaryFolder } from './temporary.ts';
 import { readWhole } from './whole-file.ts';
-import { fileInfo } from '../read-file.ts';
+import { fileInfo } from './read-file.ts';
 
 export interface OpenOptions {
   log?: Log;

@@ -4,7 +4,7 @@ import { sha256 } from '../evidence/canonical.ts';
 import { truncated } from './number-sketch.ts';
 import { Profile, profileSchemaId, type ColumnProfile } from './profile.ts';
 import { sum } from '../statistics/sums.ts';
-import { readBounded } from '../read-file.ts';
+import { readBounded } from '../data/read-file.ts';
 
 const longest = 256 * 1024 * 1024;
 

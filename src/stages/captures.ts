@@ -10,7 +10,7 @@ import { temporaryFolder } from '../data/temporary.ts';
 import { DataError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { isObject, jsonIn } from '../json.ts';
-import { fileInfo } from '../read-file.ts';
+import { fileInfo } from '../data/read-file.ts';
 
 /*
  * Requests and responses as servers capture them, as rows: KServe's payload logger (CloudEvents), the request logger of Seldon Core,

@@ -5,7 +5,7 @@ import { localModel } from '../../model/artifact.ts';
 import type { Manifest } from '../../registry/manifest.ts';
 import { openRegistry } from '../open-registry.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
-import { fileInfo } from '../../read-file.ts';
+import { fileInfo } from '../../data/read-file.ts';
 
 export interface VerifyInput {
   /** The file, relative to the workspace. */

@@ -4,7 +4,7 @@ import { keyTwice } from '../../data/jsonl-fault.ts';
 import { DataError, openingFault } from '../../errors.ts';
 import { sha256 } from '../../evidence/canonical.ts';
 import { contractNumbers, type ContractNumbers } from './exact-numbers.ts';
-import { fileInfo } from '../../read-file.ts';
+import { fileInfo } from '../../data/read-file.ts';
 
 /** A data contract: the JSON Schema (2020-12) of one row. */
 export interface Contract {

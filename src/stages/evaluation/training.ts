@@ -4,7 +4,7 @@ import { DataError } from '../../errors.ts';
 import type { Check } from '../../evidence/check.ts';
 import { firstFault, validatorOf } from '../../validator.ts';
 import { trainingParts, type TrainingPart } from './schema.ts';
-import { readBounded } from '../../read-file.ts';
+import { readBounded } from '../../data/read-file.ts';
 
 const Text = Type.String({ minLength: 1, maxLength: 2000 });
 

@@ -12,7 +12,7 @@ import { offsetsOf, type Profile } from './profile.ts';
 import { readReplay } from './replay.ts';
 import { schedule } from './schedule.ts';
 import { seed } from './session.ts';
-import { readBounded } from '../../read-file.ts';
+import { readBounded } from '../../data/read-file.ts';
 
 /*
  * A load that several machines send to one target. Each sends every N-th request of one schedule, from an instant that all are told, and

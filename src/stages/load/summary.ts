@@ -10,7 +10,7 @@ import { latencyLimits, type LatencyLimit } from './objectives.ts';
 import type { Slo } from './schema.ts';
 import { defaults } from '../../config/defaults.ts';
 import { isObject } from '../../json.ts';
-import { readBounded } from '../../read-file.ts';
+import { readBounded } from '../../data/read-file.ts';
 
 /* What k6 or Locust say of a load that they sent, in place of a load of ours. */
 

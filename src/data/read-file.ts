@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { openingFault } from './errors.ts';
+import { openingFault } from '../errors.ts';
 
 /** What to throw of a file, by what was found. @param cause where it cannot be looked at */
 export type FileFault = (found: string, cause?: NodeJS.ErrnoException) => Error;
@@ -14,10 +14,10 @@ export async function fileInfo(path: string, fault: FileFault): Promise<Stats> {
   return info;
 }
 
-/** A file that is read whole. */
+/** A file that is read whole. @param largest in bytes, whole MiB */
 export async function readBounded(path: string, largest: number, fault: FileFault): Promise<Buffer> {
   const { size } = await fileInfo(path, fault);
-  if (size > largest) throw fault(`the file has ${size} bytes, more than ${largest}`);
+  if (size > largest) throw fault(`the file has ${size} bytes, more than ${largest / 2 ** 20} MiB`);
   return readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw fault(openingFault(cause), cause);
   });
