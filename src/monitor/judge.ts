@@ -382,8 +382,12 @@ function harm(
 
 /** What the evaluation set may have missed, and the margin. */
 export function toleratedLoss(baseline: ChampionBaseline, settings: JudgeSettings): number {
-  const margin = settings.regression ? settings.maxLoss * baseline.loss : settings.maxLoss;
-  return Math.min(0.999, Math.max(1e-3, baseline.upper + margin));
+  return Math.min(0.999, Math.max(1e-3, baseline.upper + marginOf(baseline, settings)));
+}
+
+/** How much more loss is no harm: of regression a share of the error. */
+function marginOf({ loss }: ChampionBaseline, { maxLoss, regression }: JudgeSettings): number {
+  return regression ? maxLoss * loss : maxLoss;
 }
 
 function lossName({ regression }: JudgeSettings): string {
@@ -404,6 +408,7 @@ function estimated(
   const series: (Observation | null)[] = records.map(() => null);
   for (const baseline of champions) {
     const misses: { at: number; difference: number; se: number }[] = [];
+    const margin = marginOf(baseline, settings);
     for (const index of ofChampion(records, baseline)) {
       const { estimate, rows, performance, end } = records[index] as WindowRecord;
       const observation = {
@@ -412,7 +417,7 @@ function estimated(
         level: 'alarm',
         title: `${lossName(settings)}, estimated without labels`,
         unit: 'share',
-        limit: baseline.loss + (settings.regression ? settings.maxLoss * baseline.loss : settings.maxLoss),
+        limit: baseline.loss + margin,
       } as const;
       if (estimate !== null && performance !== null && performance.rows >= settings.minRows) {
         const se = Math.sqrt(estimate.se ** 2 + (performance.loss * (1 - performance.loss)) / performance.rows);
@@ -434,11 +439,10 @@ function estimated(
       }
       const missed = missedBy(
         misses.filter(({ at }) => at <= Date.parse(end)),
-        settings.maxLoss / 2,
+        margin / 2,
       );
       const own = expectedOn(baseline);
       const difference = estimate.value - own.value;
-      const margin = settings.regression ? settings.maxLoss * baseline.loss : settings.maxLoss;
       const p = 1 - normalCdf(difference / Math.sqrt(estimate.se ** 2 + own.se ** 2));
       const alarm = difference > margin && p < rate;
       const text = `about ${amount(estimate.value, settings, baseline)}, ${amount(own.value, settings, baseline)} on the evaluation set, at most ${amount(margin, settings, baseline).replace('error ', '')} more tolerated`;

@@ -1,6 +1,6 @@
 import { Type } from '../../forms.ts';
 import { milliseconds } from '../../config/units.ts';
-import type { Model, Problem } from '../../config/index.ts';
+import { problemsUnder, type Model, type Problem } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
 import { trafficPlace, trafficProblems } from '../traffic.ts';
 import { trafficSections } from '../traffic-sections.ts';
@@ -38,10 +38,7 @@ function problems(model: Model): Problem[] {
   const settings = switchSettings(model);
   if (settings === undefined) return [];
   const { watch_time: watch, poll = defaultPoll, guardrails } = settings;
-  const found: Problem[] = [];
-  const problem = (pointer: string, key: string, message: string): void => {
-    found.push({ pointer: `/switch/${pointer}`, key, message });
-  };
+  const { found, problem } = problemsUnder('switch');
   if ('rollout' in model && model['rollout'] !== undefined) {
     problem('weights', 'switch', 'a model has a rollout or a switch: both would set its weight');
   }
