@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { readingOf, type Use } from '../data/cells.ts';
 import { requireNumbers } from '../data/numbers.ts';
-import { reading, type Dataset, type DatasetColumn } from '../data/relation.ts';
+import { quoteLiteral, reading, type Dataset, type DatasetColumn } from '../data/relation.ts';
 import { readingOfTimes } from '../data/times.ts';
 import { DataError } from '../errors.ts';
 import { copyRows } from '../data/workspace.ts';
@@ -59,4 +59,24 @@ export function asking(workspace: DuckDBConnection): Ask {
       });
     }
   };
+}
+
+/** Parts beyond so many values of a column are not told apart. */
+const mostValues = 12;
+
+/** Rows of a table by the values of its columns `s0`, `s1` and so on, the most frequent first. @param columns as the log names them */
+export async function partsBy(
+  ask: Ask,
+  table: string,
+  columns: readonly string[],
+): Promise<{ name: string; where: string }[]> {
+  const parts: { name: string; where: string }[] = [];
+  for (const [index, name] of columns.entries()) {
+    const values = await ask(
+      `select s${index} from ${table} where s${index} is not null group by 1 order by count(*) desc, 1 limit ${mostValues}`,
+    );
+    for (const [value] of values)
+      parts.push({ name: `${name}=${String(value)}`, where: `s${index} = ${quoteLiteral(String(value))}` });
+  }
+  return parts;
 }

@@ -4,7 +4,7 @@ import { quoteLiteral, requireColumns, type Dataset } from '../../data/relation.
 import { readingOfIds, withoutLeadingZeros } from '../../data/row-ids.ts';
 import { DataError } from '../../errors.ts';
 import type { Moments } from '../../statistics/experiment.ts';
-import { asking, copyLog, type Ask, type LogColumn } from '../log-table.ts';
+import { asking, copyLog, partsBy, type Ask, type LogColumn } from '../log-table.ts';
 import type { AbTest, ExperimentMetric } from './schema.ts';
 
 /** What was found in the logs beside the outcomes. Counts of rows or users. */
@@ -46,9 +46,6 @@ export interface Arms {
   champion: Moments | null;
   candidate: Moments | null;
 }
-
-/** Segments beyond so many values of a column are not told apart. */
-const mostSegments = 12;
 
 /**
  * Read the logs of an experiment into moments by arm: one unit for each user, at the first exposure; outcomes count after it, for as
@@ -106,15 +103,8 @@ export async function readExperiment(
     metric.kind !== 'ratio' && (lookback !== undefined || metric.covariate !== undefined);
   const whole = await moments(ask, metrics, covered, 'true');
   const bySegment: Experiment['segments'] = [];
-  for (const [index, name] of segments.entries()) {
-    const values = await ask(
-      `select s${index} from value where s${index} is not null group by 1 order by count(*) desc, 1 limit ${mostSegments}`,
-    );
-    for (const [value] of values) {
-      const where = `s${index} = ${quoteLiteral(String(value))}`;
-      bySegment.push({ segment: `${name}=${String(value)}`, metrics: await moments(ask, metrics, covered, where) });
-    }
-  }
+  for (const { name, where } of await partsBy(ask, 'value', segments))
+    bySegment.push({ segment: name, metrics: await moments(ask, metrics, covered, where) });
   return { findings, whole, segments: bySegment };
 }
 

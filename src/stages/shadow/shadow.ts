@@ -10,7 +10,7 @@ import { normalQuantile } from '../../statistics/distributions.ts';
 import { wilson } from '../../statistics/proportions.ts';
 import { percent } from '../../wording.ts';
 import { atMost } from '../comparison.ts';
-import { asking, copyLog, type Ask } from '../log-table.ts';
+import { asking, copyLog, partsBy, type Ask } from '../log-table.ts';
 import type { LogsContext, StageResult } from '../stage.ts';
 import { replayRequests } from './replay.ts';
 import { sampleFile, shadowSettings, type Shadow } from './schema.ts';
@@ -60,19 +60,8 @@ async function judge(
   const whole = await compare('candidate against champion', 'pair');
   const itself = await compare('champion against itself', 'itself');
   const bySlice: Comparison[] = [];
-  for (const [index, name] of slices.entries()) {
-    const values = await ask(
-      `select s${index} from pair where s${index} is not null group by 1 order by count(*) desc, 1 limit 12`,
-    );
-    for (const [value] of values) {
-      bySlice.push(
-        await compare(
-          `${name}=${String(value)}`,
-          `(select * from pair where s${index} = ${quoteLiteral(String(value))})`,
-        ),
-      );
-    }
-  }
+  for (const { name, where } of await partsBy(ask, 'pair', slices))
+    bySlice.push(await compare(name, `(select * from pair where ${where})`));
   const [errors = []] = await ask(
     `select (count(*) filter (where arm = 1))::double, (count(*) filter (where arm = 1 and failed))::double,
      (count(*) filter (where arm = 0))::double, (count(*) filter (where arm = 0 and failed))::double from answer where turn = 1`,
