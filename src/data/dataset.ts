@@ -11,7 +11,7 @@ import { csvColumns } from './csv-cells.ts';
 import { csvFault, csvHeader, endOfRows, refuseNameless, refuseTwin, type CsvFault } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
 import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
-import { engine } from './engine.ts';
+import { startEngine } from './engine.ts';
 import { inUtf8 } from './encoding.ts';
 import type { JudgedLines, LineRules } from './line-rules.ts';
 import { refuseCutTimes } from './nanoseconds.ts';
@@ -71,17 +71,13 @@ export async function openDataset(named: DatasetSource, options: OpenOptions = {
     if (format !== 'csv' || source.known !== undefined) whole().catch(() => {});
     const early = format === 'csv' && source.known === undefined ? plainFiles(source, files, options) : undefined;
     early?.catch(() => {});
-    const { DuckDBInstance } = await engine();
-    const instance = await DuckDBInstance.create(':memory:');
-    const connection = await instance.connect();
+    const paths = files.map(({ path }) => path);
+    const { connection, close: closeEngine } = await startEngine(settingsFor(paths, temporary, options));
     close = (): void => {
-      connection.closeSync();
-      instance.closeSync();
+      closeEngine();
       rmSync(temporary, { recursive: true, force: true });
     };
     try {
-      const paths = files.map(({ path }) => path);
-      await secure(connection, paths, temporary, options);
       const relation = quoteIdentifier('data');
       const looked: Looked = source.known ?? (await look(connection, source, files, format, options, early));
       const { rows, columns, judged } = looked;
@@ -309,23 +305,13 @@ async function sameParquetColumns(
   return first ?? [];
 }
 
-async function secure(
-  connection: DuckDBConnection,
-  paths: readonly string[],
-  temporary: string,
-  options: OpenOptions,
-): Promise<void> {
-  // The order matters: once the configuration is locked nothing can be loosened again.
-  for (const setting of [
-    'autoinstall_known_extensions = false',
-    'autoload_known_extensions = false',
-    'allow_community_extensions = false',
-    `memory_limit = ${quoteLiteral(options.memoryLimit ?? '2GB')}`,
-    ...(options.threads === undefined ? [] : [`threads = ${Math.max(1, Math.trunc(options.threads))}`]),
+/** What the engine may reach and use. */
+function settingsFor(paths: readonly string[], temporary: string, { memoryLimit, threads }: OpenOptions): string[] {
+  return [
+    `memory_limit = ${quoteLiteral(memoryLimit ?? '2GB')}`,
+    ...(threads === undefined ? [] : [`threads = ${Math.max(1, Math.trunc(threads))}`]),
     `temp_directory = ${quoteLiteral(temporary)}`,
     'preserve_insertion_order = true',
-    // Of the machine's own zone nothing may depend.
-    "TimeZone = 'UTC'",
     // The engine reads ahead while the caller works on what it has.
     "streaming_buffer_size = '16MB'",
     // Parquet footers can lie: a predicate must look at the values. A list of six or more values would become a join, which gives
@@ -333,11 +319,7 @@ async function secure(
     "disabled_optimizers = 'statistics_propagation,in_clause'",
     // Access is checked on the name as written, with its escapes, and on the file it leads to.
     `allowed_paths = [${paths.flatMap((path) => [path, escapeGlob(path)].map(quoteLiteral)).join(', ')}]`,
-    'enable_external_access = false',
-    'lock_configuration = true',
-  ]) {
-    await connection.run(`set ${setting}`);
-  }
+  ];
 }
 
 /** Of wider decimals the engine reads other numbers. */

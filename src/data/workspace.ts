@@ -1,36 +1,20 @@
-import { rmSync } from 'node:fs';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { engine } from './engine.ts';
+import { withEngine } from './engine.ts';
 import { quoteLiteral, type Dataset } from './relation.ts';
-import { temporaryFolder } from './temporary.ts';
+import { withTemporaryFolder } from './temporary.ts';
 
 /** Do `work` in a database of its own that can reach no file. @param threads 1: sums of floats come out the same every time */
 export async function inWorkspace<T>(work: (connection: DuckDBConnection) => Promise<T>, threads?: number): Promise<T> {
-  const { DuckDBInstance } = await engine();
-  const folder = await temporaryFolder('workspace');
-  const instance = await DuckDBInstance.create(':memory:');
-  const connection = await instance.connect();
-  try {
-    for (const setting of [
-      // Of the machine's own zone nothing may depend.
-      "TimeZone = 'UTC'",
-      'autoinstall_known_extensions = false',
-      'autoload_known_extensions = false',
-      'allow_community_extensions = false',
-      "memory_limit = '2GB'",
-      ...(threads === undefined ? [] : [`threads = ${threads}`]),
-      `temp_directory = ${quoteLiteral(folder)}`,
-      'enable_external_access = false',
-      'lock_configuration = true',
-    ]) {
-      await connection.run(`set ${setting}`);
-    }
-    return await work(connection);
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-    rmSync(folder, { recursive: true, force: true });
-  }
+  return withTemporaryFolder('workspace', (folder) =>
+    withEngine(
+      [
+        "memory_limit = '2GB'",
+        ...(threads === undefined ? [] : [`threads = ${threads}`]),
+        `temp_directory = ${quoteLiteral(folder)}`,
+      ],
+      work,
+    ),
+  );
 }
 
 /**
@@ -47,8 +31,6 @@ export async function copyRows(
 ): Promise<void> {
   const result = await source.connection.stream(`select ${selected.join(', ')} from ${from}`);
   const appender = await target.createAppender(table);
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    appender.appendDataChunk(chunk);
-  }
+  for await (const chunk of result) appender.appendDataChunk(chunk);
   appender.closeSync();
 }

@@ -2,7 +2,7 @@ import { validatorOf } from '../validator.ts';
 import { basename, dirname, join } from 'node:path';
 import type { Static } from 'typebox';
 import { Type } from '../forms.ts';
-import { engine } from '../data/engine.ts';
+import { withEngine } from '../data/engine.ts';
 import { escapeGlob, quoteIdentifier, quoteLiteral } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import { jsonIn } from '../json.ts';
@@ -70,16 +70,11 @@ export interface Shard {
  */
 export async function readShards(path: string, uri: string): Promise<Shard[]> {
   const paths = await filesOf(path, uri);
-  const { DuckDBInstance } = await engine();
-  const instance = await DuckDBInstance.create(':memory:');
-  const connection = await instance.connect();
+  const literals = paths.map((each) => quoteLiteral(escapeGlob(each)));
+  // Access is checked on the name as written and on the file it leads to.
+  const allowed = [...literals, ...paths.map((each) => quoteLiteral(each))];
   const valid = validatorOf<Provenance>(Provenance);
-  try {
-    const literals = paths.map((each) => quoteLiteral(escapeGlob(each)));
-    // Access is checked on the name as written and on the file it leads to.
-    const allowed = [...literals, ...paths.map((each) => quoteLiteral(each))];
-    await connection.run(`set allowed_paths = [${allowed.join(', ')}]`);
-    await connection.run('set enable_external_access = false');
+  return withEngine([`allowed_paths = [${allowed.join(', ')}]`], async (connection) => {
     const shards: Shard[] = [];
     for (const [index, each] of paths.entries()) {
       const shown = paths.length === 1 ? uri : join(dirname(uri), basename(each));
@@ -103,8 +98,5 @@ export async function readShards(path: string, uri: string): Promise<Shard[]> {
       shards.push({ path: each, uri: shown, provenance });
     }
     return shards;
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
+  });
 }

@@ -4,7 +4,6 @@
  */
 import {
   DuckDBDataChunk,
-  DuckDBInstance,
   DOUBLE,
   INTEGER,
   VARCHAR,
@@ -14,6 +13,7 @@ import {
 } from '@duckdb/node-api';
 import { tmpdir } from 'node:os';
 import { openDataset, quoteIdentifier, quoteLiteral, reading, type Dataset } from '../data/dataset.ts';
+import { startEngine } from '../data/engine.ts';
 import { copyRows } from '../data/workspace.ts';
 import { ContenderError } from '../errors.ts';
 import { startWatchdog } from '../model/watchdog.ts';
@@ -77,22 +77,12 @@ async function open({ dataset: named, memoryBytes }: Extract<Question, { kind: '
   // What the engines cannot keep within their parts of the limit goes to disk; with less they cannot read long lines.
   const share = (part: number): string => `${Math.max(512, Math.round((memoryBytes * part) / 2 ** 20))}MiB`;
   dataset = await openDataset(named, { memoryLimit: share(0.35) });
-  const instance = await DuckDBInstance.create(':memory:');
-  workspace = await instance.connect();
-  for (const setting of [
-    'autoinstall_known_extensions = false',
-    'autoload_known_extensions = false',
-    'allow_community_extensions = false',
+  ({ connection: workspace } = await startEngine([
     `memory_limit = ${quoteLiteral(share(0.45))}`,
     'threads = 1',
-    "TimeZone = 'UTC'",
     "Calendar = 'gregorian'",
     `temp_directory = ${quoteLiteral(tmpdir())}`,
-    'enable_external_access = false',
-    'lock_configuration = true',
-  ]) {
-    await workspace.run(`set ${setting}`);
-  }
+  ]));
   return { sha256: dataset.sha256 };
 }
 

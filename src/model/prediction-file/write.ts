@@ -1,6 +1,6 @@
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
-import { engine } from '../../data/engine.ts';
+import { startEngine } from '../../data/engine.ts';
 import { quoteIdentifier, quoteLiteral } from '../../data/dataset.ts';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../make-folder.ts';
@@ -48,15 +48,11 @@ function reasonOf(cause: unknown): string | null {
 
 async function write(input: Parameters<typeof writePredictionFile>[0]): Promise<void> {
   const { path, ids, predictions } = input;
-  const { DuckDBInstance } = await engine();
   await makeFolder(dirname(path));
   const folder = await mkdtemp(join(dirname(path), '.predictions-'));
   const written = join(folder, 'file');
-  const instance = await DuckDBInstance.create(':memory:');
-  const connection = await instance.connect();
+  const { connection, close } = await startEngine([`allowed_paths = [${quoteLiteral(written)}]`]);
   try {
-    await connection.run(`set allowed_paths = [${quoteLiteral(written)}]`);
-    await connection.run('set enable_external_access = false');
     const { scores, labels, classes, rows } = predictions;
     const width = scores === null ? 0 : scores.length / Math.max(1, rows);
     const names = width === 1 ? [scoreColumn] : (classes ?? []).map((each) => `${scoreColumn}_${each}`);
@@ -90,8 +86,7 @@ async function write(input: Parameters<typeof writePredictionFile>[0]): Promise<
     await connection.run(`copy predictions to ${quoteLiteral(written)} (format ${format})`);
     await rename(written, path);
   } finally {
-    connection.closeSync();
-    instance.closeSync();
+    close();
     await rm(folder, { recursive: true, force: true });
   }
 }
