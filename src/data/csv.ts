@@ -283,62 +283,62 @@ async function* withoutMark(path: string): AsyncGenerator<Buffer> {
 
 const byteOrderMark = Buffer.from('\uFEFF');
 
+/** The beginning of a file, of more than 1 MiB where there is more: it holds the first line. */
+async function headOf(path: string): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const bytes of withoutMark(path)) {
+    pieces.push(bytes);
+    size += bytes.length;
+    if (size > longestHeader) break;
+  }
+  return Buffer.concat(pieces);
+}
+
 /** What ends the rows of a file whose first line end stands within quotes, which the engine would take for that of all. */
 export async function endOfRows(path: string, dialect: CsvDialect = {}): Promise<CsvDialect['end']> {
   const { between, quote } = bytesOf(dialect);
+  const head = await headOf(path);
   let place: Place = 'start';
-  let [size, isQuoted, returned] = [0, false, false];
-  for await (const bytes of withoutMark(path)) {
-    for (const byte of bytes) {
-      if (returned) return byte === lineFeed ? '\r\n' : undefined;
-      const before: Place = place;
-      place = placeAfter(byte, before, between, quote);
-      if (!isLineEnd(byte)) continue;
-      if (before === 'quoted') isQuoted = true;
-      else if (!isQuoted) return undefined;
-      else if (byte === lineFeed) return '\n';
-      else returned = true;
-    }
-    size += bytes.length;
-    if (size > longestHeader) return undefined;
+  let isQuoted = false;
+  for (const [at, byte] of head.entries()) {
+    const before: Place = place;
+    place = placeAfter(byte, before, between, quote);
+    if (!isLineEnd(byte)) continue;
+    if (before === 'quoted') isQuoted = true;
+    else if (!isQuoted) return undefined;
+    else if (byte === lineFeed) return '\n';
+    else return head[at + 1] === lineFeed ? '\r\n' : undefined;
   }
   return undefined;
 }
 
 async function firstRecord(path: string, uri: string, dialect: CsvDialect, configurable: boolean): Promise<string> {
   const { between, quote } = bytesOf(dialect);
-  const pieces: Buffer[] = [];
-  let size = 0;
+  const head = await headOf(path);
   let place: Place = 'start';
-  for await (const bytes of withoutMark(path)) {
-    for (const [index, byte] of bytes.entries()) {
-      const before: Place = place;
-      place = placeAfter(byte, before, between, quote);
-      if (before !== 'quoted' && isLineEnd(byte)) {
-        pieces.push(bytes.subarray(0, index));
-        return decode(Buffer.concat(pieces), uri, configurable);
-      }
-    }
-    pieces.push(bytes);
-    size += bytes.length;
-    if (size > longestHeader) {
-      throw new DataError({
-        found: 'the first line does not end within 1 MiB',
-        expected: 'a line with the names of the columns',
-        where: `${uri}:1`,
-        remedy: 'Close the quote, or write the file as CSV',
-      });
-    }
+  for (const [at, byte] of head.entries()) {
+    if (place !== 'quoted' && isLineEnd(byte)) return decode(head.subarray(0, at), uri, configurable);
+    place = placeAfter(byte, place, between, quote);
+  }
+  const expected = 'a line with the names of the columns';
+  if (head.length > longestHeader) {
+    throw new DataError({
+      found: 'the first line does not end within 1 MiB',
+      expected,
+      where: `${uri}:1`,
+      remedy: 'Close the quote, or write the file as CSV',
+    });
   }
   if (place === 'quoted') {
     throw new DataError({
       found: 'a quote in the first line is not closed',
-      expected: 'a line with the names of the columns',
+      expected,
       where: `${uri}:1`,
       remedy: 'Close the quote, or double it where it is part of a name',
     });
   }
-  return decode(Buffer.concat(pieces), uri, configurable);
+  return decode(head, uri, configurable);
 }
 
 function decode(bytes: Buffer, uri: string, configurable: boolean): string {
