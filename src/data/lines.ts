@@ -115,26 +115,20 @@ function ownRoom(size: number, before?: Buffer): Buffer {
  * @throws DataError for a line longer than 16 MiB
  */
 export async function* lineBatches(path: string, uri: string): AsyncGenerator<Line[]> {
-  let carried: Buffer[] = [];
-  let carriedBytes = 0;
+  let rest = Buffer.alloc(0);
   let number = 0;
   for await (const piece of byteStream(path)) {
-    const bytes = piece as Buffer;
+    const bytes = Buffer.concat([rest, piece as Buffer]);
     const lines: Line[] = [];
     let start = 0;
     for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
-      const part = bytes.subarray(start, end);
       number += 1;
-      addLine(lines, number, carried.length === 0 ? part : Buffer.concat([...carried, part]));
-      carried = [];
-      carriedBytes = 0;
+      const line = bytes.subarray(start, end);
+      if (!isBlank(line)) lines.push({ number, bytes: line });
       start = end + 1;
     }
-    if (start < bytes.length) {
-      carried.push(bytes.subarray(start));
-      carriedBytes += bytes.length - start;
-    }
-    if (carriedBytes > longestLine) {
+    rest = bytes.subarray(start);
+    if (rest.length > longestLine) {
       throw new DataError({
         found: 'a line is longer than 16 MiB',
         expected: 'one row a line',
@@ -143,21 +137,12 @@ export async function* lineBatches(path: string, uri: string): AsyncGenerator<Li
     }
     if (lines.length > 0) yield lines;
   }
-  if (carried.length > 0) {
-    const lines: Line[] = [];
-    addLine(lines, number + 1, Buffer.concat(carried));
-    if (lines.length > 0) yield lines;
-  }
+  if (!isBlank(rest)) yield [{ number: number + 1, bytes: rest }];
 }
 
-function addLine(lines: Line[], number: number, bytes: Buffer): void {
-  for (const byte of bytes) {
-    // Space, tab and carriage return are JSON's white space within a line.
-    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) {
-      lines.push({ number, bytes });
-      return;
-    }
-  }
+/** Space, tab and carriage return are JSON's white space within a line. */
+function isBlank(line: Buffer): boolean {
+  return line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 }
 
 export interface JsonRow {
