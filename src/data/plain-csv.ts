@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash, type Hash } from 'node:crypto';
 import { fileDigest } from '../file-digest.ts';
+import { sum } from '../statistics/sums.ts';
 import { booleanTexts, notANumber } from './grammar.ts';
 import { kind } from './kinds.ts';
 import {
@@ -69,7 +70,7 @@ export async function plainCsv(
     const found = (await inPieces(path, form, least)) ?? (await inOne(path));
     if (found === null) return null;
     parts.push(...found.parts);
-    files.push(found.parts.reduce((sum, { rows }) => sum + rows, 0));
+    files.push(sum(found.parts.map(({ rows }) => rows)));
     if (found.sha256 !== undefined) sha256s.push(found.sha256);
     if (!areFewTogether(parts)) asking = Promise.resolve(null);
   }
@@ -126,25 +127,10 @@ function joined(parts: readonly CsvPart[], width: number): PlainCsv | null {
   const ends = new Set(parts.map((part) => part.ends).filter((each) => each !== 'unknown'));
   if (ends.size > 1) return null;
   const columns = Array.from({ length: width }, (_, column) => column);
-  const over = (of: (part: CsvPart) => number, join: (one: number, other: number) => number): number =>
-    parts.reduce((sum, part) => join(sum, of(part)), 0);
   return {
-    rows: over(
-      ({ rows }) => rows,
-      (one, other) => one + other,
-    ),
-    kinds: columns.map((column) =>
-      over(
-        ({ kinds }) => kinds[column] ?? 0,
-        (one, other) => one | other,
-      ),
-    ),
-    present: columns.map((column) =>
-      over(
-        ({ present }) => present[column] ?? 0,
-        (one, other) => one + other,
-      ),
-    ),
+    rows: sum(parts.map(({ rows }) => rows)),
+    kinds: columns.map((column) => parts.reduce((bits, { kinds }) => bits | (kinds[column] ?? 0), 0)),
+    present: columns.map((column) => sum(parts.map(({ present }) => present[column] ?? 0))),
     lineBreaks: parts.some(({ lineBreaks }) => lineBreaks),
   };
 }
