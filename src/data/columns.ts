@@ -1,6 +1,7 @@
 import type { DuckDBResult, DuckDBVector } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
 import { readingOf, type CellRequest } from './cells.ts';
+import { chunksAhead } from './engine.ts';
 import { requireNumbers } from './numbers.ts';
 import {
   quoteIdentifier,
@@ -99,12 +100,7 @@ async function readAll(
  */
 export async function fillColumns(result: DuckDBResult, columns: readonly ColumnVector[]): Promise<number> {
   let start = 0;
-  // The next chunk is fetched while this one is read.
-  let next = result.fetchChunk();
-  for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
-    next = result.fetchChunk();
-    // Its fault is told when its turn comes.
-    next.catch(() => {});
+  for await (const chunk of chunksAhead(result)) {
     const { rowCount } = chunk;
     for (const [index, column] of columns.entries()) fill(column, chunk.getColumnVector(index), start, rowCount);
     start += rowCount;

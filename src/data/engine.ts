@@ -48,6 +48,22 @@ export async function withEngine<T>(
   }
 }
 
+/** The chunks of a result, of which the next one is fetched while one is read. */
+export async function* chunksAhead(result: Engine.DuckDBResult): AsyncGenerator<Engine.DuckDBDataChunk> {
+  let next = result.fetchChunk();
+  try {
+    for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
+      next = result.fetchChunk();
+      // Its fault is told when its turn comes, if it comes.
+      next.catch(() => {});
+      yield chunk;
+    }
+  } finally {
+    // The connection must not be closed under a fetch.
+    await next.catch(() => {});
+  }
+}
+
 /**
  * DuckDB, loaded once it is wanted. Its reader of texts drops a byte order mark at the beginning of each, so that two texts of a file
  * would be one here: it gets one that keeps every character.

@@ -1,8 +1,7 @@
-import type { DuckDBValue } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
 import { rowNumber } from '../config/columns.ts';
 import { readingOfColumns } from './cells.ts';
-import { quoteIdentifier, reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
+import { quoteIdentifier, reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric, isWhole } from './types.ts';
 import { unitOf } from '../wording.ts';
 
@@ -106,9 +105,8 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
     });
   }
   const ids = `(select ${text} as id from ${from})`;
-  const run = (query: string): Promise<DuckDBValue[][]> =>
-    reading(dataset, async () => (await dataset.connection.runAndReadAll(query)).getRows());
-  const [counted = []] = await run(
+  const [counted = []] = await rowsFrom(
+    dataset,
     `select (count(*) - count(id))::double, (count(id) - count(distinct id))::double from ${ids}`,
   );
   const [missing, repeated] = counted.map(Number);
@@ -121,7 +119,8 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
     });
   }
   if (repeated !== undefined && repeated > 0) {
-    const first = await run(
+    const first = await rowsFrom(
+      dataset,
       `select id, count(*)::double from ${ids} where id is not null group by id having count(*) > 1 order by 1 limit 3`,
     );
     const shown = first.map(([value, count]) => `${JSON.stringify(value)} (${Number(count)} times)`);
@@ -151,11 +150,10 @@ export async function idsOf(
 /** Ids of single rows, by row (from 0), as text; of rows without one there is none. */
 export async function idsOfRows(dataset: Dataset, id: string, rows: readonly number[]): Promise<Map<number, string>> {
   const { text, from } = readingOfIds(dataset, id);
-  return reading(dataset, async () => {
-    const reader = await dataset.connection.runAndReadAll(
-      `select row, id from (select row_number() over () - 1 as row, ${text} as id from ${from})
-       semi join (select unnest([${rows.join(', ')}]) as row) using (row)`,
-    );
-    return new Map(reader.getRows().flatMap(([row, text]) => (text === null ? [] : [[Number(row), String(text)]])));
-  });
+  const found = await rowsFrom(
+    dataset,
+    `select row, id from (select row_number() over () - 1 as row, ${text} as id from ${from})
+     semi join (select unnest([${rows.join(', ')}]) as row) using (row)`,
+  );
+  return new Map(found.flatMap(([row, text]) => (text === null ? [] : [[Number(row), String(text)]])));
 }

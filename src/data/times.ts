@@ -1,6 +1,6 @@
 import { DataError } from '../errors.ts';
 import { readingOf } from './cells.ts';
-import { reading, requireColumns, type Dataset, type DatasetColumn } from './relation.ts';
+import { reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric } from './types.ts';
 
 /** How the cells of one column are read as times. */
@@ -80,7 +80,7 @@ export async function readingOfTimes(dataset: Dataset, name: string): Promise<Ti
   const { times, from, time, text } = timeColumn(dataset, name);
   const query = `select row, text from (select row_number() over () as row, ${text} as text, ${time} as time from ${from})
     where text is not null and time is null order by row limit 1`;
-  const [bad] = await reading(dataset, async () => (await dataset.connection.runAndReadAll(query)).getRows());
+  const [bad] = await rowsFrom(dataset, query);
   if (bad === undefined) return times;
   throw noTime(dataset, name, Number(bad[0]), String(bad[1]));
 }
@@ -95,7 +95,7 @@ export async function readTimes(dataset: Dataset, name: string): Promise<Float64
   let row = 0;
   await reading(dataset, async () => {
     const rows = await dataset.connection.stream(`select ${time}, ${text} from ${from}`);
-    for (let chunk = await rows.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await rows.fetchChunk()) {
+    for await (const chunk of rows) {
       const [found, texts] = [chunk.getColumnVector(0), chunk.getColumnVector(1)];
       for (let each = 0; each < chunk.rowCount; each++) {
         const value = found.getItem(each) as number | null;

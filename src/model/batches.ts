@@ -1,6 +1,7 @@
 import type { DuckDBDataChunk, DuckDBVector } from '@duckdb/node-api';
 import { ContenderError, DataError, ModelError } from '../errors.ts';
 import { readingOf, type CellRequest } from '../data/cells.ts';
+import { chunksAhead } from '../data/engine.ts';
 import { requireColumns, type Dataset, type DatasetColumn } from '../data/dataset.ts';
 import { requireNumbers } from '../data/numbers.ts';
 import { isBinary, isNested } from '../data/types.ts';
@@ -124,17 +125,10 @@ async function* chunksOf(
   range?: RowRange,
 ): AsyncGenerator<DuckDBDataChunk> {
   const limit = range === undefined ? '' : ` limit ${range.count} offset ${range.start}`;
-  let next: Promise<DuckDBDataChunk | null> | null = null;
   try {
     const { from, expressions } = readingOf(dataset, selected);
     const result = await dataset.connection.stream(`select ${expressions.join(', ')} from ${from}${limit}`);
-    next = result.fetchChunk();
-    for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
-      next = result.fetchChunk();
-      // Its fault is told when its turn comes, if it comes.
-      next.catch(() => {});
-      yield chunk;
-    }
+    yield* chunksAhead(result);
   } catch (cause) {
     if (cause instanceof ContenderError) throw cause;
     throw new DataError({
@@ -142,9 +136,6 @@ async function* chunksOf(
       where: dataset.uri,
       cause,
     });
-  } finally {
-    // The connection must not be closed under a fetch.
-    await next?.catch(() => {});
   }
 }
 

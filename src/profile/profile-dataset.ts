@@ -1,5 +1,6 @@
 import { readingOf, readingOfColumns } from '../data/cells.ts';
 import { quoteIdentifier, reading, type Dataset, type DatasetColumn } from '../data/dataset.ts';
+import { chunksAhead } from '../data/engine.ts';
 import { isNested, isNumeric } from '../data/types.ts';
 import { categoryColumn, mostCategories, numberColumn } from './columns.ts';
 import { noValues, registersOfTexts, type Registers } from './distinct.ts';
@@ -78,12 +79,8 @@ async function numbersOf(
   }));
   const doubles = expressions.map((each) => `cast(${each} as double)`);
   const result = await dataset.connection.stream(`select ${doubles.join(', ')} from ${part}`);
-  let next = result.fetchChunk();
-  for (let chunk = await next; chunk !== null && chunk.rowCount > 0; chunk = await next) {
+  for await (const chunk of chunksAhead(result)) {
     signal?.throwIfAborted();
-    next = result.fetchChunk();
-    // Its fault is told when its turn comes.
-    next.catch(() => {});
     for (const [index, column] of found.entries()) {
       const vector = chunk.getColumnVector(index);
       for (let row = 0; row < chunk.rowCount; row++) {

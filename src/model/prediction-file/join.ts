@@ -80,7 +80,7 @@ async function readJoined(
     `select ${selected.join(', ')} from dataset d join predictions p on p.id = d.id order by d.row`,
   );
   let row = 0;
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+  for await (const chunk of result) {
     const vectors = selected.map((_, index) => chunk.getColumnVector(index));
     for (let at = 0; at < chunk.rowCount; at += 1, row += 1) {
       const id = (): string => vectors[0]?.getItem(at) as string;

@@ -176,7 +176,7 @@ async function* tableRows(dataset: Dataset, put: Put, suspects: Suspects | null)
     suspects === null ? `select ${whole.expressions.join(', ')} from ${whole.from}` : selectOf(suspects),
   );
   let before = 0;
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+  for await (const chunk of result) {
     const places = suspects === null ? [...Array(chunk.rowCount).keys()] : placesOfTrue(chunk, dataset.columns.length);
     const ids =
       suspects?.id === undefined || places.length === 0 ? null : chunk.getColumnVector(dataset.columns.length + 1);
@@ -269,7 +269,7 @@ async function* jsonRows(
 async function* numbersOf(dataset: Dataset, { from, condition }: Suspects): AsyncGenerator<number> {
   const result = await dataset.connection.stream(`select (${condition}) from ${from}`);
   let before = 1;
-  for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+  for await (const chunk of result) {
     for (const place of placesOfTrue(chunk, 0)) yield before + place;
     before += chunk.rowCount;
   }

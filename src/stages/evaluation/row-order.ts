@@ -28,7 +28,7 @@ export async function orderOfIds(
     const rows = await dataset.connection.stream(
       `select row from (select (row_number() over () - 1)::double as row, ${text} as id from ${from}) order by strlen(id), id, row`,
     );
-    for (let chunk = await rows.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await rows.fetchChunk()) {
+    for await (const chunk of rows) {
       const column = chunk.getColumnVector(0);
       for (let at = 0; at < chunk.rowCount; at += 1) sorted[read++] = column.getItem(at) as number;
     }
