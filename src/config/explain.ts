@@ -34,17 +34,19 @@ export function explain(errors: readonly ErrorObject[]): Problem[] {
 }
 
 function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
-  let remaining = [...errors];
-  const unions = errors
-    .filter((error) => error.keyword === 'anyOf')
-    // Innermost first: the choice inside an alternative decides how well that alternative fits.
-    .sort((a, b) => b.schemaPath.length - a.schemaPath.length || b.instancePath.length - a.instancePath.length);
-  for (const union of unions) {
+  const remaining = new Set(errors);
+  // Innermost first, as ajv tells them: the choice inside an alternative decides how well that alternative fits.
+  for (const [place, union] of errors.entries()) {
+    if (union.keyword !== 'anyOf') continue;
     const prefix = `${union.schemaPath}/`;
-    const inside = remaining.filter(
-      (error) =>
-        error !== union && error.schemaPath.startsWith(prefix) && error.instancePath.startsWith(union.instancePath),
-    );
+    // The errors of its alternatives are told just before it.
+    let start = place;
+    while (
+      errors[start - 1]?.schemaPath.startsWith(prefix) === true &&
+      errors[start - 1]?.instancePath.startsWith(union.instancePath) === true
+    )
+      start -= 1;
+    const inside = errors.slice(start, place).filter((error) => remaining.has(error));
     const branches = new Map<string, ErrorObject[]>();
     for (const error of inside) {
       const branch = error.schemaPath.slice(prefix.length).split('/')[0] ?? '';
@@ -54,7 +56,7 @@ function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
     const forms = union.schema as Form[];
     const kind = kindOf(forms, union.data);
     if (kind?.is === -1) {
-      remaining = remaining.filter((error) => !inside.includes(error));
+      for (const error of inside) remaining.delete(error);
       const instancePath = `${union.instancePath}/${kind.key}`;
       Object.assign(union, { keyword: 'enum', instancePath, data: kind.said, params: { allowedValues: kind.allowed } });
       continue;
@@ -79,11 +81,12 @@ function meantAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
       });
       union.params = { types };
     }
-    remaining = remaining.filter((error) => !dropped.has(error));
+    for (const error of dropped) remaining.delete(error);
   }
   // Of a key that takes one value the value says all: its type would be a second line about the same.
-  const fixed = new Set(remaining.filter(({ keyword }) => keyword === 'const').map(({ instancePath }) => instancePath));
-  return remaining.filter(({ keyword, instancePath }) => keyword !== 'type' || !fixed.has(instancePath));
+  const left = [...remaining];
+  const fixed = new Set(left.filter(({ keyword }) => keyword === 'const').map(({ instancePath }) => instancePath));
+  return left.filter(({ keyword, instancePath }) => keyword !== 'type' || !fixed.has(instancePath));
 }
 
 interface Form {

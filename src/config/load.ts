@@ -31,13 +31,15 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
   const syntax = document.errors[0] ?? document.warnings[0];
   if (syntax !== undefined) {
     const { line, col } = lines.linePos(syntax.pos[0]);
-    throw new ConfigError({
-      found: syntax.code === 'MULTIPLE_DOCS' ? 'a second document begins' : `not valid YAML: ${syntax.message}`,
-      expected: syntax.code === 'MULTIPLE_DOCS' ? 'one YAML document' : undefined,
-      where: `${shown}:${line}:${col}`,
-      remedy:
-        syntax.code === 'MULTIPLE_DOCS' ? 'Remove the line ---, and what does not belong to one' : 'Correct the YAML',
-    });
+    const said =
+      syntax.code === 'MULTIPLE_DOCS'
+        ? {
+            found: 'a second document begins',
+            expected: 'one YAML document',
+            remedy: 'Remove the line ---, and what does not belong to one',
+          }
+        : { found: `not valid YAML: ${syntax.message}`, remedy: 'Correct the YAML' };
+    throw new ConfigError({ ...said, where: `${shown}:${line}:${col}` });
   }
   refuseRoundedNumbers(document, lines, shown);
   const value = toPlain(document, shown);
@@ -52,11 +54,10 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
   const valid = validatorFor<Config>(rules.schema, value, { allErrors: true });
   const problems = valid(value) ? inconsistencies(value, rules) : explain(valid.errors);
   if (problems.length === 0) return withRowNumbers(value as Config);
-  const texts = problems.map((problem) => tell(problem, document, lines, shown));
-  const more = texts.length > 8 ? `\n… and ${texts.length - 8} more` : '';
+  const texts = problems.slice(0, 8).map((problem) => tell(problem, document, lines, shown));
+  const more = problems.length > 8 ? `\n… and ${problems.length - 8} more` : '';
   throw new ConfigError({
-    found:
-      texts.length === 1 ? (texts[0] ?? '') : `${texts.length} problems:\n${texts.slice(0, 8).join('\n')}${more}\n`,
+    found: problems.length === 1 ? (texts[0] ?? '') : `${problems.length} problems:\n${texts.join('\n')}${more}\n`,
     remedy: 'Every key: https://github.com/contender/contender/blob/main/docs/configuration.md',
   });
 }

@@ -54,6 +54,25 @@ describe('contender.yml', () => {
     });
   });
 
+  test('thousands of models with mistakes are answered soon, with the first mistakes and how many more there are', () => {
+    const before = process.cpuUsage();
+    const models = Array.from({ length: 5000 }, (_, at) => `  m${at}: {task: 1, candidate: 2, data: 3}\n`);
+    const message = problem(`version: 1\nmodels:\n${models.join('')}`);
+    assert.match(message, /^25000 problems:\ncontender\.yml:3:7: models\.m0: the key "columns" is missing\n/u);
+    assert.match(message, /\n… and 24992 more\n/u);
+    assert.equal(message.split('\n').length, 11);
+    // What grew with the square of the models took minutes of these.
+    assert.ok(process.cpuUsage(before).user < 10e6);
+  });
+
+  test('of lists of more than ten each member has its own mistakes', () => {
+    const rules = Array.from({ length: 12 }, (_, at) =>
+      at === 1 || at === 10 ? '{ uniqe: [id] }' : '{ unique: [id] }',
+    );
+    const message = problem(valid.replace('{ unique: [id] }', rules.join(', ')));
+    assert.match(message, /^2 problems:\n.*rules\.2: unknown key "uniqe".*\n.*rules\.11: unknown key "uniqe"/u);
+  });
+
   test('a whole number of more digits than are kept is refused, and taken in quotes', () => {
     const positive = (value: string): string => valid.replace('positive: 1', `positive: ${value}`);
     assert.match(
