@@ -70,6 +70,8 @@ export interface Failure {
   name: string;
   /** Its file, or those that shared a process with what failed. */
   files: readonly string[];
+  /** The file did not end in the time that a file has. */
+  reachedLimit?: true;
 }
 
 /** More files than these do not fail by chance. */
@@ -78,7 +80,8 @@ const againLimit = 3;
 /** The files to run once more, alone: a fault fails twice, a machine that was busy does not. */
 export function filesToRunAgain(failed: readonly Failure[]): string[] {
   const files = [...new Set(failed.flatMap((failure) => failure.files))];
-  return files.length <= againLimit ? files : [];
+  const tooLong = new Set(failed.flatMap((failure) => (failure.reachedLimit === true ? failure.files : [])));
+  return files.length <= againLimit ? files.filter((file) => !tooLong.has(file)) : [];
 }
 
 /** Each file to the part that has least to do. */

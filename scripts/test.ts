@@ -2,7 +2,7 @@
  * The test runner: every compiled test file under build/test, through node's own runner, three processes at a time, the slowest first, and
  * beside them, one at a time and at real-time priority, those that measure times. Where that priority is not to be had, these run last.
  * Where at most three files failed, each of them runs once more, alone, and what passes then is a warning: the machine was to blame, since
- * seeds are fixed and a fault fails twice.
+ * seeds are fixed and a fault fails twice. A file that took 15 minutes is not run again: it would take as long.
  * Ends with what was skipped and why, so that a machine without Docker says so where people look.
  * Usage: node build/scripts/test.js [PART ...] [--quick] [--shard 1/2] [--costs]
  *   PART     of the name of a file: only those that have one of them
@@ -31,8 +31,9 @@ const { values, positionals: wanted } = parseArgs({
     costs: { type: 'boolean' },
     // How this program starts itself, at another priority.
     timed: { type: 'boolean', default: false },
-    // Other tests than the project's: those that test this program.
+    // Other tests than the project's, and another limit: those that test this program.
     tests: { type: 'string' },
+    'file-seconds': { type: 'string', default: String(15 * 60) },
   },
 });
 const testFolder = values.tests ?? join(built, 'test');
@@ -67,6 +68,20 @@ const endServers = startCommandServers(
   values.tests === undefined ? lanes : 0,
   mkdtempSync(join(tmpdir(), 'contender-test-run-')),
 );
+// What is interrupted ends as any other run does, without the folders, and takes along what it started.
+const interrupted = new AbortController();
+for (const [signal, number] of [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+] as const) {
+  process.once(signal, () => {
+    interrupted.abort();
+    endServers();
+    process.exit(128 + number);
+  });
+}
+
 // It ends with the one that started it.
 if (values.timed) process.once('disconnect', () => process.exit());
 let found = nothing();
@@ -111,11 +126,11 @@ async function runAgain(): Promise<Failure[]> {
   const isFirst = ({ file }: { file: string }): boolean => !again.includes(file);
   found = {
     passed: [...first.passed.filter((file) => isFirst({ file })), ...second.passed],
-    failed: second.failed,
+    failed: [...first.failed.filter(({ files }) => !files.some((file) => again.includes(file))), ...second.failed],
     skipped: [...first.skipped.filter(isFirst), ...second.skipped],
     took: first.took,
   };
-  const still = new Set(second.failed.flatMap((failure) => failure.files));
+  const still = new Set(found.failed.flatMap((failure) => failure.files));
   return first.failed.filter((failure) => failure.files.every((file) => !still.has(file)));
 }
 
@@ -172,6 +187,8 @@ async function runAtPriority(): Promise<void> {
 async function runFiles(processes: readonly string[][], concurrency: number, found: Found): Promise<void> {
   if (processes.length === 0) return;
   const folder = mkdtempSync(join(tmpdir(), 'contender-test-run-'));
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeFolder);
   const filesOf = new Map<string, string[]>();
   for (const [index, names] of processes.entries()) {
     const paths = names.map((name) => join(testFolder, name));
@@ -181,7 +198,12 @@ async function runFiles(processes: readonly string[][], concurrency: number, fou
     if (paths.length === 1) continue;
     writeFileSync(shared, paths.map((each) => `import ${JSON.stringify(pathToFileURL(each))};\n`).join(''));
   }
-  const stream = run({ files: [...filesOf.keys()], concurrency, timeout: 15 * 60_000 });
+  const stream = run({
+    files: [...filesOf.keys()],
+    concurrency,
+    timeout: Number(values['file-seconds']) * 1000,
+    signal: interrupted.signal,
+  });
   stream.on('test:pass', (event) => {
     // A file that has no test, or ended before it told of one, passes as a test of its own: it is told of as silent.
     if (event.name === event.file) return;
@@ -199,7 +221,9 @@ async function runFiles(processes: readonly string[][], concurrency: number, fou
     // A suite fails for its tests, which are counted, or for what is done before or after them.
     if (event.details.type === 'suite' && failureType(event.details.error) === 'subtestsFailed') return;
     const name = `${event.name} (${relative(process.cwd(), event.file ?? '')}:${event.line ?? 0})`;
-    found.failed.push({ name, files: filesOf.get(event.file ?? '') ?? [fileOf(event.file)] });
+    const isLimit = event.name === event.file && failureType(event.details.error) === 'testTimeoutFailure';
+    const files = filesOf.get(event.file ?? '') ?? [fileOf(event.file)];
+    found.failed.push({ name, files, ...(isLimit ? { reachedLimit: true } : {}) });
   });
   const open = new Map<string, number>();
   const count = (file = '', by: number): unknown => open.set(file, (open.get(file) ?? 0) + by);
@@ -211,7 +235,8 @@ async function runFiles(processes: readonly string[][], concurrency: number, fou
     const name = `${tests} tests of ${relative(process.cwd(), file)} did not end`;
     if (tests > 0) found.failed.push({ name, files: filesOf.get(file) ?? [fileOf(file)] });
   }
-  rmSync(folder, { recursive: true, force: true });
+  process.off('exit', removeFolder);
+  removeFolder();
 }
 
 function failureType(error: Error): unknown {

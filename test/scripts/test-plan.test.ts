@@ -71,6 +71,7 @@ test('three files that failed run again, and more of them do not fail by chance'
   const failed = (...files: string[]) => files.map((file) => ({ name: `a test of ${file}`, files: [file] }));
   assert.deepEqual(filesToRunAgain(failed('a', 'b', 'a', 'c')), ['a', 'b', 'c']);
   assert.deepEqual(filesToRunAgain(failed('a', 'b', 'c', 'd')), []);
+  assert.deepEqual(filesToRunAgain([...failed('a', 'b'), { name: 'b', files: ['b'], reachedLimit: true }]), ['a']);
   assert.deepEqual(filesToRunAgain([{ name: 'a process ended', files: ['a', 'b', 'c', 'd'] }]), []);
 });
 

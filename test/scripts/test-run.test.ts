@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { inTemporaryFolder, projectRoot } from '../support/project.ts';
 
+const program = join(projectRoot, 'build/scripts/test.js');
 const passing = "require('node:test')('stands', () => {});";
 const failing = "require('node:test')('is wrong', () => { throw new Error(); });";
 const ending = "require('node:test')('ends its process', () => process.exit(0));";
@@ -22,17 +25,27 @@ require('node:test')('is 100% unlucky', () => {
   throw new Error();
 });`;
 
+/** It never ends, and has a temporary folder. */
+const endless = `require('node:test')('waits', async () => {
+  const { inTemporaryFolder } = await import(${JSON.stringify(pathToFileURL(join(projectRoot, 'build/test/support/project.js')))});
+  await inTemporaryFolder(async (folder) => {
+    require('node:fs').writeFileSync(folder + '/begun', '');
+    await new Promise((resolve) => setTimeout(resolve, 600_000));
+  });
+});`;
+
 /** What `scripts/test.js` makes of test files, on a runner. */
 async function runTests(
   files: Record<string, string>,
   variables: Record<string, string> = {},
+  options: string[] = [],
 ): Promise<{ code: number | null; stdout: string }> {
   return inTemporaryFolder(async (root) => {
     const folder = join(root, 'test');
     await mkdir(folder);
     for (const [name, content] of Object.entries(files)) await writeFile(join(folder, `${name}.test.js`), content);
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const child = spawn(process.execPath, [join(projectRoot, 'build/scripts/test.js'), '--tests', folder], {
+    const child = spawn(process.execPath, [program, '--tests', folder, ...options], {
       env: { ...env, CONTENDER_TEST_SEED: undefined, ...variables, GITHUB_ACTIONS: 'true' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -66,4 +79,35 @@ describe('a run of the tests', () => {
     assert.match(stdout, /^1 passed, 2 failed, 0 skipped$/mu);
     assert.equal(code, 1);
   });
+
+  it('runs no file again that did not end in time, and is red for it', async () => {
+    const { code, stdout } = await runTests({ endless, flaky }, {}, ['--file-seconds', '4']);
+    assert.match(stdout, /^running again, alone: flaky\.test\.js$/mu);
+    assert.match(stdout, /^failed: .*endless\.test\.js/mu);
+    assert.match(stdout, /^failed once, passed when run again alone: is 100% unlucky/mu);
+    assert.equal(code, 1);
+  });
+
+  it('that is interrupted leaves no folder, neither its own nor those of tests', async () =>
+    inTemporaryFolder(async (root) => {
+      const [folder, temporary] = [join(root, 'test'), join(root, 'tmp')];
+      await mkdir(folder);
+      await mkdir(temporary);
+      await writeFile(join(folder, 'endless.test.js'), endless);
+      const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+      // Ctrl-C on a terminal reaches the whole group of processes.
+      const child = spawn(process.execPath, [program, '--tests', folder], {
+        env: { ...env, TMPDIR: temporary },
+        stdio: 'ignore',
+        detached: true,
+      });
+      const left = (): Promise<string[]> => readdir(temporary, { recursive: true });
+      while (!(await left()).some((name) => name.endsWith('begun'))) await sleep(50);
+      const ended = once(child, 'close');
+      process.kill(-(child.pid as number), 'SIGINT');
+      assert.deepEqual((await ended)[0], 130);
+      const deadline = Date.now() + 20_000;
+      while ((await left()).length > 0 && Date.now() < deadline) await sleep(50);
+      assert.deepEqual(await left(), []);
+    }));
 });

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -15,11 +15,23 @@ export function fixture(path: string): string {
 /** Run `work` in a new temporary folder that is removed afterwards, whatever happens. */
 export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'contender-test-'));
+  folders.add(folder);
   try {
     return await work(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
+    folders.delete(folder);
   }
+}
+
+/** Those of tests that are interrupted go with their process. */
+const folders = new Set<string>();
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+});
+// A signal alone would end it without that.
+if (process.env['NODE_TEST_CONTEXT'] !== undefined) {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 }
 
 /** The same, with the temporary files of this process and of those it starts in it. */
