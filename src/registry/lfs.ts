@@ -1,11 +1,12 @@
 import { copyFile, rename, rm, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
 import { download, RefusedDownload } from './download.ts';
 import { credentialsFor } from './git/credentials.ts';
+import { usualRemotes } from './git/remote.ts';
 import type { Repository } from './git/repository.ts';
 import { runGit, textOf } from './git/run.ts';
 import { withoutQuery, refuseHop, type Address } from './hops.ts';
@@ -39,6 +40,16 @@ export async function fetchLfsObject(
   to: string,
   access: ArtifactAccess,
 ): Promise<void> {
+  const [remote] = await usualRemotes(repository);
+  const places = remote === undefined ? null : await placesOn(repository, remote, pointer.oid);
+  if (remote !== undefined && places !== null) {
+    for (const place of places) if (await isObject(place, pointer)) return copyFile(place, to);
+    throw new RegistryError({
+      found: `the model is kept in Git LFS, and ${remote}, a folder, does not have object ${pointer.oid}`,
+      where: uri,
+      remedy: `Push the objects from a clone that has them: git lfs push --all ${remote}`,
+    });
+  }
   const server = await lfsServer(repository, uri, access.github);
   const cache = access.fresh === true ? null : await cacheFolder(pointer.oid);
   if (cache === null) return downloadObject(server, uri, pointer, to, access);
@@ -73,17 +84,26 @@ export async function requireLfsObject(
     if (pushed.code === 0) return;
     throw notPushed(uri, oid, `git lfs push: ${pushed.stderr.split('\n')[0] ?? ''}`);
   }
-  const url = textOf(await runGit(folder, ['remote', 'get-url', '--', remote]));
-  const place = url.startsWith('file://') ? fileURLToPath(url) : isAbsolute(url) ? url : null;
-  if (place === null) {
+  const places = await placesOn(repository, remote, oid);
+  if (places === null) {
     await addressOf(await lfsServer(repository, uri, access.github), uri, pointer, access);
     return;
   }
-  for (const each of [place, join(place, '.git')]) {
-    const found = await stat(join(each, 'lfs', 'objects', oid.slice(0, 2), oid.slice(2, 4), oid)).catch(() => null);
+  for (const place of places) {
+    const found = await stat(place).catch(() => null);
     if (found?.size === pointer.size) return;
   }
   throw notPushed(uri, oid, `${remote} does not have it`);
+}
+
+/** Where a remote that is a folder keeps an object, bare or not; null: it is no folder. */
+async function placesOn({ folder }: Repository, remote: string, oid: string): Promise<string[] | null> {
+  const url = textOf(await runGit(folder, ['remote', 'get-url', '--', remote]));
+  const place = url.startsWith('file://') ? fileURLToPath(url) : /^[./]/u.test(url) ? resolve(folder, url) : null;
+  if (place === null) return null;
+  return [place, join(place, '.git')].map((each) =>
+    join(each, 'lfs', 'objects', oid.slice(0, 2), oid.slice(2, 4), oid),
+  );
 }
 
 function notPushed(uri: string, oid: string, why: string): RegistryError {

@@ -98,6 +98,13 @@ describe('what is published of a registry', () => {
       assert.equal(code, 1, stdout);
       assert.match(stdout, says);
     }
+    await writeFile(
+      join(folder, 'pointer.onnx'),
+      `version https://git-lfs.github.com/spec/v1\noid sha256:${sha256(await readFile(fixture('spam/models/candidate.onnx')))}\nsize 379931\n`,
+    );
+    const pointer = await run('verify', 'pointer.onnx');
+    assert.equal(pointer.code, 2, 'nobody looked at the bytes that it stands for');
+    assert.match(pointer.stderr, /pointer\.onnx: this is a Git LFS pointer, not the model.*git lfs pull/u);
     assert.equal((await run('verify', 'models/champion.onnx')).code, 0);
     const tagged = await run(
       'verify',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { sha256 } from '../../src/evidence/index.ts';
@@ -42,6 +42,26 @@ describe('a champion in Git LFS whose file a candidate has replaced', () => {
         if (remote === null) await repository.git('remote', 'remove', 'origin');
         else await repository.git('remote', 'set-url', 'origin', `${lfs.site}${remote}`);
         assert.deepEqual(await get(), champion);
+      }));
+  }
+
+  for (const [kind, remote] of [
+    ['an address', (folder: string) => `file://${folder}`],
+    ['a path from here', () => './remote'],
+  ] as const) {
+    test(`is taken from the folder that is the remote, named by ${kind}, and is asked of no server`, () =>
+      replaced(async ({ lfs, repository, get }) => {
+        const { folder } = repository;
+        const oid = sha256(champion);
+        const place = join(folder, 'remote/lfs/objects', oid.slice(0, 2), oid.slice(2, 4));
+        await repository.git('remote', 'set-url', 'origin', remote(join(folder, 'remote')));
+        await assert.rejects(get(), /origin, a folder, does not have object .*git lfs push --all origin/su);
+        await mkdir(place, { recursive: true });
+        await writeFile(join(place, oid), candidate);
+        await assert.rejects(get(), /origin, a folder, does not have object/u);
+        await writeFile(join(place, oid), champion);
+        assert.deepEqual(await get(), champion);
+        assert.deepEqual(lfs.seen, []);
       }));
   }
 

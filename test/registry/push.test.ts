@@ -519,19 +519,51 @@ describe('a registry that is pushed as it is recorded', () => {
       }));
   }
 
-  test('names the setting that asks for a signature, where the remote takes none', () =>
+  for (const [what, side, setting, remedy] of [
+    ['cannot move several refs together', 'server', ['receive.advertiseAtomic', 'false'], 'receive\\.advertiseAtomic'],
+    ['takes no signed push', 'clone', ['push.gpgSign', 'true'], 'git config push\\.gpgSign if-asked'],
+    ['takes no more than so many bytes', 'server', ['receive.maxInputSize', '200'], 'receive\\.maxInputSize'],
+  ] as const) {
+    test(`says what to do about a remote that ${what}, and asks for no permission of a job`, () =>
+      inClones(async (shared) => {
+        const clone = await shared.clone('ada');
+        await (side === 'server' ? shared.remote : clone).git('config', ...setting);
+        await assert.rejects(promote(await registryOf(clone), 'one'), (error) => {
+          assert.ok(error instanceof RegistryError);
+          assert.match(
+            error.message,
+            new RegExp(`origin refused it: fatal: .*Nothing was recorded\\. .*${remedy}`, 'su'),
+          );
+          assert.doesNotMatch(error.message, /permissions:/u);
+          return true;
+        });
+        assert.equal(await shared.remote.git('for-each-ref', '--format=%(refname)'), 'refs/heads/main');
+      }));
+  }
+
+  test('is pushed again where the connection broke off, and says so where it goes on to', () =>
     inClones(async (shared) => {
       const clone = await shared.clone('ada');
-      await clone.git('config', 'push.gpgSign', 'true');
-      await assert.rejects(promote(await registryOf(clone), 'one'), (error: unknown) => {
+      const program = join(clone.folder, '.git', 'receive');
+      const failing = 'echo "error: RPC failed; HTTP 503 curl 22 The requested URL returned error: 503" >&2; exit 1';
+      await writeFile(
+        program,
+        `#!/bin/sh\nif mkdir "$0.once" 2>/dev/null; then ${failing}; fi\nexec git-receive-pack "$@"\n`,
+      );
+      await chmod(program, 0o755);
+      await clone.git('config', 'remote.origin.receivepack', program);
+      await promote(await registryOf(clone), 'one');
+      await holds(shared, clone, ['one']);
+      await writeFile(program, `#!/bin/sh\n${failing}\n`);
+      await assert.rejects(promote(await registryOf(clone), 'two'), (error) => {
         assert.ok(error instanceof RegistryError);
-        assert.match(error.message, /does not support --signed push.*Nothing was recorded\. push\.gpgSign asks for/u);
-        assert.match(error.message, /git config push\.gpgSign if-asked\.$/u);
+        assert.match(
+          error.message,
+          /HTTP 503.*Nothing was recorded\. origin could not be reached to the end: run again/su,
+        );
         assert.doesNotMatch(error.message, /permissions:/u);
         return true;
       });
-      await clone.git('config', 'push.gpgSign', 'if-asked');
-      assert.equal((await promote(await registryOf(clone), 'one')).status, 'recorded');
     }));
 
   test('names the setting of the branch that was pushed, and none of another', () => {

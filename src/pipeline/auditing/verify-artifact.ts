@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { pulledWith } from '../../config/elsewhere.ts';
 import { ModelError, instead, UsageError } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
@@ -82,10 +83,18 @@ export function modelOfTag(tag: string | undefined): string | undefined {
 /** Digest of the bytes and, for a model that keeps weights in other files, the one that covers these. */
 async function digestsOf(workspace: Workspace, file: string): Promise<[string, ...string[]]> {
   const path = await insideRoot(workspace, file);
-  await fileInfo(path, (found, cause) => {
+  const info = await fileInfo(path, (found, cause) => {
     const remedy = cause === undefined ? 'Name the file itself' : (pulledWith(path, file) ?? 'Check the path');
     return new UsageError({ found, expected: 'a model file', where: file, remedy, cause });
   });
+  // It says which bytes are meant, and they may be there or not: none were looked at.
+  if (info.size < 1024 && (await readFile(path, 'latin1')).startsWith('version https://git-lfs')) {
+    throw new UsageError({
+      found: 'this is a Git LFS pointer, not the model',
+      where: file,
+      remedy: "Run 'git lfs pull' first (actions/checkout: lfs: true)",
+    });
+  }
   const bytes = await fileDigest(path);
   const whole = await localModel(path, file).catch(instead(ModelError, null));
   return [bytes, ...(whole === null ? [] : [whole.sha256])];

@@ -4,6 +4,7 @@ import type { Log } from '../../log.ts';
 import { parseRegistryPath } from '../layout.ts';
 import type { GitHubAccess } from '../../github/access.ts';
 import {
+  broke,
   fetchCommit,
   fetchTags,
   openRemote,
@@ -221,7 +222,11 @@ function remoteBranch({ repository, name, ref, key, folder, github, log }: Place
         }
         return { moved: true, already };
       }
-      return { moved: false, mayPass: now !== expected || isRivalry(said), fault: refusedPush(remote, ref, said, key) };
+      return {
+        moved: false,
+        mayPass: now !== expected || isRivalry(said) || broke(said),
+        fault: refusedPush(remote, ref, said, key),
+      };
     },
     requireWritable() {
       writes = true;

@@ -223,6 +223,11 @@ export function refusedPush(remote: Remote, ref: string, said: string, key: stri
   });
 }
 
+/** Whether a push broke off on the way, or in a server that may answer in a moment. */
+export function broke(said: string): boolean {
+  return /(?:HTTP|returned error:) 5\d\d|connection (?:reset|timed out)|unexpected disconnect|early EOF/iu.test(said);
+}
+
 /** What a person can do about a ref that cannot be moved, as the end of a sentence; undefined for any other fault. */
 export function wayOut(said: string, where: string, key: string): string | undefined {
   if (/unable to create '[^']*\.lock': File exists/iu.test(said)) {
@@ -233,6 +238,13 @@ export function wayOut(said: string, where: string, key: string): string | undef
   if (/does not support --signed push|sign the push certificate/iu.test(said)) {
     return `. push.gpgSign asks for pushes that are signed, and ${where} takes none, or the key does not sign. Where the setting is yours: git config push.gpgSign if-asked`;
   }
+  if (/does not support --atomic push/u.test(said)) {
+    return `. Let the server of ${where} move several refs together (receive.advertiseAtomic)`;
+  }
+  if (/exceeds maximum allowed size|returned error: 413|HTTP 413/iu.test(said)) {
+    return `. Let ${where} take more at once (receive.maxInputSize, or what a proxy before it lets through)`;
+  }
+  if (broke(said)) return `. ${where} could not be reached to the end: run again`;
   if (/cannot contain secrets/iu.test(said)) {
     return '. GitHub takes something of what was to be recorded for a secret. See what it names; take it out of the configuration and the data, or let it pass where GitHub says how';
   }
