@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { dirname, posix, relative, sep } from 'node:path';
 import { shellWord } from '../wording.ts';
 import { objectAddress, objectForms, objectStore, shownAddress } from '../object-address.ts';
@@ -46,14 +46,30 @@ export function howToFetch(path: string): { found: string; remedy: string } | nu
   };
 }
 
-/** What brings a file that is not there: DVC keeps a pointer to it beside it, or git has it and did not check it out; else undefined. */
+/**
+ * What brings a file that is not there: DVC keeps a pointer to it beside it, git has it and did not check it out, the link that it is leads
+ * nowhere, or it was written with backslashes; else undefined.
+ */
 export function pulledWith(path: string, shown: string): string | undefined {
-  return existsSync(`${path}.dvc`) ? `DVC keeps it: run 'dvc pull ${shown}.dvc' first` : checkedOutWith(path);
+  if (existsSync(`${path}.dvc`)) return `DVC keeps it: run 'dvc pull ${shown}.dvc' first`;
+  const link = readLink(path);
+  if (link !== null && !existsSync(path))
+    return `It is a link to ${JSON.stringify(link)}, which leads to no file: mend the link`;
+  if (shown.includes('\\') && existsSync(path.replaceAll('\\', '/'))) {
+    return `Write it with slashes: ${shown.replaceAll('\\', '/')}`;
+  }
+  return checkedOutWith(path);
+}
+
+function readLink(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
 }
 
 function checkedOutWith(path: string): string | undefined {
-  // A link that leads nowhere is there.
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return undefined;
   let folder = dirname(path);
   while (!existsSync(folder)) folder = dirname(folder);
   // A repository of another user (a job container) is only read, and none of its programs is started.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { howToFetch, pulledWith } from '../../src/config/elsewhere.ts';
@@ -79,6 +79,24 @@ describe('what lies elsewhere', () => {
         loadConfig(join(folder, 'contender.yml'), 'contender.yml'),
         /run 'git sparse-checkout add contender\.yml'/u,
       );
+    });
+  });
+});
+
+describe('a file that is not there, and no fault of git', () => {
+  it('is told to be a link that leads nowhere, or in a circle, and a path with backslashes to be one with slashes', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await symlink('gone.onnx', join(folder, 'dangling.onnx'));
+      await symlink('circle.onnx', join(folder, 'circle.onnx'));
+      await mkdir(join(folder, 'models'));
+      await writeFile(join(folder, 'models/m.onnx'), '');
+      const hint = (path: string): string | undefined => pulledWith(join(folder, path), path);
+      assert.equal(hint('dangling.onnx'), 'It is a link to "gone.onnx", which leads to no file: mend the link');
+      assert.match(hint('circle.onnx') ?? '', /a link to "circle\.onnx", which leads to no file/u);
+      assert.equal(hint('models\\m.onnx'), 'Write it with slashes: models/m.onnx');
+      assert.equal(hint('models\\typo.onnx'), undefined);
+      await symlink('models/m.onnx', join(folder, 'link.onnx'));
+      assert.equal(hint('link.onnx'), undefined, 'whatever is wrong with it, the link is not');
     });
   });
 });
