@@ -1,6 +1,6 @@
 import { pulledWith } from '../config/elsewhere.ts';
 import { rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ContenderError, DataError, openingFault } from '../errors.ts';
@@ -34,7 +34,6 @@ import {
 import { refuseSwallowedRows } from './swallowed-rows.ts';
 import { temporaryFolder } from './temporary.ts';
 import { readWhole } from './whole-file.ts';
-import { fileInfo } from './read-file.ts';
 
 export interface OpenOptions {
   log?: Log;
@@ -451,18 +450,24 @@ const otherFormats: readonly (readonly [ending: RegExp, remedy: string])[] = [
 ];
 
 async function refuseImpostor(dataset: string, source: DatasetPart, format: DatasetFormat): Promise<void> {
-  const info = await fileInfo(source.path, (found, cause) => {
-    const there = cause === undefined;
-    // What is named on the command line has no name of its own.
-    const wanted = dataset === 'data' ? 'rows of data' : `the ${dataset} data`;
-    return new DataError({
-      found,
-      expected: there ? 'one file of rows' : wanted,
+  const info = await stat(source.path).catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError({
+      found: openingFault(cause),
+      // What is named on the command line has no name of its own.
+      expected: dataset === 'data' ? 'rows of data' : `the ${dataset} data`,
       where: source.uri,
-      remedy: there ? 'Name the file itself' : (pulledWith(source.path, source.uri) ?? 'Check the path'),
+      remedy: pulledWith(source.path, source.uri) ?? 'Check the path',
       cause,
     });
   });
+  if (!info.isFile()) {
+    throw new DataError({
+      found: info.isDirectory() ? 'this is a folder' : 'this is not a file',
+      expected: 'one file of rows',
+      where: source.uri,
+      remedy: 'Name the file itself',
+    });
+  }
   if (info.size === 0) {
     throw new DataError({
       found: 'the file is empty',

@@ -3,7 +3,7 @@ import { nearest } from '../config/suggest.ts';
 import { createHash } from 'node:crypto';
 import { constants, copyFile, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, posix, sep } from 'node:path';
-import { ModelError, openingFault, type Fault } from '../errors.ts';
+import { ModelError, openingFault } from '../errors.ts';
 import { canonicalJson } from '../evidence/canonical.ts';
 import type { Artifact } from '../evidence/evidence.ts';
 import type { Signature } from '../evidence/signature.ts';
@@ -147,38 +147,67 @@ async function modelsBeside(path: string): Promise<string[]> {
 export async function readModel(path: string, address: string): Promise<Buffer> {
   // A person wrote the path alone.
   const uri = address.replace(/^file:/u, '');
-  const told = (fault: Omit<Fault, 'where'>): ModelError =>
-    new ModelError({ expected: 'an ONNX model', where: uri, ...fault });
   const info = await stat(path).catch(async (cause: NodeJS.ErrnoException) => {
     const near = nearest(basename(path), await modelsBeside(path));
-    const remedy =
-      pulledWith(path, uri) ??
-      (near === undefined
-        ? 'Check the path; a model kept elsewhere is named as {uri, sha256}'
-        : `Did you mean ${JSON.stringify(posix.join(posix.dirname(uri), near))}?`);
-    throw told({ found: openingFault(cause), remedy, cause });
+    throw new ModelError({
+      found: openingFault(cause),
+      expected: 'an ONNX model',
+      where: uri,
+      remedy:
+        pulledWith(path, uri) ??
+        (near === undefined
+          ? 'Check the path; a model kept elsewhere is named as {uri, sha256}'
+          : `Did you mean ${JSON.stringify(posix.join(posix.dirname(uri), near))}?`),
+      cause,
+    });
   });
   if (!info.isFile()) {
-    const found = info.isDirectory() ? 'this is a folder' : 'this is not a file';
-    throw told({ found, remedy: 'Name the file itself' });
+    throw new ModelError({
+      found: info.isDirectory() ? 'this is a folder' : 'this is not a file',
+      expected: 'an ONNX model',
+      where: uri,
+      remedy: 'Name the file itself',
+    });
   }
-  if (info.size === 0) throw told({ found: 'the file is empty', remedy: 'Export or upload it again' });
+  if (info.size === 0) {
+    throw new ModelError({
+      found: 'the file is empty',
+      expected: 'an ONNX model',
+      where: uri,
+      remedy: 'Export or upload it again',
+    });
+  }
   if (info.size >= largestModel) {
-    const expected = 'less than 2 GiB, the most that the ONNX format allows in one file';
-    throw told({ found: `the file has ${info.size} bytes`, expected, remedy: 'Export the weights as external data' });
+    throw new ModelError({
+      found: `the file has ${info.size} bytes`,
+      expected: 'less than 2 GiB, the most that the ONNX format allows in one file',
+      where: uri,
+      remedy: 'Export the weights as external data',
+    });
   }
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    const remedy = 'Check the permissions of the file';
-    throw told({ found: openingFault(cause), expected: 'a readable ONNX model', remedy, cause });
+    throw new ModelError({
+      found: openingFault(cause),
+      expected: 'a readable ONNX model',
+      where: uri,
+      remedy: 'Check the permissions of the file',
+      cause,
+    });
   });
   const text = bytes.subarray(0, 512).toString('latin1');
   if (text.startsWith('version https://git-lfs')) {
-    const remedy = "Run 'git lfs pull' first (actions/checkout: lfs: true)";
-    throw told({ found: 'this is a Git LFS pointer, not the model', expected: undefined, remedy });
+    throw new ModelError({
+      found: 'this is a Git LFS pointer, not the model',
+      where: uri,
+      remedy: "Run 'git lfs pull' first (actions/checkout: lfs: true)",
+    });
   }
   if (/^\s*(?:<!doctype html|<html|<head|<\?xml)/iu.test(text)) {
-    const remedy = 'Open the URL in a browser: it probably serves a login or error page';
-    throw told({ found: 'this is an HTML page, not a model: the download went wrong', expected: undefined, remedy });
+    throw new ModelError({
+      found: 'this is an HTML page, not a model: the download went wrong',
+      where: uri,
+      remedy: 'Open the URL in a browser: it probably serves a login or error page',
+    });
   }
   return bytes;
 }
@@ -189,9 +218,12 @@ async function insideFolder(model: string, location: string, uri: string): Promi
   const path = join(folder, innerPath(location, uri));
   const real = await realpath(path).catch(() => null);
   if (real === null) {
-    const found = `the model keeps its weights in ${quote(location)}, which is not there`;
-    const expected = 'the external data file beside the model';
-    throw new ModelError({ found, expected, where: uri, remedy: 'Upload it together with the model' });
+    throw new ModelError({
+      found: `the model keeps its weights in ${quote(location)}, which is not there`,
+      expected: 'the external data file beside the model',
+      where: uri,
+      remedy: 'Upload it together with the model',
+    });
   }
   if (!real.startsWith((await realpath(folder)) + sep)) {
     throw new ModelError({

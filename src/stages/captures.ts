@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CaptureFormat } from '../config/forms.ts';
 import { openDataset, type OpenOptions } from '../data/dataset.ts';
@@ -10,7 +10,6 @@ import { temporaryFolder } from '../data/temporary.ts';
 import { DataError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { isObject, jsonIn } from '../json.ts';
-import { fileInfo } from '../data/read-file.ts';
 
 /*
  * Requests and responses as servers capture them, as rows: KServe's payload logger (CloudEvents), the request logger of Seldon Core,
@@ -45,10 +44,15 @@ export async function openCapture(
   features: readonly string[],
   options: OpenOptions = {},
 ): Promise<Dataset> {
-  await fileInfo(source.path, (found, cause) => {
-    const remedy = 'Put captures of several files into one';
-    return new DataError({ found, expected: 'one file of captured messages', where: source.uri, remedy, cause });
-  });
+  const file = await stat(source.path).catch(() => null);
+  if (file?.isFile() !== true) {
+    throw new DataError({
+      found: file === null ? 'there is no such file' : 'this is not a file',
+      expected: 'one file of captured messages',
+      where: source.uri,
+      remedy: 'Put captures of several files into one',
+    });
+  }
   const folder = await temporaryFolder('workspace');
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {

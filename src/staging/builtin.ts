@@ -90,11 +90,15 @@ async function ready(
   const line = new Promise<string>((resolve) => lines.once('line', resolve));
   const first = stopped.aborted ? null : await Promise.race([line, ended.then((how) => ({ ended: how })), aborted]);
   signal?.throwIfAborted();
-  if (typeof first !== 'string') {
-    const what =
-      first === null ? `was not ready after ${defaults.startTimeout}` : `ended before it was ready: ${first.ended}`;
+  if (first === null) {
     throw new StagingError({
-      found: `The model server ${what}${shownLogs(logs())}`,
+      found: `The model server was not ready after ${defaults.startTimeout}${shownLogs(logs())}`,
+      remedy: 'Try the same model with contender serve',
+    });
+  }
+  if (typeof first !== 'string') {
+    throw new StagingError({
+      found: `The model server ended before it was ready: ${first.ended}${shownLogs(logs())}`,
       remedy: 'Try the same model with contender serve',
     });
   }

@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { pulledWith } from '../../config/elsewhere.ts';
-import { ModelError, instead, UsageError } from '../../errors.ts';
+import { ModelError, instead, UsageError, openingFault } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
 import { localModel } from '../../model/artifact.ts';
 import type { Manifest } from '../../registry/manifest.ts';
 import { openRegistry } from '../open-registry.ts';
 import { insideRoot, type Workspace } from '../workspace.ts';
-import { fileInfo } from '../../data/read-file.ts';
 
 export interface VerifyInput {
   /** The file, relative to the workspace. */
@@ -83,10 +82,23 @@ export function modelOfTag(tag: string | undefined): string | undefined {
 /** Digest of the bytes and, for a model that keeps weights in other files, the one that covers these. */
 async function digestsOf(workspace: Workspace, file: string): Promise<[string, ...string[]]> {
   const path = await insideRoot(workspace, file);
-  const info = await fileInfo(path, (found, cause) => {
-    const remedy = cause === undefined ? 'Name the file itself' : (pulledWith(path, file) ?? 'Check the path');
-    return new UsageError({ found, expected: 'a model file', where: file, remedy, cause });
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError({
+      found: openingFault(cause),
+      expected: 'a model file',
+      where: file,
+      remedy: pulledWith(path, file) ?? 'Check the path',
+      cause,
+    });
   });
+  if (!info.isFile()) {
+    throw new UsageError({
+      found: 'this is not a file',
+      expected: 'a model file',
+      where: file,
+      remedy: 'Name the file itself',
+    });
+  }
   // It says which bytes are meant, and they may be there or not: none were looked at.
   if (info.size < 1024 && (await readFile(path, 'latin1')).startsWith('version https://git-lfs')) {
     throw new UsageError({

@@ -115,31 +115,47 @@ async function columnsOf(dataset: Dataset, wanted: readonly Feature[]): Promise<
 async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPerRequest: number): Promise<Exchange> {
   const { config, columns, dataset } = input;
   const settings = config.staging === undefined ? {} : serviceSettings(config.staging);
-  const refused = (found: string, expected: string, where = 'staging.request'): ConfigError =>
-    new ConfigError({ found, expected, where });
+  const where = 'staging.request';
   const form = settings.request ?? target.service.api?.request;
   if (form === undefined) {
-    const expected = 'the body of a request, such as {"inputs": "{{$features}}"}';
-    throw refused(`no request for protocol: ${target.service.protocol}`, expected);
+    throw new ConfigError({
+      found: `no request for protocol: ${target.service.protocol}`,
+      expected: 'the body of a request, such as {"inputs": "{{$features}}"}',
+      where,
+    });
   }
-  const use = formUse(form, 'staging.request');
+  const use = formUse(form, where);
   if (!use.repeats && rowsPerRequest > 1) {
-    const expected = 'a request with {"$each": form}, which holds several rows';
-    throw refused(`rows_per_request: ${rowsPerRequest} with a request of one row`, expected);
+    throw new ConfigError({
+      found: `rows_per_request: ${rowsPerRequest} with a request of one row`,
+      expected: 'a request with {"$each": form}, which holds several rows',
+      where,
+    });
   }
   const label = labelColumns(columns).find((name) => use.columns.includes(name));
-  if (label !== undefined)
-    throw refused(`the request holds {{${label}}}, the label`, 'columns that are known before the label is');
+  if (label !== undefined) {
+    throw new ConfigError({
+      found: `the request holds {{${label}}}, the label`,
+      expected: 'columns that are known before the label is',
+      where,
+    });
+  }
   const known = dataset.columns.map(({ name }) => name);
   const unknown = use.columns.find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    const expected = `a column of the evaluation set: ${known.slice(0, 20).join(', ')}`;
-    throw refused(`the request holds {{${unknown}}}`, expected);
+    throw new ConfigError({
+      found: `the request holds {{${unknown}}}`,
+      expected: `a column of the evaluation set: ${known.slice(0, 20).join(', ')}`,
+      where,
+    });
   }
   const features = await featuresOf(input);
   if (use.features && features.length === 0) {
-    const found = 'the request holds all features, and there is no model file to tell which these are';
-    throw refused(found, 'their names, in the order of the model', 'columns.features');
+    throw new ConfigError({
+      found: 'the request holds all features, and there is no model file to tell which these are',
+      expected: 'their names, in the order of the model',
+      where: 'columns.features',
+    });
   }
   const others = use.columns.filter((name) => !features.some((feature) => feature.name === name));
   const wanted = [...features, ...others.map((name) => ({ name, isText: !isNumberLike(dataset, name) }))];
@@ -160,8 +176,11 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
     settings.answer ?? (await placesOf(target, input, { ...address, body: writerOf(write) }, rowsPerRequest));
   for (const pointer of [places.scores, places.label]) {
     if (pointer === undefined || isOfRows(pointer) || rowsPerRequest === 1) continue;
-    const found = `${JSON.stringify(pointer)} with rows_per_request: ${rowsPerRequest}`;
-    throw refused(found, 'a pointer with * for each row, such as /predictions/*', 'staging.answer');
+    throw new ConfigError({
+      found: `${JSON.stringify(pointer)} with rows_per_request: ${rowsPerRequest}`,
+      expected: 'a pointer with * for each row, such as /predictions/*',
+      where: 'staging.answer',
+    });
   }
   return exchangeOf({ ...address, write, read: { ...readingOf(input), places } });
 }
