@@ -11,15 +11,6 @@ export interface Problem {
   message: string;
 }
 
-/** Problems of one section of a model, as they are found. */
-export function problemsUnder(section: string) {
-  const found: Problem[] = [];
-  const problem = (pointer: string, key: string, message: string): void => {
-    found.push({ pointer: `/${section}/${pointer}`, key, message });
-  };
-  return { found, problem };
-}
-
 /**
  * Turn ajv's errors (allErrors, verbose) into problems a person can act on.
  * Of the alternatives of an `anyOf` only the one that was most probably meant is explained.

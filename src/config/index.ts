@@ -1,6 +1,6 @@
 export * from './columns.ts';
 export * from './defaults.ts';
-export { problemsUnder, type Problem } from './explain.ts';
+export type { Problem } from './explain.ts';
 export * from './load.ts';
 export * from './places.ts';
 export * from './schema.ts';

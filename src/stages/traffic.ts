@@ -1,6 +1,6 @@
 import type { Static, TObject } from 'typebox';
 import { Closed, List, Matching, Optional, Part, Text, Type } from '../forms.ts';
-import { problemsUnder, type Path, type Problem } from '../config/index.ts';
+import type { Path, Problem } from '../config/index.ts';
 import { milliseconds } from '../config/units.ts';
 
 /* What a rollout and a switch share: where the share of the traffic is set, where it is seen how both versions do, and what is harm. */
@@ -119,7 +119,10 @@ const inSeconds = /^(?:request|upstream_[a-z]+)_time$|(?:^|[_.-])(?:s|secs?|seco
 
 /** What a schema cannot say of them. @param section the key of the model they stand under */
 export function trafficProblems(section: string, { weights, observe, guardrails, poll, expires }: Traffic): Problem[] {
-  const { found, problem } = problemsUnder(section);
+  const found: Problem[] = [];
+  const problem = (pointer: string, key: string, message: string): void => {
+    found.push({ pointer: `/${section}/${pointer}`, key, message });
+  };
   if (milliseconds(expires ?? '15m') < 3 * milliseconds(poll ?? '1m')) {
     problem('expires', 'expires', 'a weight is renewed at each poll: expires must be at least three times as long');
   }

@@ -1,5 +1,5 @@
 import { Type } from '../../forms.ts';
-import { problemsUnder, type Model, type Problem } from '../../config/index.ts';
+import type { Model, Problem } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
 import { AbTest, abTestSettings } from './schema.ts';
 import { sections } from './sections.ts';
@@ -57,7 +57,10 @@ function problems(model: Model): Problem[] {
   const settings = abTestSettings(model);
   if (settings === undefined) return [];
   const { metrics, outcomes, columns, arms, window, lookback } = settings;
-  const { found, problem } = problemsUnder('ab_test');
+  const found: Problem[] = [];
+  const problem = (pointer: string, key: string, message: string): void => {
+    found.push({ pointer: `/ab_test/${pointer}`, key, message });
+  };
   if (
     arms.champion === arms.candidate ||
     arms.ignore?.some((each) => each === arms.champion || each === arms.candidate)

@@ -1,6 +1,6 @@
 import { Type } from '../../forms.ts';
 import { milliseconds } from '../../config/units.ts';
-import { problemsUnder, type Model, type Problem } from '../../config/index.ts';
+import type { Model, Problem } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
 import { trafficPlace, trafficProblems } from '../traffic.ts';
 import { trafficSections } from '../traffic-sections.ts';
@@ -37,7 +37,10 @@ function problems(model: Model): Problem[] {
   const settings = rolloutSettings(model);
   if (settings === undefined) return [];
   const { steps, step_time: least, max_step_time: most, weights } = settings;
-  const { found, problem } = problemsUnder('rollout');
+  const found: Problem[] = [];
+  const problem = (pointer: string, key: string, message: string): void => {
+    found.push({ pointer: `/rollout/${pointer}`, key, message });
+  };
   if (steps.some((weight, index) => index > 0 && weight <= (steps[index - 1] as number))) {
     problem('steps', 'steps', 'each step must be larger than the one before it');
   }

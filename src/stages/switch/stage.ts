@@ -1,6 +1,6 @@
 import { Type } from '../../forms.ts';
 import { milliseconds } from '../../config/units.ts';
-import { problemsUnder, type Model, type Problem } from '../../config/index.ts';
+import type { Model, Problem } from '../../config/index.ts';
 import type { Stage } from '../stage.ts';
 import { trafficPlace, trafficProblems } from '../traffic.ts';
 import { trafficSections } from '../traffic-sections.ts';
@@ -38,7 +38,10 @@ function problems(model: Model): Problem[] {
   const settings = switchSettings(model);
   if (settings === undefined) return [];
   const { watch_time: watch, poll = defaultPoll, guardrails } = settings;
-  const { found, problem } = problemsUnder('switch');
+  const found: Problem[] = [];
+  const problem = (pointer: string, key: string, message: string): void => {
+    found.push({ pointer: `/switch/${pointer}`, key, message });
+  };
   if ('rollout' in model && model['rollout'] !== undefined) {
     problem('weights', 'switch', 'a model has a rollout or a switch: both would set its weight');
   }
