@@ -29,7 +29,7 @@ const allowed: Record<string, readonly string[]> = {
   profile: ['evidence', 'config', 'statistics', 'data'],
   monitor: ['config', 'statistics', 'profile'],
   github: ['evidence'],
-  data: ['evidence', 'config'],
+  data: ['evidence', 'config', 'statistics'],
   model: ['evidence', 'config', 'data', 'statistics'],
   serve: ['evidence', 'config', 'protocol', 'model'],
   staging: ['evidence', 'config', 'protocol', 'model', 'serve'],

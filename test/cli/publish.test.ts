@@ -147,7 +147,7 @@ describe('what is published of a registry', () => {
   it('verify tells a mistake from a refusal', async () => {
     for (const [args, says] of [
       [['none.onnx'], /no such file/u],
-      [['models'], /not a file/u],
+      [['models'], /this is a folder/u],
       [['../../x'], /outside the workspace/u],
       [['models/candidate.onnx', '--tag', 'other@v1.0.1'], /no model "other"/u],
       [['models/candidate.onnx', '--model', 'spam-filter', '--tag', 'other@v1.0.1'], /spam-filter@v1\.2\.3/u],
