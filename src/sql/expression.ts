@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { nearest } from '../config/suggest.ts';
 import { quoteLiteral } from '../data/relation.ts';
-import { allowedFunctions, collects, reasonAgainst } from './functions.ts';
+import { allowedFunctions, collects, reasonAgainst, words } from './functions.ts';
 
 /** What parsing says of an expression: the columns it reads, in their order, or why it is refused. */
 export type Parsed = { ok: true; columns: string[] } | ({ ok: false } & Refusal);
@@ -15,17 +15,7 @@ export interface Refusal {
 }
 
 /** What the expressions may contain; above all no subquery, which could read another table or a file. */
-export const allowedParts: ReadonlySet<string> = new Set([
-  'BETWEEN',
-  'CASE',
-  'CAST',
-  'COLUMN_REF',
-  'COMPARISON',
-  'CONJUNCTION',
-  'CONSTANT',
-  'FUNCTION',
-  'OPERATOR',
-]);
+export const allowedParts = words('BETWEEN CASE CAST COLUMN_REF COMPARISON CONJUNCTION CONSTANT FUNCTION OPERATOR');
 
 /** Operators that are no functions but have no place here. */
 const refusedOperators = new Map([
@@ -93,7 +83,7 @@ function judge(tree: unknown): Parsed {
   return { ok: true, columns: [...columns] };
 }
 
-const sorting: ReadonlySet<string> = new Set(['list_sort', 'array_sort', 'list_reverse_sort', 'array_reverse_sort']);
+const sorting = words('list_sort array_sort list_reverse_sort array_reverse_sort');
 
 function refusalOf(node: Node, sorted: boolean): Refusal | null {
   const { class: kind, type, function_name: called } = node;
@@ -151,7 +141,7 @@ const remedies = new Map([
   ...['first', 'last', 'any_value', 'arbitrary', 'first_value', 'last_value', 'mode'].map(
     (name) => [name, 'Write min() or max()'] as const,
   ),
-  ...['hash'].map((name) => [name, 'Write md5_number()'] as const),
+  ['hash', 'Write md5_number()'] as const,
   ...['list_distinct', 'array_distinct'].map((name) => [name, 'Write list_sort(), or list_unique() to count'] as const),
   ['approx_count_distinct', 'Write count(distinct x)'] as const,
   ...['approx_quantile', 'reservoir_quantile'].map((name) => [name, 'Write quantile_cont()'] as const),

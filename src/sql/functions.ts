@@ -132,6 +132,7 @@ export function reasonAgainst(name: string): string {
   );
 }
 
-function words(text: string): ReadonlySet<string> {
+/** The words of a text, which are apart by spaces or line ends. */
+export function words(text: string): ReadonlySet<string> {
   return new Set(text.trim().split(/\s+/u));
 }

@@ -1,27 +1,18 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { quoteLiteral } from '../data/relation.ts';
 import { allowedParts, nodesOf, parsed, refusalOfCall, type Node, type Refusal } from './expression.ts';
+import { words } from './functions.ts';
 
 /** Parts of a query beside those of an expression. */
 const allowedInQuery: ReadonlySet<string> = new Set([...allowedParts, 'LAMBDA', 'STAR', 'SUBQUERY', 'WINDOW']);
 
 /** What a query may read from. */
-const tables: ReadonlySet<string> = new Set(['BASE_TABLE', 'EMPTY', 'EXPRESSION_LIST', 'JOIN', 'SUBQUERY']);
+const tables = words('BASE_TABLE EMPTY EXPRESSION_LIST JOIN SUBQUERY');
 
 /** Functions that only a window has. */
-const windows: ReadonlySet<string> = new Set([
-  'row_number',
-  'rank',
-  'dense_rank',
-  'percent_rank',
-  'cume_dist',
-  'ntile',
-  'lag',
-  'lead',
-  'first_value',
-  'last_value',
-  'nth_value',
-]);
+const windows = words(`
+  row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value
+`);
 
 /**
  * Why a text is not one SELECT from the table `data` and nothing else; null: it is. The engine's own parser says what is in it, and
