@@ -319,7 +319,7 @@ function isEnough([a, b]: readonly [number, number], n: number, m: number): bool
 }
 
 /** A column that is numeric on one side only is compared as text: the change of kind is what shows. */
-function asCategories(values: ColumnValues): CategoricalValues {
+export function asCategories(values: ColumnValues): CategoricalValues {
   if (values.kind === 'category') return values;
   const counts = new Map<string, number>();
   const { sorted } = values;

@@ -185,7 +185,8 @@ function yearOf(time: string): number {
   return time.endsWith('(BC)') ? 1 - year : year;
 }
 
-function isEmpty(column: ColumnProfile): boolean {
+/** Whether no row has a value. */
+export function isEmpty(column: ColumnProfile): boolean {
   switch (column.kind) {
     case 'number':
       return column.n + column.infinite[0] + column.infinite[1] === 0;

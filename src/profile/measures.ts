@@ -46,8 +46,6 @@ export interface ChiSquared {
   statistic: number;
   degreesOfFreedom: number;
   p: number;
-  /** Smallest expected count: below 5 the test says little. */
-  leastExpected: number;
 }
 
 /** Pearson's test that both samples share one distribution over the bins, without continuity correction. Empty bins are left out. */
@@ -58,15 +56,13 @@ export function chiSquared(counts: PairedCounts): ChiSquared {
   const n = sum(counts.reference);
   const m = sum(counts.current);
   let statistic = 0;
-  let leastExpected = Number.POSITIVE_INFINITY;
   for (const [a, b] of cells) {
     const expectedA = ((a + b) * n) / (n + m);
     const expectedB = ((a + b) * m) / (n + m);
     statistic += (a - expectedA) ** 2 / expectedA + (b - expectedB) ** 2 / expectedB;
-    leastExpected = Math.min(leastExpected, expectedA, expectedB);
   }
   const degreesOfFreedom = Math.max(0, cells.length - 1);
-  return { statistic, degreesOfFreedom, p: chiSquaredP(statistic, degreesOfFreedom), leastExpected };
+  return { statistic, degreesOfFreedom, p: chiSquaredP(statistic, degreesOfFreedom) };
 }
 
 /** P(chi-squared >= statistic). 1 where there is nothing to compare. */

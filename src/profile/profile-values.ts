@@ -1,5 +1,5 @@
 import { countedSample } from './bins.ts';
-import type { CategoricalValues, NumericValues } from './column-drift.ts';
+import { asCategories, type CategoricalValues, type NumericValues } from './column-drift.ts';
 import { coarser, representative, truncated } from './number-sketch.ts';
 import type { ColumnProfile, NumberColumn } from './profile.ts';
 
@@ -28,25 +28,14 @@ export function categoriesOfColumn(
   column: ColumnProfile,
   nameOf: (text: string) => string = (text) => text,
 ): CategoricalValues | null {
+  if (column.kind === 'time' || column.kind === 'nested' || (column.kind === 'number' && column.shift > 0)) return null;
+  const written = column.kind === 'number' ? asCategories(numbersOfColumn(column)).counts : column.categories;
+  if (written === null) return null;
   const counts = new Map<string, number>();
-  const add = (text: string, count: number): void => {
+  for (const [text, count] of written) {
     const name = nameOf(text);
     counts.set(name, (counts.get(name) ?? 0) + count);
-  };
-  if (column.kind === 'time' || column.kind === 'nested') return null;
-  if (column.kind === 'number') {
-    if (column.shift > 0) return null;
-    for (const [index, value] of column.values.entries()) add(String(value), column.counts[index] as number);
-    for (const [index, count] of column.infinite.entries())
-      if (count > 0) add(index === 0 ? '-Infinity' : 'Infinity', count);
-    return { kind: 'category', counts, missing: column.missing };
   }
-  if (column.categories === null) return null;
-  for (const [text, count] of column.categories) add(text, count);
-  return {
-    kind: 'category',
-    counts,
-    missing: column.missing,
-    ...(column.rare === undefined ? {} : { rare: column.rare.rows }),
-  };
+  const rare = column.kind === 'number' ? undefined : column.rare;
+  return { kind: 'category', counts, missing: column.missing, ...(rare === undefined ? {} : { rare: rare.rows }) };
 }

@@ -1,4 +1,5 @@
 import type { DatasetColumn } from '../data/relation.ts';
+import { isEmpty } from './columns.ts';
 import type { ColumnProfile, Profile } from './profile.ts';
 
 /** Data of which the profile is known and not the rows. */
@@ -20,17 +21,9 @@ export function profiledData(
   const columns = profile.columns.map((column) => ({
     name: column.name,
     type: column.type,
-    ...(isEmpty(column) ? { cells: { empty: true } } : {}),
+    ...(column.kind !== 'time' && isEmpty(column) ? { cells: { empty: true } } : {}),
   }));
   return { name, uri, sha256, rows: profile.rows, columns, profile };
-}
-
-function isEmpty(column: ColumnProfile): boolean {
-  return column.kind !== 'nested' && column.kind !== 'time' && column.distinct.count === 0 && !hasInfinite(column);
-}
-
-function hasInfinite(column: ColumnProfile): boolean {
-  return column.kind === 'number' && column.infinite[0] + column.infinite[1] > 0;
 }
 
 /** @throws TypeError where the profile has no such column: its columns were asked for by name before */

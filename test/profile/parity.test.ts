@@ -95,7 +95,6 @@ function categoricalMeasures({ ref_counts: reference, cur_counts: current }: Cat
     dof: test.degreesOfFreedom,
     chi2_p: test.p,
     cramers_v: cramersV(test, rows),
-    min_expected: test.leastExpected,
   };
 }
 
