@@ -21,14 +21,11 @@ export type Watched =
   | { state: 'missing' }
   | {
       state: 'ok' | 'alarm';
-      /** In standard deviations, from the window before. */
-      z: number;
       /** The sum that is compared with the limit. */
       sum: number;
       limit: number;
       /** What the season lets expect. */
       expected: number;
-      baseline: Baseline;
     };
 
 const k = 0.5;
@@ -92,7 +89,7 @@ export function watch(values: readonly (number | null)[], place: number, setting
     // A sum that stays at its limit is down again soon after the cause is gone.
     cusum = { up: Math.min(next.up, limit), down: Math.min(next.down, limit) };
     alarmed = alarm || (alarmed && sum > limit / 2);
-    found.push({ state: alarmed ? 'alarm' : 'ok', z, sum, limit, expected, baseline: fitted });
+    found.push({ state: alarmed ? 'alarm' : 'ok', sum, limit, expected });
   }
   return found;
 }
