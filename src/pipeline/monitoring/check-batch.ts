@@ -96,13 +96,7 @@ async function rowChecks(
   const [there, wanted] = [new Set(out), new Set(into)];
   const lost = [...wanted].filter((each) => !there.has(each));
   const extra = [...there].filter((each) => !wanted.has(each));
-  const example = (ids: readonly (string | null)[]): string =>
-    ids.length === 0
-      ? ''
-      : `, such as ${ids
-          .slice(0, 3)
-          .map((each) => JSON.stringify(each?.slice(0, 80) ?? null))
-          .join(', ')}`;
+  const example = (ids: readonly (string | null)[]): string => (ids.length === 0 ? '' : `, such as ${shown(ids, 3)}`);
   const inputTwice = repeated(into);
   return [
     batchCheck(batch, 'rows', 'As many rows out as in', out.length === into.length && into.length > 0, {
@@ -278,10 +272,7 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
       message:
         fresh.length === 0
           ? 'every predicted class is in the reference'
-          : `predicted, and not in the reference: ${fresh
-              .slice(0, 5)
-              .map((each) => JSON.stringify(each.slice(0, 80)))
-              .join(', ')}`,
+          : `predicted, and not in the reference: ${shown(fresh, 5)}`,
       ...atMost(fresh.length, 0, 'classes'),
       // A rare class need not be in a small evaluation set.
       severity: 'warn',
@@ -329,7 +320,7 @@ async function modelCheck(
     return check(null, null, 'no champion is recorded, so whose predictions these are cannot be judged');
   const { version: named, sha256 } = champion;
   const names = new Set([sha256, ...(named === null ? [] : [named, `v${named}`])]);
-  const shown = `the champion ${named ?? ''} ${sha256.slice(0, 12)}`.replace('  ', ' ');
+  const expected = `the champion ${named ?? ''} ${sha256.slice(0, 12)}`.replace('  ', ' ');
   const said = await modelsIn(predictions, batch, stated);
   if (said.length === 0) {
     return check(
@@ -340,9 +331,8 @@ async function modelCheck(
   }
   const others = said.filter((each) => !names.has(each));
   const observed = said.length === 1 ? (said[0] as string) : `${said.length} models`;
-  if (others.length === 0) return check(true, observed, `${shown} predicted every row`);
-  const some = others.slice(0, 3).map((each) => JSON.stringify(each.slice(0, 80)));
-  return check(false, observed, `predicted by ${some.join(', ')}; expected ${shown}`);
+  if (others.length === 0) return check(true, observed, `${expected} predicted every row`);
+  return check(false, observed, `predicted by ${shown(others, 3)}; expected ${expected}`);
 }
 
 async function modelsIn(predictions: readonly Dataset[], { model }: Batch, stated: string | null): Promise<string[]> {
@@ -374,13 +364,13 @@ async function ageChecks(predictions: readonly Dataset[], batch: Batch, now: Dat
     oldest = Math.min(oldest, each);
     newest = Math.max(newest, each);
   }
-  const shown = (at: number): string => new Date(at).toISOString();
+  const iso = (at: number): string => new Date(at).toISOString();
   const check = (passed: boolean | null, observed: string | null, message: string): Check =>
     batchCheck(batch, 'age', 'Freshness', passed, { message, observed, required: maximum });
   if (!Number.isFinite(oldest)) return [check(null, null, 'there is no row')];
-  const fault = ageFault(shown(oldest), now, maximum) ?? ageFault(shown(newest), now, maximum);
-  const span = `predicted from ${shown(oldest)} to ${shown(newest)}`;
-  return [check(fault === null, shown(oldest), fault === null ? span : `${span}: ${fault}`)];
+  const fault = ageFault(iso(oldest), now, maximum) ?? ageFault(iso(newest), now, maximum);
+  const span = `predicted from ${iso(oldest)} to ${iso(newest)}`;
+  return [check(fault === null, iso(oldest), fault === null ? span : `${span}: ${fault}`)];
 }
 
 /** A check that blocks. @param passed null: it cannot be told */
@@ -407,6 +397,12 @@ function atMost(
 
 function limit(stated: number | string | undefined, fallback: number, key: string): number {
   return stated === undefined ? fallback : shareOf(stated, key.replaceAll('_', ' '), 'bound', `batch.${key}`);
+}
+
+/** The first few of them, for people. */
+function shown(texts: readonly (string | null)[], most: number): string {
+  const first = texts.slice(0, most).map((each) => JSON.stringify(each?.slice(0, 80) ?? null));
+  return first.join(', ');
 }
 
 function repeated(values: readonly (string | null)[]): (string | null)[] {

@@ -10,21 +10,21 @@ import type { Workspace } from '../workspace.ts';
 import { askPrometheus } from './prometheus.ts';
 import { numbersOf, textsOf, timesIn, withLogs } from './logs.ts';
 
-/** A KPI in each window: its value, what it is a rate of, or why there is none. */
-export interface KpiValues {
-  values: (number | null)[];
-  rates: ({ events: number; trials: number } | null)[];
-  faults: (string | null)[];
+/** A KPI in one window: its value, what it is a rate of, and why there is none. */
+export interface KpiValue {
+  value: number | null;
+  rate?: { events: number; trials: number } | null;
+  fault?: string | null;
 }
 
-/** @param production where its logs are, if the KPI names none of its own */
+/** A KPI in each window. @param production where its logs are, if the KPI names none of its own */
 export async function kpiValues(
   workspace: Workspace,
   name: string,
   kpi: Kpi,
   windows: readonly Window[],
   production: { files: string; time: string; format?: CaptureFormat | undefined },
-): Promise<KpiValues> {
+): Promise<KpiValue[]> {
   const key = `monitor.kpis.${name}`;
   if (kpi.prometheus !== undefined) return fromPrometheus(workspace, kpi.prometheus, windows, `${key}.prometheus`);
   const { value, per } = kpi;
@@ -45,14 +45,13 @@ export async function kpiValues(
     const session = await openSqlSession(first, workspace.signal === undefined ? {} : { signal: workspace.signal });
     try {
       const above = await perWindow(session, datasets, position, windows.length, value, `${key}.value`);
-      if (per === undefined)
-        return { values: above.map(orNull), rates: above.map(() => null), faults: above.map(() => null) };
+      if (per === undefined) return above.map((each) => ({ value: orNull(each) }));
       const below = await perWindow(session, datasets, position, windows.length, per, `${key}.per`);
-      return {
-        values: above.map((each, index) => orNull(each / (below[index] as number))),
-        rates: above.map((events, index) => rateOf(events, below[index] as number)),
-        faults: below.map((each) => (each === 0 ? 'there is nothing to divide by in this window' : null)),
-      };
+      return below.map((trials, index) => {
+        const events = above[index] as number;
+        const fault = trials === 0 ? 'there is nothing to divide by in this window' : null;
+        return { value: orNull(events / trials), rate: rateOf(events, trials), fault };
+      });
     } finally {
       session.close();
     }
@@ -130,7 +129,7 @@ async function fromPrometheus(
   { url, query, token: variable }: NonNullable<Kpi['prometheus']>,
   windows: readonly Window[],
   where: string,
-): Promise<KpiValues> {
+): Promise<KpiValue[]> {
   const token = variable === undefined ? undefined : process.env[variable];
   if (variable !== undefined && (token === undefined || token === '')) {
     throw new ConfigError({
@@ -140,13 +139,11 @@ async function fromPrometheus(
       remedy: 'Pass the secret to the step, or leave token out',
     });
   }
-  const found: KpiValues = { values: [], rates: [], faults: [] };
+  const found: KpiValue[] = [];
   for (const { start, end } of windows) {
     const asked = query.replaceAll('$window', `${Math.round((end - start) / 1000)}s`);
     const answer = await askPrometheus({ url, query: asked, token }, new Date(end), signal);
-    found.values.push('value' in answer ? answer.value : null);
-    found.faults.push('fault' in answer ? answer.fault : null);
-    found.rates.push(null);
+    found.push({ value: null, ...answer });
   }
   return found;
 }

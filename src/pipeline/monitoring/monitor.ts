@@ -11,12 +11,13 @@ import { registryView } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 import { baselineOf } from './baseline.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
-import { kpiValues } from './kpis.ts';
+import { kpiValues, type KpiValue } from './kpis.ts';
 import { joinLabels } from './labels.ts';
 import { withLogs } from './logs.ts';
 import { lookAt, readProduction, windowRows, type Production, type Reign } from './production.ts';
 import { monitorSettings, type MonitorSettings } from './settings.ts';
 import { openMemory, type Memory, type Remembered } from './state.ts';
+import { sum } from '../../statistics/sums.ts';
 import { minuteOf } from '../../wording.ts';
 
 export interface MonitorInput {
@@ -170,21 +171,26 @@ async function addValues(
 ): Promise<void> {
   const { kpis = {}, cost, production } = settings.monitor;
   for (const [name, kpi] of Object.entries(kpis)) {
-    const { values, rates, faults } = await kpiValues(workspace, name, kpi, windows, production);
+    const values = await kpiValues(workspace, name, kpi, windows, production);
     for (const [index, record] of fresh.entries()) {
       const key = `kpi/${name}`;
-      record.values[key] = values[index] ?? null;
-      const [rate, fault] = [rates[index], faults[index]];
-      if (rate !== null && rate !== undefined) record.rates[key] = rate;
-      if (fault !== null && fault !== undefined) record.faults[key] = fault;
+      const { value, rate = null, fault = null } = values[index] as KpiValue;
+      record.values[key] = value;
+      if (rate !== null) record.rates[key] = rate;
+      if (fault !== null) record.faults[key] = fault;
     }
   }
   if (cost === undefined) return;
   const hours = settings.judge.length / 3_600_000;
   for (const record of fresh) {
-    const served = record.rows + Object.values(record.others).reduce((sum, each) => sum + each, 0);
+    const served = servedIn(record);
     record.values['cost'] = served === 0 ? null : (cost.per_hour * hours) / served;
   }
+}
+
+/** Rows of the champion and of all others. */
+function servedIn({ rows, others }: WindowRecord): number {
+  return rows + sum(Object.values(others));
 }
 
 /** Rows that came after their window was recorded, and rows of the future. */
@@ -215,7 +221,7 @@ function tellOdd(
   }
   for (const [start, count] of now) {
     const record = recorded.get(start) as WindowRecord;
-    const before = record.rows + Object.values(record.others).reduce((sum, each) => sum + each, 0);
+    const before = servedIn(record);
     if (count > before) {
       record.faults['late'] =
         `${(count - before).toLocaleString('en-US')} rows came after this window was recorded: it is not judged again (monitor.delay)`;
