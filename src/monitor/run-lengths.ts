@@ -1,5 +1,6 @@
 import { bisected } from '../statistics/bisection.ts';
 import { normalCdf } from '../statistics/distributions.ts';
+import { solve } from '../statistics/linear.ts';
 
 /*
  * How long control charts of independent standard normal values run on average until they alarm, and the limits that follow from
@@ -65,35 +66,4 @@ function gaussLegendre(count: number, low: number, high: number): { at: number[]
     weights[index] = (2 * half) / ((1 - x * x) * slope * slope);
   }
   return { at, weights };
-}
-
-/** Gaussian elimination with partial pivoting. */
-function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
-  const size = right.length;
-  const rows: Float64Array[] = matrix.map((row, index) => Float64Array.from([...row, right[index] as number]));
-  for (let column = 0; column < size; column++) {
-    let pivot = column;
-    for (let row = column + 1; row < size; row++) {
-      if (Math.abs(cell(rows, row, column)) > Math.abs(cell(rows, pivot, column))) pivot = row;
-    }
-    [rows[column], rows[pivot]] = [rows[pivot] as Float64Array, rows[column] as Float64Array];
-    const top = rows[column] as Float64Array;
-    for (let row = column + 1; row < size; row++) {
-      const below = rows[row] as Float64Array;
-      const factor = (below[column] as number) / (top[column] as number);
-      for (let each = column; each <= size; each++)
-        below[each] = (below[each] as number) - factor * (top[each] as number);
-    }
-  }
-  const solution = new Array<number>(size).fill(0);
-  for (let row = size - 1; row >= 0; row--) {
-    let rest = cell(rows, row, size);
-    for (let each = row + 1; each < size; each++) rest -= cell(rows, row, each) * (solution[each] as number);
-    solution[row] = rest / cell(rows, row, row);
-  }
-  return solution;
-}
-
-function cell(rows: readonly Float64Array[], row: number, column: number): number {
-  return (rows[row] as Float64Array)[column] as number;
 }

@@ -1,4 +1,5 @@
 import { normalCdf } from '../statistics/distributions.ts';
+import { solve } from '../statistics/linear.ts';
 import { splitmix32 } from '../statistics/splitmix.ts';
 
 /** Columns of rows of two samples: numbers with NaN where there is none, or categories with null. */
@@ -175,8 +176,10 @@ function logistic(features: readonly Float64Array[], learned: readonly boolean[]
       gradient[i] = (gradient[i] as number) - (i === 0 ? 0 : ridge) * (weights[i] as number);
       const line = hessian[i] as Float64Array;
       line[i] = (line[i] as number) + penalty;
+      // It is symmetric: only half of it was added up.
+      for (let j = 0; j < i; j++) (hessian[j] as Float64Array)[i] = line[j] as number;
     }
-    const change = solved(hessian, gradient);
+    const change = solve(hessian, gradient);
     for (let i = 0; i < width; i++) weights[i] = (weights[i] as number) + (change[i] as number);
   }
   return weights;
@@ -186,31 +189,6 @@ function score(features: readonly Float64Array[], weights: Float64Array, row: nu
   let sum = weights[0] as number;
   for (const [index, feature] of features.entries()) sum += (weights[index + 1] as number) * (feature[row] as number);
   return sum;
-}
-
-/** Solve for a symmetric, positive definite matrix, of which the lower half is given, by Cholesky's method. */
-function solved(matrix: readonly Float64Array[], right: Float64Array): Float64Array {
-  const width = right.length;
-  const lower = matrix.map((line) => line.slice());
-  const at = (i: number, j: number): number => (lower[i] as Float64Array)[j] as number;
-  for (let i = 0; i < width; i++) {
-    const line = lower[i] as Float64Array;
-    for (let j = 0; j <= i; j++) {
-      let sum = at(i, j);
-      for (let k = 0; k < j; k++) sum -= at(i, k) * at(j, k);
-      line[j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / at(j, j);
-    }
-  }
-  const found = right.slice();
-  for (let i = 0; i < width; i++) {
-    for (let k = 0; k < i; k++) found[i] = (found[i] as number) - at(i, k) * (found[k] as number);
-    found[i] = (found[i] as number) / at(i, i);
-  }
-  for (let i = width - 1; i >= 0; i--) {
-    for (let k = i + 1; k < width; k++) found[i] = (found[i] as number) - at(k, i) * (found[k] as number);
-    found[i] = (found[i] as number) / at(i, i);
-  }
-  return found;
 }
 
 /** Mann-Whitney's estimate; ties count half. */
