@@ -177,18 +177,17 @@ function placeAfter(byte: number, place: Place, between: number, quote: number):
   return byte === space && place !== 'closed' ? 'spaces' : 'plain';
 }
 
-export interface CsvFault {
-  line: number;
-  found: string;
-  remedy: string;
-}
-
 /**
  * Where the bytes of a file break the rules of CSV, as far as the engine does not say it; null where they do not. Blank lines at
  * the end of the file are harmless, but not in a file of a single column, where one could be an empty cell.
  * @param columns how many the header has; without it, cells are not counted
+ * @param cause what the engine said of it
  */
-export async function csvFault(path: string, dialect: CsvDialect = {}, columns?: number): Promise<CsvFault | null> {
+export async function csvFault(
+  { path, uri }: { path: string; uri: string },
+  dialect: CsvDialect = {},
+  { columns, cause }: { columns?: number; cause?: unknown } = {},
+): Promise<DataError | null> {
   const { between, quote } = bytesOf(dialect);
   const singleColumn = columns === 1;
   const names = { lf: 'LF', crlf: 'CRLF', cr: 'CR' } as const;
@@ -199,12 +198,15 @@ export async function csvFault(path: string, dialect: CsvDialect = {}, columns?:
   let cells = 1;
   let place: Place = 'start';
   let returned = false;
-  const tooMany = (): CsvFault => ({
-    line,
-    found: `this row has ${cells} cells, and the ${dialect.header === undefined ? 'first line' : 'header'} ${columns}`,
-    remedy: 'Remove what is too much at the end of the row, or name the column in the first line',
-  });
-  const ended = (end: keyof typeof names): CsvFault | null => {
+  const fault = (at: number, found: string, remedy: string): DataError =>
+    new DataError({ found, expected: 'CSV as defined in RFC 4180', where: `${uri}:${at}`, remedy, cause });
+  const tooMany = (): DataError =>
+    fault(
+      line,
+      `this row has ${cells} cells, and the ${dialect.header === undefined ? 'first line' : 'header'} ${columns}`,
+      'Remove what is too much at the end of the row, or name the column in the first line',
+    );
+  const ended = (end: keyof typeof names): DataError | null => {
     const before = first;
     first ??= end;
     if (columns !== undefined && cells > columns) return tooMany();
@@ -213,19 +215,20 @@ export async function csvFault(path: string, dialect: CsvDialect = {}, columns?:
     cells = 1;
     line += 1;
     if (before === null || before === end) return null;
-    return {
-      line: line - 1,
-      found: `this line ends with ${names[end]}, those before it with ${names[before]}`,
-      remedy: 'Write all line ends alike, for instance with dos2unix',
-    };
+    return fault(
+      line - 1,
+      `this line ends with ${names[end]}, those before it with ${names[before]}`,
+      'Write all line ends alike, for instance with dos2unix',
+    );
   };
-  const blankLine = (at: number): CsvFault => ({
-    line: at,
-    found: 'this line is blank',
-    remedy: singleColumn
-      ? 'Write "" (two quotes) for a missing value, or remove the line'
-      : 'Remove the line, or write the row that belongs there',
-  });
+  const blankLine = (at: number): DataError =>
+    fault(
+      at,
+      'this line is blank',
+      singleColumn
+        ? 'Write "" (two quotes) for a missing value, or remove the line'
+        : 'Remove the line, or write the row that belongs there',
+    );
   for await (const piece of withoutMark(path)) {
     for (const byte of piece) {
       const before: Place = place;
@@ -235,8 +238,8 @@ export async function csvFault(path: string, dialect: CsvDialect = {}, columns?:
         continue;
       }
       if (byte === lineFeed || returned) {
-        const fault = ended(byte !== lineFeed ? 'cr' : returned ? 'crlf' : 'lf');
-        if (fault !== null) return fault;
+        const mixed = ended(byte !== lineFeed ? 'cr' : returned ? 'crlf' : 'lf');
+        if (mixed !== null) return mixed;
         returned = false;
         if (byte === lineFeed) continue;
       }
@@ -249,23 +252,23 @@ export async function csvFault(path: string, dialect: CsvDialect = {}, columns?:
       if (byte === between) cells += 1;
       // The engine leaves out the spaces of both without a word.
       else if (before === 'closed' && place !== 'quoted') {
-        return {
+        return fault(
           line,
-          found: 'a quote is closed before the end of its cell',
-          remedy: 'Quote the whole cell, and double each quote inside it',
-        };
+          'a quote is closed before the end of its cell',
+          'Quote the whole cell, and double each quote inside it',
+        );
       } else if (before === 'spaces' && place === 'quoted') {
-        return {
+        return fault(
           line,
-          found: 'a cell begins with spaces before its quote',
-          remedy: 'Remove the spaces, or write them after the quote where they are part of the text',
-        };
+          'a cell begins with spaces before its quote',
+          'Remove the spaces, or write them after the quote where they are part of the text',
+        );
       }
     }
   }
   if (returned) {
-    const fault = ended('cr');
-    if (fault !== null) return fault;
+    const mixed = ended('cr');
+    if (mixed !== null) return mixed;
   }
   if (columns !== undefined && cells > columns) return tooMany();
   return singleColumn && blank !== null ? blankLine(blank) : null;

@@ -1,6 +1,6 @@
 import { pulledWith } from '../config/elsewhere.ts';
 import { rmSync } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ContenderError, DataError, openingFault } from '../errors.ts';
@@ -8,9 +8,9 @@ import type { Log } from '../log.ts';
 import { fileDigest } from '../file-digest.ts';
 import { fromOf, readingOfColumns } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvFault, csvHeader, endOfRows, refuseNameless, refuseTwin, type CsvFault } from './csv.ts';
+import { csvFault, csvHeader, endOfRows, refuseNameless, refuseTwin } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
-import { isJsonlFault, jsonlFault } from './jsonl-fault.ts';
+import { jsonlFault } from './jsonl-fault.ts';
 import { startEngine } from './engine.ts';
 import { inUtf8 } from './encoding.ts';
 import type { JudgedLines, LineRules } from './line-rules.ts';
@@ -34,6 +34,7 @@ import {
 import { refuseSwallowedRows } from './swallowed-rows.ts';
 import { temporaryFolder } from './temporary.ts';
 import { readWhole } from './whole-file.ts';
+import { readHead } from './read-file.ts';
 
 export interface OpenOptions {
   log?: Log;
@@ -85,8 +86,8 @@ export async function openDataset(named: DatasetSource, options: OpenOptions = {
       if (format === 'csv' && source.known === undefined && looked.plain !== true) {
         const own = columns.length - (source.partitions?.length ?? 0);
         for (const file of files) {
-          const fault = await csvFault(file.path, source.csv, own);
-          if (fault !== null) throw csvError(file.uri, fault);
+          const fault = await csvFault(file, source.csv, { columns: own });
+          if (fault !== null) throw fault;
         }
       }
       const { csv, partitions } = source;
@@ -367,17 +368,13 @@ async function unreadable(
 ): Promise<DataError> {
   // The file may be no text at all, which the engine says better.
   if (format === 'jsonl') {
-    const fault = await jsonlFault(path, uri, 'unreadable').catch((other: unknown) => other);
+    const fault = await jsonlFault(path, uri, 'unreadable', cause).catch((other: unknown) => other);
     // Of a line that is too long the engine says no number.
     if (fault instanceof DataError) return fault;
-    if (isJsonlFault(fault)) {
-      const { line, found, expected, remedy } = fault;
-      return new DataError({ found, expected, where: `${uri}:${line}`, remedy, cause });
-    }
   }
   if (format === 'csv') {
-    const fault = await csvFault(path, csv).catch(() => null);
-    if (fault !== null) return csvError(uri, fault, cause);
+    const fault = await csvFault({ path, uri }, csv, { cause }).catch(() => null);
+    if (fault !== null) return fault;
   }
   const text = (cause instanceof Error ? cause.message : String(cause)).replaceAll(path, uri).replaceAll(named, uri);
   const line = /CSV Error on Line: (\d+)/u.exec(text)?.[1];
@@ -393,16 +390,6 @@ async function unreadable(
         ? 'Mend the file, or name it with the extension of its real format'
         : 'Mend this line: comma-separated, double quotes, UTF-8, as many cells as the header has',
     cause,
-  });
-}
-
-function csvError(uri: string, { line, found, remedy }: CsvFault, cause?: unknown): DataError {
-  return new DataError({
-    found,
-    expected: 'CSV as defined in RFC 4180',
-    where: `${uri}:${line}`,
-    remedy,
-    ...(cause === undefined ? {} : { cause }),
   });
 }
 
@@ -476,8 +463,7 @@ async function refuseImpostor(dataset: string, source: DatasetPart, format: Data
       remedy: 'Write the data again',
     });
   }
-  const head = Buffer.alloc(64);
-  const file = await open(source.path).catch((cause: NodeJS.ErrnoException) => {
+  const head = await readHead(source.path, 64).catch((cause: NodeJS.ErrnoException) => {
     throw new DataError({
       found: openingFault(cause),
       expected: 'a readable file',
@@ -486,11 +472,6 @@ async function refuseImpostor(dataset: string, source: DatasetPart, format: Data
       cause,
     });
   });
-  try {
-    await file.read(head, 0, 64, 0);
-  } finally {
-    await file.close();
-  }
   if (head.toString('latin1').startsWith('version https://git-lfs')) {
     throw new DataError({
       found: 'this is a Git LFS pointer, not the data',

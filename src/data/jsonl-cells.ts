@@ -131,8 +131,10 @@ export async function jsonlColumns(
   const kinds = await kindsOf(connection, paths, [...names]);
   // Of the objects in an object the engine says no keys that stand twice.
   const nested = [...kinds.values()].some((found) => (found & kind.nested) !== 0);
-  for (const { path, uri } of nested ? files : [])
-    if ((await jsonlFault(path, uri, 'parsed')) !== null) throw new BadLine('a key stands twice further in');
+  for (const { path, uri } of nested ? files : []) {
+    const fault = await jsonlFault(path, uri, 'parsed');
+    if (fault !== null) throw fault;
+  }
   const seen = new Map<string, string>();
   for (const name of kinds.keys()) refuseTwin(name, seen, files[0]?.uri ?? '');
   const whole = [...kinds].filter(([, found]) => found === kind.whole).map(([name]) => name);

@@ -1,63 +1,59 @@
 import { TextDecoder } from 'node:util';
+import { DataError } from '../errors.ts';
 import { jsonRow, lineBatches } from './lines.ts';
-
-export interface JsonlFault {
-  line: number;
-  found: string;
-  expected: string;
-  remedy: string;
-}
-
-export function isJsonlFault(value: unknown): value is JsonlFault {
-  return typeof value === 'object' && value !== null && !(value instanceof Error);
-}
 
 /**
  * The first line that is no JSON object whose keys all differ, also in the objects within it; null where there is none.
  * @param known what the engine said: it read every line as a JSON object, so that only keys are looked at, or it could not, so that
  *   there is a reason
+ * @param cause what the engine said of it
  * @throws DataError for a line that is too long
  */
 export async function jsonlFault(
   path: string,
   uri: string,
-  known?: 'parsed' | 'unreadable',
-): Promise<JsonlFault | null> {
+  known: 'parsed' | 'unreadable',
+  cause?: unknown,
+): Promise<DataError | null> {
   const utf8 = new TextDecoder('utf-8', { fatal: true });
   for await (const lines of lineBatches(path, uri)) {
     for (const { number, bytes } of lines) {
+      const where = `${uri}:${number}`;
       if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
-        return {
-          line: number,
+        return new DataError({
           found: 'the line starts with a byte order mark (BOM)',
           expected: 'UTF-8 without it, as JSON is defined in RFC 8259',
+          where,
           remedy: 'Save the file as UTF-8 without a BOM',
-        };
+          cause,
+        });
       }
       const broken = known === 'parsed' ? undefined : jsonRow(utf8, bytes).broken;
       if (broken !== undefined) {
         const remedy = /list|comma/u.test(broken)
           ? 'Write each object on a line of its own, with nothing around or between them'
           : 'Fix this line';
-        return { line: number, found: broken, expected: 'one JSON object a line', remedy };
+        return new DataError({ found: broken, expected: 'one JSON object a line', where, remedy, cause });
       }
       const half = known === 'unreadable' ? halfOfPair.exec(bytes.toString('latin1'))?.[0] : undefined;
       if (half !== undefined) {
-        return {
-          line: number,
+        return new DataError({
           found: `a text has half of a surrogate pair (${half}), which is no character`,
           expected: 'pairs of them, or the character itself',
+          where,
           remedy: 'Write the text again, as UTF-8',
-        };
+          cause,
+        });
       }
       const twice = mayRepeatKey(bytes) ? keyTwice(utf8.decode(bytes)) : undefined;
       if (twice !== undefined) {
-        return {
-          line: number,
+        return new DataError({
           found: `an object has the key ${JSON.stringify(twice.slice(0, 200))} twice`,
           expected: 'each key once',
+          where,
           remedy: 'Write each key once',
-        };
+          cause,
+        });
       }
     }
   }

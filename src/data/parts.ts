@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { DataError, openingFault } from '../errors.ts';
@@ -100,8 +101,8 @@ async function matching(path: string, uri: string): Promise<string[]> {
   return found;
 }
 
-function entriesOf(folder: string, uri: string): ReturnType<typeof readEntries> {
-  return readEntries(folder).catch((cause: NodeJS.ErrnoException) => {
+function entriesOf(folder: string, uri: string): Promise<Dirent[]> {
+  return readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];
     throw new DataError({
       found: openingFault(cause),
@@ -111,10 +112,6 @@ function entriesOf(folder: string, uri: string): ReturnType<typeof readEntries> 
       cause,
     });
   });
-}
-
-function readEntries(folder: string) {
-  return readdir(folder, { withFileTypes: true });
 }
 
 function link(name: string, uri: string): DataError {

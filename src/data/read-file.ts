@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { openingFault } from '../errors.ts';
 
 /** What to throw of a file, by what was found. @param cause where it cannot be looked at */
@@ -21,4 +21,15 @@ export async function readBounded(path: string, largest: number, fault: FileFaul
   return readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw fault(openingFault(cause), cause);
   });
+}
+
+/** The first bytes of a file: so many, or all where there are fewer. */
+export async function readHead(path: string, most: number): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(most), 0, most, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }

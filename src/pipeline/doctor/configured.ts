@@ -1,8 +1,9 @@
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { partsOf } from '../../data/parts.ts';
 import { isProfile, type Config, type Model, type ModelReference } from '../../config/index.ts';
 import { inspectModel } from '../../model/inspect.ts';
+import { readHead } from '../../data/read-file.ts';
 import { stageInputs } from '../configuration.ts';
 import { refuseSecret } from '../contestants/resolve.ts';
 import { tellFault, telling, type Findings } from './finding.ts';
@@ -99,14 +100,8 @@ async function lookAtFile(tell: Findings, name: string, full: string, path: stri
 }
 
 async function beginningOf(path: string): Promise<{ start: string; size: number }> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0);
-    return { start: buffer.toString('latin1', 0, bytesRead), size };
-  } finally {
-    await file.close();
-  }
+  const [head, { size }] = await Promise.all([readHead(path, 64), stat(path)]);
+  return { start: head.toString('latin1'), size };
 }
 
 function isAbsent(error: unknown): boolean {

@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import type { CsvDialect } from '../../data/dataset.ts';
+import { readHead } from '../../data/read-file.ts';
 
 /** Enough for the names of some thousand columns. */
 const looked = 256 * 1024;
@@ -10,20 +10,15 @@ const looked = 256 * 1024;
  */
 export async function dialectOf(path: string): Promise<CsvDialect | null> {
   if (!/\.csv$/iu.test(path)) return null;
-  const file = await open(path).catch(() => null);
-  if (file === null) return null;
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(looked), 0, looked, 0);
-    const [header = '', ...rows] = buffer.toString('utf8', 0, bytesRead).split(/\r?\n/u);
-    // What stands in quotes separates nothing.
-    const bare = header.replace(/"[^"]*"/gu, '');
-    const delimiter = [';', '\t', '|'].find((sign) => bare.includes(sign));
-    if (bare.includes(',') || delimiter === undefined) return null;
-    const cells = rows.slice(0, 100).flatMap((row) => row.split(delimiter));
-    const commas = cells.filter((cell) => /^-?\d+,\d+$/u.test(cell)).length;
-    const points = cells.filter((cell) => /^-?\d+\.\d+$/u.test(cell)).length;
-    return { delimiter, ...(commas > points ? { decimal: ',' } : {}) };
-  } finally {
-    await file.close();
-  }
+  const head = await readHead(path, looked).catch(() => null);
+  if (head === null) return null;
+  const [header = '', ...rows] = head.toString('utf8').split(/\r?\n/u);
+  // What stands in quotes separates nothing.
+  const bare = header.replace(/"[^"]*"/gu, '');
+  const delimiter = [';', '\t', '|'].find((sign) => bare.includes(sign));
+  if (bare.includes(',') || delimiter === undefined) return null;
+  const cells = rows.slice(0, 100).flatMap((row) => row.split(delimiter));
+  const commas = cells.filter((cell) => /^-?\d+,\d+$/u.test(cell)).length;
+  const points = cells.filter((cell) => /^-?\d+\.\d+$/u.test(cell)).length;
+  return { delimiter, ...(commas > points ? { decimal: ',' } : {}) };
 }
