@@ -8,7 +8,7 @@ import type { Kpi } from './schema.ts';
 import { watch, type Watched } from './watch.ts';
 import { day } from './windows.ts';
 import { percent, rounded, unitOf } from '../wording.ts';
-import { mean } from '../statistics/sums.ts';
+import { mean, sum } from '../statistics/sums.ts';
 
 /** What a finding is of, the worst first. */
 export const ranks = ['harm', 'estimated', 'kpi', 'latency', 'data', 'drift'] as const;
@@ -133,11 +133,11 @@ function told(
     case 'missing':
       return { state: 'missing', message: 'no value' };
     default: {
-      const { state, sum, limit, expected } = watched;
+      const { state, sum: found, limit, expected } = watched;
       const change = state === 'alarm' ? 'has changed' : 'as expected';
       return {
         state,
-        message: `${rounded(value)} ${what}, about ${rounded(shownAs(expected))} expected: ${change} (CUSUM ${sum.toFixed(1)}, limit ${limit.toFixed(1)})`,
+        message: `${rounded(value)} ${what}, about ${rounded(shownAs(expected))} expected: ${change} (CUSUM ${found.toFixed(1)}, limit ${limit.toFixed(1)})`,
       };
     }
   }
@@ -347,10 +347,11 @@ function harm(
       } as const;
       if (performance === null) continue;
       const covered = rows === 0 ? 0 : performance.rows / rows;
-      if (performance.rows < settings.minRows || covered < (settings.labels?.minCoverage ?? 0)) {
+      const needed = settings.labels?.minCoverage ?? 0;
+      if (performance.rows < settings.minRows || covered < needed) {
         const why =
-          covered < (settings.labels?.minCoverage ?? 0)
-            ? `${percent(covered, 3)} of the rows have a label, at least ${percent(settings.labels?.minCoverage ?? 0, 3)} needed`
+          covered < needed
+            ? `${percent(covered, 3)} of the rows have a label, at least ${percent(needed, 3)} needed`
             : `${rounded(performance.rows)} labels, fewer than ${settings.minRows}`;
         series[index] = { ...observation, state: 'inconclusive', message: why, value: null, limit: tolerated };
         continue;
@@ -362,8 +363,7 @@ function harm(
       if (evidence >= limit) open = true;
       // What was lost long ago says nothing of recovery: it is over where the last windows together are well within the margin.
       const last = recent.slice(-3);
-      const lately =
-        last.reduce((sum, each) => sum + each.loss * each.rows, 0) / last.reduce((sum, each) => sum + each.rows, 0);
+      const lately = sum(last.map((each) => each.loss * each.rows)) / sum(last.map((each) => each.rows));
       if (open && lately < (tolerated + baseline.upper) / 2) {
         open = false;
         detector = startOfHarm;
@@ -381,12 +381,12 @@ function harm(
 }
 
 /** What the evaluation set may have missed, and the margin. */
-export function toleratedLoss(baseline: ChampionBaseline, settings: JudgeSettings): number {
+function toleratedLoss(baseline: ChampionBaseline, settings: JudgeSettings): number {
   return Math.min(0.999, Math.max(1e-3, baseline.upper + marginOf(baseline, settings)));
 }
 
-/** How much more loss is no harm: of regression a share of the error. */
-function marginOf({ loss }: ChampionBaseline, { maxLoss, regression }: JudgeSettings): number {
+/** By how much the loss may be more than that of the evaluation set; of regression a share of that. */
+function marginOf({ loss }: ChampionBaseline, { regression, maxLoss }: JudgeSettings): number {
   return regression ? maxLoss * loss : maxLoss;
 }
 
@@ -409,6 +409,7 @@ function estimated(
   for (const baseline of champions) {
     const misses: { at: number; difference: number; se: number }[] = [];
     const margin = marginOf(baseline, settings);
+    const own = expectedOn(baseline);
     for (const index of ofChampion(records, baseline)) {
       const { estimate, rows, performance, end } = records[index] as WindowRecord;
       const observation = {
@@ -441,7 +442,6 @@ function estimated(
         misses.filter(({ at }) => at <= Date.parse(end)),
         margin / 2,
       );
-      const own = expectedOn(baseline);
       const difference = estimate.value - own.value;
       const p = 1 - normalCdf(difference / Math.sqrt(estimate.se ** 2 + own.se ** 2));
       const alarm = difference > margin && p < rate;
@@ -466,7 +466,7 @@ function missedBy(misses: readonly { difference: number; se: number }[], margin:
   const last = misses.slice(-7);
   if (last.length === 0) return null;
   const difference = mean(last.map((each) => each.difference));
-  const se = Math.sqrt(last.reduce((sum, each) => sum + each.se ** 2, 0)) / last.length;
+  const se = Math.sqrt(sum(last.map((each) => each.se ** 2))) / last.length;
   return Math.abs(difference) > Math.max(margin, 3 * se) ? difference : null;
 }
 
@@ -554,7 +554,7 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
               ? 'the champion changed within this window, so that what is of the model is not judged'
               : other.length === 0
                 ? null
-                : `${rounded(other.reduce((sum, [, rows]) => sum + rows, 0))} rows are of ${names(other.map(([name]) => name))}, which is not the champion: they are left out`,
+                : `${rounded(sum(Object.values(others)))} rows are of ${names(other.map(([name]) => name))}, which is not the champion: they are left out`,
           ),
         ]),
     ...(performance === null

@@ -245,21 +245,18 @@ async function addPerformance(
     return performance === null && rows > 0 && !changed && Date.parse(end) + labels.maturity <= now.getTime();
   });
   if (due.length === 0) return;
-  const windows = due.map((index) => {
-    const { start, end } = records[index] as WindowRecord;
-    return { start: Date.parse(start), end: Date.parse(end) };
-  });
-  const [first, last] = [windows[0] as Window, windows.at(-1) as Window];
+  const { length } = settings.judge;
+  const first = Date.parse((records[due[0] as number] as WindowRecord).start);
+  const until = Date.parse((records[due.at(-1) as number] as WindowRecord).end);
   // Windows without a gap between them, as rows are found by their position.
   const all: Window[] = [];
-  for (let { start } = first; start < last.end; start += settings.judge.length)
-    all.push({ start, end: start + settings.judge.length });
+  for (let start = first; start < until; start += length) all.push({ start, end: start + length });
   const rows = await windowRows(production, all, seen.reigns, settings.monitor.production.model);
   const asked = new Map<number, { rows: Uint32Array; baseline: ChampionBaseline; matureAt: number }>();
   for (const index of due) {
     const { start, end, champion } = records[index] as WindowRecord;
     const baseline = byDigest.get(champion?.sha256 ?? '');
-    const here = rows[Math.round((Date.parse(start) - first.start) / settings.judge.length)];
+    const here = rows[Math.round((Date.parse(start) - first) / length)];
     if (baseline === undefined || here === undefined || here.rows.length === 0) continue;
     asked.set(index, { rows: here.rows, baseline, matureAt: Date.parse(end) + labels.maturity });
   }

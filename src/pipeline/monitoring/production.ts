@@ -212,7 +212,7 @@ async function compareScores(
       const named = Array.from(own, (row) => (classes[row] === null ? null : canonicalClass(classes[row] as string)));
       add(settings.monitor.production.prediction ?? 'predicted class', reference, categoricalValues(named));
     }
-    record.estimate = estimateOf(baseline, answers, own);
+    record.estimate = estimateOf(workspace.modelConfig, baseline, answers, own);
   }
 }
 
@@ -221,8 +221,6 @@ interface ProductionAnswers {
   /** Of the positive class, of the predicted class where there are several, or the predicted value. */
   scores: Float64Array | null;
   classes: (string | null)[] | null;
-  positive: string;
-  binary: boolean;
 }
 
 export async function answersOf(
@@ -230,27 +228,21 @@ export async function answersOf(
   { monitor, scores: names }: MonitorSettings,
   { datasets }: Production,
 ): Promise<ProductionAnswers> {
-  const positive = canonicalClass(String(columns.positive ?? 1));
-  const binary = task === 'binary-classification';
   const { prediction } = monitor.production;
   if (task === 'regression' || task === 'ranking') {
     const name = names[0] ?? prediction;
-    return {
-      scores: name === undefined ? null : await numbersOf(datasets, name),
-      classes: null,
-      positive,
-      binary: false,
-    };
+    return { scores: name === undefined ? null : await numbersOf(datasets, name), classes: null };
   }
   const given = prediction === undefined ? null : await textsOf(datasets, prediction);
-  if (names.length === 0) return { scores: null, classes: given, positive, binary };
+  if (names.length === 0) return { scores: null, classes: given };
   const read = [];
   for (const name of names) read.push(await numbersOf(datasets, name));
   const [first] = read as [Float64Array];
   if (names.length === 1) {
     const threshold = typeof champion === 'object' && typeof champion.threshold === 'number' ? champion.threshold : 0.5;
-    const decided = binary && given === null ? Array.from(first, (score) => decide(score, threshold, positive)) : given;
-    return { scores: first, classes: decided, positive, binary };
+    if (given !== null || task !== 'binary-classification') return { scores: first, classes: given };
+    const positive = positiveOf(columns);
+    return { scores: first, classes: Array.from(first, (score) => decide(score, threshold, positive)) };
   }
   const classes = (columns.classes ?? []).map(classText);
   const highest = new Float64Array(first.length);
@@ -261,7 +253,11 @@ export async function answersOf(
     highest[row] = read[best]?.[row] as number;
     decided.push(Number.isNaN(highest[row]) ? null : (classes[best] ?? null));
   }
-  return { scores: highest, classes: given ?? decided, positive, binary };
+  return { scores: highest, classes: given ?? decided };
+}
+
+function positiveOf({ positive = 1 }: Workspace['modelConfig']['columns']): string {
+  return canonicalClass(String(positive));
 }
 
 function decide(score: number, threshold: number, positive: string): string | null {
@@ -270,8 +266,9 @@ function decide(score: number, threshold: number, positive: string): string | nu
 }
 
 function estimateOf(
+  { task, columns }: Workspace['modelConfig'],
   baseline: ChampionBaseline,
-  { scores, classes, positive, binary }: ProductionAnswers,
+  { scores, classes }: ProductionAnswers,
   rows: Uint32Array,
 ): WindowRecord['estimate'] {
   if (scores === null) return null;
@@ -288,13 +285,11 @@ function estimateOf(
   }
   const { calibration } = baseline;
   if (calibration === null || classes === null) return null;
+  const positive = task === 'binary-classification' ? positiveOf(columns) : null;
   let [sum, squares] = [0, 0];
   for (const row of known) {
-    const q = confidenceOf(
-      calibration,
-      scores[row] as number,
-      !binary || canonicalClass(classes[row] ?? '') === positive,
-    );
+    const isPositive = positive === null || canonicalClass(classes[row] ?? '') === positive;
+    const q = confidenceOf(calibration, scores[row] as number, isPositive);
     sum += q;
     squares += q * q;
   }
