@@ -54,8 +54,13 @@ export function representative(bucket: number, shift: number): number {
   return Number.isFinite(middle) ? middle : bucket;
 }
 
-/** Sketches numbers one by one. */
+/** Sketches the numbers of a column, row by row. */
 export class NumberSketcher {
+  /** Rows without a number. */
+  missing = 0;
+  /** Those of them that have NaN. */
+  nan = 0;
+  readonly infinite: [negative: number, positive: number] = [0, 0];
   #n = 0;
   #min = Infinity;
   #max = -Infinity;
@@ -66,8 +71,14 @@ export class NumberSketcher {
   readonly #squares = new ExactSum();
   readonly #registers = noValues();
 
-  /** @param value finite */
-  add(value: number): void {
+  /** @param value null where there is none */
+  add(value: number | null): void {
+    if (value === null || !Number.isFinite(value)) {
+      if (value === Infinity || value === -Infinity) this.infinite[value < 0 ? 0 : 1] += 1;
+      else this.missing += 1;
+      if (Number.isNaN(value)) this.nan += 1;
+      return;
+    }
     this.#n += 1;
     if (value < this.#min) this.#min = value;
     if (value > this.#max) this.#max = value;

@@ -71,33 +71,20 @@ async function numbersOf(
     columns.map((column) => ({ column, use: binary ? 'input' : 'number' })),
   );
   const part = partOf(dataset, from, rows);
-  const found = columns.map(() => ({
-    sketcher: new NumberSketcher(),
-    missing: 0,
-    nan: 0,
-    infinite: [0, 0] as [number, number],
-  }));
+  const found = columns.map(() => new NumberSketcher());
   const doubles = expressions.map((each) => `cast(${each} as double)`);
   const result = await dataset.connection.stream(`select ${doubles.join(', ')} from ${part}`);
   for await (const chunk of chunksAhead(result)) {
     signal?.throwIfAborted();
     for (const [index, column] of found.entries()) {
       const vector = chunk.getColumnVector(index);
-      for (let row = 0; row < chunk.rowCount; row++) {
-        const value = vector.getItem(row) as number | null;
-        if (value === null) column.missing += 1;
-        else if (Number.isFinite(value)) column.sketcher.add(value);
-        else if (Number.isNaN(value)) {
-          column.missing += 1;
-          column.nan += 1;
-        } else column.infinite[value < 0 ? 0 : 1] += 1;
-      }
+      for (let row = 0; row < chunk.rowCount; row++) column.add(vector.getItem(row) as number | null);
     }
   }
   const written = binary ? new Map<string, number>() : await notANumbers(dataset, columns, rows);
   return columns.map(({ name, type }, index) => {
-    const { sketcher, missing, nan, infinite } = found[index] as (typeof found)[number];
-    return numberColumn({ name, type, missing, nan: nan + (written.get(name) ?? 0), infinite }, sketcher.sketch);
+    const { missing, nan, infinite, sketch } = found[index] as NumberSketcher;
+    return numberColumn({ name, type, missing, nan: nan + (written.get(name) ?? 0), infinite }, sketch);
   });
 }
 

@@ -71,12 +71,7 @@ function columnsOf({ rows, classes, scores, labels, multilabel }: PredictedRows)
 
 function numbers(name: string, values: Float64Array): ColumnProfile {
   const sketcher = new NumberSketcher();
-  const infinite: [number, number] = [0, 0];
-  let missing = 0;
-  for (const value of values) {
-    if (Number.isNaN(value)) missing += 1;
-    else if (Number.isFinite(value)) sketcher.add(value);
-    else infinite[value < 0 ? 0 : 1] += 1;
-  }
-  return numberColumn({ name, type: 'DOUBLE', missing, nan: missing, infinite }, sketcher.sketch);
+  for (const value of values) sketcher.add(value);
+  const { missing, nan, infinite, sketch } = sketcher;
+  return numberColumn({ name, type: 'DOUBLE', missing, nan, infinite }, sketch);
 }
