@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
+import { observeCpuLimit } from './cpu-limit.ts';
 
 /** How busy the machine and this process were over a stretch of time, as fractions of it. */
 export interface HostLoad {
@@ -11,6 +12,8 @@ export interface HostLoad {
   steal: number | null;
   /** The same of processes that are neither ours nor the target's, where no CPU was left for it; null or missing where that is not known. */
   others?: number | null;
+  /** Time in which a CPU limit around this process, and so around what it started, held it back; null or missing where there is none. */
+  throttled?: number | null;
 }
 
 /** Ticks of all CPUs together since boot. */
@@ -29,6 +32,7 @@ export function observeHost(): () => HostLoad {
   const cpu = process.cpuUsage();
   const ticks = cpuTicks();
   const start = performance.now();
+  const throttled = observeCpuLimit();
   return () => {
     const used = process.cpuUsage(cpu);
     const now = cpuTicks();
@@ -37,6 +41,7 @@ export function observeHost(): () => HostLoad {
       eventLoop: performance.eventLoopUtilization(loop).utilization,
       cpu: (used.user + used.system) / 1000 / Math.max(1, performance.now() - start),
       steal: ticks === null || now === null || total === 0 ? null : (now.steal - ticks.steal) / total,
+      throttled: throttled(),
     };
   };
 }

@@ -187,9 +187,10 @@ const mostUnsent = 0.01;
 const busiestLoop = 0.7;
 const mostSteal = 0.02;
 const mostOthers = 0.2;
+const mostThrottled = 0.05;
 
 export function judgeGenerator(result: WindowResult, tightestMs: number): GeneratorResult {
-  const { eventLoop, steal, others = null } = result.host;
+  const { eventLoop, steal, others = null, throttled = null } = result.host;
   const lag = percentile(result.lag.toSorted(), 0.99);
   const { unsent } = countOutcomes([result]);
   const mostLag = Math.max(2, Number.isFinite(tightestMs) ? 0.05 * tightestMs : 0);
@@ -207,13 +208,19 @@ export function judgeGenerator(result: WindowResult, tightestMs: number): Genera
           `other processes of this machine took ${percent(others)} of the CPU (at most ${percent(mostOthers)} when none is left)`,
         ]
       : []),
+    ...(throttled !== null && throttled > mostThrottled
+      ? [
+          `the CPU limit of the container or group that this runs in held it back in ${percent(throttled)} of the time (at most ${percent(mostThrottled)})`,
+        ]
+      : []),
   ];
   return {
     overloaded:
       unsent > mostUnsent * result.outcome.length ||
       eventLoop > busiestLoop ||
       (steal !== null && steal > mostSteal) ||
-      (others !== null && others > mostOthers),
+      (others !== null && others > mostOthers) ||
+      (throttled !== null && throttled > mostThrottled),
     late: lag > mostLag || unsent > 0,
     message:
       complaints.length > 0

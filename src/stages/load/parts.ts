@@ -44,7 +44,12 @@ const PartWindow = Closed({
   /** From the agreed instant to the start, by the clock of the machine. */
   lateMs: Type.Number(),
   elapsedMs: Share,
-  host: Closed({ eventLoop: Share, cpu: Share, steal: Type.Union([Share, Type.Null()]) }),
+  host: Closed({
+    eventLoop: Share,
+    cpu: Share,
+    steal: Type.Union([Share, Type.Null()]),
+    throttled: Type.Optional(Type.Union([Share, Type.Null()])),
+  }),
 });
 type PartWindow = Static<typeof PartWindow>;
 
@@ -336,6 +341,7 @@ function merged(offsets: Float64Array, parts: readonly LoadPart[], place: number
       eventLoop: most((each) => each.host.eventLoop),
       cpu: most((each) => each.host.cpu),
       steal: windows.some((each) => each.host.steal !== null) ? most((each) => each.host.steal ?? 0) : null,
+      throttled: most((each) => each.host.throttled ?? 0),
     },
   };
   const answers = windows

@@ -30,7 +30,7 @@ describe('the judgement of a window', () => {
   });
 
   test('blames nobody when the generator was too busy to read answers in time', () => {
-    for (const host of [{ eventLoop: 0.9 }, { steal: 0.1 }, { others: 0.3 }]) {
+    for (const host of [{ eventLoop: 0.9 }, { steal: 0.1 }, { others: 0.3 }, { throttled: 0.1 }]) {
       const findings = judgeWindow(windowOf({ latency: () => 90, ...host }), slo);
       assert.equal(findings.latency[0]?.because, 'generator');
     }
@@ -167,6 +167,7 @@ function windowOf(input: {
   eventLoop?: number;
   steal?: number;
   others?: number;
+  throttled?: number;
 }): WindowResult {
   const { count = 300, latency, lag = () => 0, outcome = () => 'accepted' } = input;
   const fill = (value: (index: number) => number): Float64Array =>
@@ -183,6 +184,12 @@ function windowOf(input: {
     startedAt: 0,
     cutShort: false,
     elapsedMs: count * 10,
-    host: { eventLoop: input.eventLoop ?? 0.1, cpu: 0.1, steal: input.steal ?? 0, others: input.others ?? null },
+    host: {
+      eventLoop: input.eventLoop ?? 0.1,
+      cpu: 0.1,
+      steal: input.steal ?? 0,
+      others: input.others ?? null,
+      throttled: input.throttled ?? null,
+    },
   };
 }
