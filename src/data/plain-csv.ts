@@ -147,6 +147,19 @@ export async function scanCsv(
 ): Promise<CsvPart | null> {
   const table = plainTable(width, delimiter, rules);
   if (table === null) return null;
+  try {
+    return await scanWith(table, piece, header, hash);
+  } finally {
+    table.release();
+  }
+}
+
+async function scanWith(
+  table: PlainRows,
+  piece: Pick<Piece, 'path'> | Piece,
+  header: boolean,
+  hash: Hash | null,
+): Promise<CsvPart | null> {
   let inHeader = header;
   const take = (bytes: Buffer): number => {
     // Of the first cell it is no part, which the engine knows.
@@ -313,6 +326,8 @@ class PlainRows {
   /** Null: nobody asks, or too many rows are not clear. */
   #rules: CsvRules | null;
   #told = new RowsToJudge();
+  /** Nothing of it is used after that. */
+  readonly release: () => void;
 
   constructor(width: number, delimiter: number, rules: CsvRules | null) {
     this.#width = width;
@@ -320,7 +335,7 @@ class PlainRows {
     const { places, bytes } = tablesOf(width, delimiter, rules);
     this.#tables = bytes;
     this.#columnsAt = places.columnsAt;
-    const { loop, memory } = plainRows({
+    const { loop, memory, release } = plainRows({
       askCell: (start, end, column) => {
         const spelled = kindOf(this.#bytes, start, end);
         return this.#allows(this.#bytes, start, end, column, spelled) ? spelled : spelled | unclear;
@@ -331,6 +346,7 @@ class PlainRows {
       tellUnclear: (start, end, row) => this.#keep(this.#bytes, start, end, row),
     });
     [this.#loop, this.#memory, this.#bytes] = [loop, memory, Buffer.from(memory.buffer)];
+    this.release = release;
     this.room(0);
     bytes.copy(this.#bytes);
     loop.width.value = width;

@@ -42,12 +42,44 @@ declare const WebAssembly: {
 
 let compiled: object | undefined;
 
-/** A loop over rows of its own memory. */
-export function plainRows(asked: AskedOfRows): { loop: RowsLoop; memory: RowsMemory } {
+interface Made {
+  loop: RowsLoop;
+  memory: RowsMemory;
+  /** Whose rows are read. */
+  asked: AskedOfRows;
+}
+
+/** Those that nobody uses: one takes longer to make than a small file to read. */
+const unused: Made[] = [];
+
+/** What rows of usual length take; a larger memory is not kept. */
+const largestKept = 4 * 1024 * 1024;
+
+/** A loop over rows of its own memory, in which are the rows of others, until `release`. */
+export function plainRows(asked: AskedOfRows): { loop: RowsLoop; memory: RowsMemory; release(): void } {
+  const made = unused.pop() ?? make(asked);
+  made.asked = asked;
+  const { loop, memory } = made;
+  for (const name of ['rows', 'ends', 'broken'] as const) loop[name].value = 0;
+  [loop.firstId.value, loop.lastId.value] = [Infinity, -Infinity];
+  return {
+    loop,
+    memory,
+    release: () => void (memory.buffer.byteLength <= largestKept && unused.push(made)),
+  };
+}
+
+function make(asked: AskedOfRows): Made {
   const memory = new WebAssembly.Memory({ initial: 1 });
   compiled ??= new WebAssembly.Module(Buffer.from(plainRowsCode, 'base64'));
-  return {
-    loop: new WebAssembly.Instance(compiled, { env: { memory }, 'plain-rows': asked }).exports as RowsLoop,
-    memory,
+  const made: Partial<Made> & Pick<Made, 'asked'> = { asked };
+  const asking: AskedOfRows = {
+    askCell: (start, end, column) => made.asked.askCell(start, end, column),
+    askNumber: (start, end, column, value, places, isWhole) =>
+      made.asked.askNumber(start, end, column, value, places, isWhole),
+    askClosing: (start, to) => made.asked.askClosing(start, to),
+    tellUnclear: (start, end, row) => made.asked.tellUnclear(start, end, row),
   };
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory }, 'plain-rows': asking });
+  return Object.assign(made, { memory, loop: exports as RowsLoop });
 }

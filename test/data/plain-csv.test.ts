@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { csvColumns, csvFrom } from '../../src/data/csv-cells.ts';
@@ -146,18 +148,48 @@ test('a last row without a line end that fills all the memory is read too', asyn
 });
 
 test('where there is no memory for WebAssembly the engine reads', async () => {
-  const { WebAssembly } = globalThis as unknown as { WebAssembly: { Memory: unknown } };
-  const { Memory } = WebAssembly;
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, 'rows.csv');
     await writeFile(path, 'c0,c1\n1,2\n');
-    WebAssembly.Memory = function none(): never {
-      throw new RangeError('WebAssembly.Memory(): could not allocate memory');
-    };
-    try {
-      assert.equal(await plainCsv([path], names(2)), null);
-    } finally {
-      WebAssembly.Memory = Memory;
+    // A thread of its own has no memory from before.
+    const program = `
+      WebAssembly.Memory = function none() { throw new RangeError('WebAssembly.Memory(): could not allocate memory'); };
+      const { parentPort } = require('node:worker_threads');
+      import(${JSON.stringify(new URL('../../src/data/plain-csv.js', import.meta.url).href)})
+        .then(({ plainCsv }) => plainCsv([${JSON.stringify(path)}], ['c0', 'c1']))
+        .then((found) => parentPort.postMessage(found));`;
+    const [found] = (await once(new Worker(program, { eval: true }), 'message')) as unknown[];
+    assert.equal(found, null);
+  });
+});
+
+test('what was read before, and what is read beside it, is in no other reading', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const texts = [
+      `c0,c1,c2\r\n${'1,x,0.5\r\n'.repeat(50)}`,
+      'c0,c1\n1,2,3\n',
+      `c0\n${'"a\nb"\n'.repeat(3)}`,
+      'c0,c1\ntrue,\n-4,nan\n',
+    ];
+    const paths = texts.map((_, index) => join(folder, `${index}.csv`));
+    for (const [index, path] of paths.entries()) await writeFile(path, texts[index] as string);
+    const read = (index: number): ReturnType<typeof plainCsv> =>
+      plainCsv([paths[index] as string], names([3, 2, 1, 2][index] as number));
+    const alone: unknown[] = [];
+    for (const index of [0, 1, 2, 3]) alone.push(await read(index));
+    assert.deepEqual(
+      alone.map((found) => (found as { rows: number } | null)?.rows),
+      [50, undefined, 3, 2],
+    );
+    for (const order of [
+      [3, 2, 1, 0],
+      [1, 3, 0, 2],
+    ]) {
+      const together = await Promise.all(order.map(read));
+      assert.deepEqual(
+        together,
+        order.map((index) => alone[index]),
+      );
     }
   });
 });
