@@ -9,6 +9,7 @@ import { decideMultiplesInDecimal } from './multiple-of.ts';
 import type { Row } from './rows.ts';
 import { timedOut, withTimeLimit } from './time-limit.ts';
 import { WrittenNumber } from './written-number.ts';
+import { count } from '../../wording.ts';
 
 // The package is CommonJS whose types claim a default export.
 const addFormats = addFormatsModule as unknown as typeof addFormatsModule.default;
@@ -56,6 +57,10 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       return ajv.compile(schema);
     });
   } catch (cause) {
+    const { properties = {} } = Object(contract.schema) as { properties?: object };
+    const columns = Object.keys(Object(properties) as object).length;
+    if (columns > manyColumns && (cause instanceof RangeError || timedOut(cause)))
+      throw tooWide(contract, columns, cause);
     if (cause instanceof RangeError) throw endless(contract, cause);
     const fault = judgeOfSchemas().errors?.[0];
     if (said(cause).startsWith('schema is invalid') && fault !== undefined) throw noSchema(contract, fault, cause);
@@ -142,6 +147,20 @@ function noSchema(contract: Contract, error: ErrorObject, cause: unknown): DataE
     expected: 'a JSON Schema 2020-12',
     where: contract.uri,
     remedy: near === undefined ? 'Correct the schema' : `Did you mean ${JSON.stringify(near)}?`,
+    cause,
+  });
+}
+
+/** ajv nests the rules of one column in those of the one before, so that very many fill the stack, or take too long. */
+const manyColumns = 1000;
+
+function tooWide(contract: Contract, columns: number, cause: unknown): DataError {
+  return new DataError({
+    found: `the contract has rules for ${count(columns)} columns, which is more than can be compiled`,
+    expected: `about ${count(manyColumns)} at most`,
+    where: contract.uri,
+    remedy:
+      'State columns that are alike together (patternProperties: {"^gene_": {"type": "number"}}), or leave out those that need no rule',
     cause,
   });
 }
