@@ -1,4 +1,4 @@
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { defaults, type Config } from '../../config/index.ts';
 import { withoutSecrets } from '../../object-address.ts';
 import { commitAt, isShallow, openRepository } from '../../registry/git/repository.ts';
@@ -6,7 +6,7 @@ import { runGit, textOf } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
 import { openRegistry } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
-import { tellFault, type Findings } from './finding.ts';
+import { requireWritable, tellFault, type Findings } from './finding.ts';
 
 /** What is known of the clone: what is checked out, whether its history is whole, where it came from. */
 export interface CloneFacts {
@@ -33,6 +33,9 @@ export async function lookAtClone(
       'Commit contender.yml, model and data: the registry names committed files',
     );
   else tell('Commit', 'ok', head.slice(0, 12));
+  if (config?.registry?.store !== 'github') {
+    await requireWritable(tell, 'Repository', join(repository.commonFolder, 'objects'), 'decisions cannot be recorded');
+  }
   if (isShallow(repository)) {
     tell(
       'History',

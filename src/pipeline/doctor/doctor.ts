@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../../config/index.ts';
 import { textCell, type Section } from '../../report/section.ts';
@@ -6,7 +6,7 @@ import { loadConfig } from '../configuration.ts';
 import { openWorkspace } from '../workspace.ts';
 import { lookAtClone, lookAtRegistry } from './clone.ts';
 import { lookAtFiles } from './configured.ts';
-import { collect, tellFault, telling, type DoctorInput, type Finding } from './finding.ts';
+import { collect, requireWritable, tellFault, telling, type DoctorInput, type Finding } from './finding.ts';
 import { lookAtGitHub } from './github.ts';
 import { lookAtMachine } from './machine.ts';
 
@@ -25,6 +25,7 @@ export async function diagnose(input: DoctorInput): Promise<Finding[]> {
     await lookAtFiles(tell, config, dirname(resolve(root, path)));
   }
   await lookAtMachine(collect('machine', findings), root, config);
+  await requireWritable(tell, 'Output', await nearestFolder(resolve(root, input.out)), 'no report can be written');
   const clone = collect('clone', findings);
   const { origin } = await lookAtClone(
     clone,
@@ -35,6 +36,11 @@ export async function diagnose(input: DoctorInput): Promise<Finding[]> {
   if (config !== null) await lookAtRegistryOf(clone, input, config);
   await lookAtGitHub(collect('GitHub', findings), input, origin, config);
   return findings;
+}
+
+/** The folder itself, or the one that it will be made in. */
+async function nearestFolder(folder: string): Promise<string> {
+  return (await stat(folder).catch(() => null)) === null ? nearestFolder(dirname(folder)) : folder;
 }
 
 async function lookAtRegistryOf(tell: ReturnType<typeof collect>, input: DoctorInput, config: Config): Promise<void> {

@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises';
 import { mendable } from '../../errors.ts';
 import { oneLine } from '../../report/escape.ts';
 import type { GitHubAccess } from '../../github/access.ts';
@@ -49,4 +50,19 @@ export function tellFault(tell: Findings, name: string, error: unknown, status: 
   const text = `${where === undefined ? '' : `${where}: `}${found}${expected === undefined ? '' : `; expected ${expected}`}`;
   tell(name, status, text, remedy ?? 'Mend it and run again');
   return null;
+}
+
+/** Tell, as a problem, that this user may not write in a folder. @param so what follows from it */
+export async function requireWritable(tell: Findings, name: string, folder: string, so: string): Promise<void> {
+  try {
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    tell(
+      name,
+      'problem',
+      `${folder} cannot be written to (${code}): ${so}`,
+      'Give this user write permission, or run as the user who owns it',
+    );
+  }
 }

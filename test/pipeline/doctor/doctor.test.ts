@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { silentLog } from '../../../src/log.ts';
 import { diagnose, type Finding } from '../../../src/pipeline/doctor/doctor.ts';
 import { repositoryName, withGitHub } from '../../github/with-github.ts';
-import { contender, gateRepository } from '../../support/gate-repository.ts';
+import { commandLine, contender, gateRepository } from '../../support/gate-repository.ts';
 import type { GitHubStandIn, TokenInput } from '../../support/github-api/server.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 
@@ -34,6 +34,27 @@ describe('what doctor says of a clone and its files', () => {
       assert.match(told(findings, 'spam-filter: candidate'), /^ok: models\/candidate\.onnx, 379\.9 kB/u);
       assert.match(told(findings, 'Registry: spam-filter'), /^note: no champion on model-registry/u);
       assert.equal(await git('status', '--porcelain', '--ignored'), '');
+    }));
+
+  test('folders that this user may not write in, where a gate writes', () =>
+    inTemporaryFolder(async (folder) => {
+      await gateRepository(folder);
+      await promisify(execFile)('git', ['-C', folder, 'config', '--global', '--add', 'safe.directory', '*'], {
+        env: { ...process.env, HOME: folder },
+      });
+      for (const each of [folder, join(folder, '.git/objects')]) await chmod(each, 0o555);
+      // Root may write everything: it tries as a user of no rights.
+      const asNobody = ['setpriv', '--reuid=65534', '--clear-groups', process.execPath];
+      const [program = process.execPath, ...first] = process.getuid?.() === 0 ? asNobody : [];
+      const env = { PATH: process.env['PATH'] ?? '', HOME: folder };
+      const { stdout } = await promisify(execFile)(program, [...first, commandLine, 'doctor', '--json'], {
+        cwd: folder,
+        env,
+      }).catch((error: { stdout: string }) => error);
+      const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+      for (const each of [folder, join(folder, '.git/objects')]) await chmod(each, 0o755);
+      assert.match(told(findings, 'Output'), /^problem: .* cannot be written to \(EACCES\)/u);
+      assert.match(told(findings, 'Repository'), /^problem: .*\.git\/objects cannot be written to \(EACCES\)/u);
     }));
 
   test('a file that is a pointer, one that is not there and a shallow clone, each with what to do', () =>
