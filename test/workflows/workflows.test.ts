@@ -155,6 +155,17 @@ describe('pull-request.yml', () => {
     assert.match(comments().at(-1) ?? '', /16\.8 points below/u);
     assert.ok(artifact('model-gate-spam-filter', run).includes('spam-filter/report.md'));
   });
+
+  it('judges the better one anew when the base of its pull request is changed, by what that base asks for', async () => {
+    const pull = [...at.repository.pulls.values()].find(({ head }) => head === 'candidate') as PullRequest;
+    await at.clone.git('switch', '--quiet', '--create', 'strict', 'main');
+    await at.clone.configure('min: 0.85', 'min: 0.99');
+    await at.push('strict');
+    pull.base = 'strict';
+    const result = await only(await at.actions.pullRequest(pull.number, 'edited')).done;
+    assert.equal(result.conclusion, 'failure', result.log);
+    assert.match(result.annotations.map(({ message }) => message).join('\n'), /at least 0\.99/u);
+  });
 });
 
 describe('pull-request.yml, on text that would be commands to the runner', () => {
