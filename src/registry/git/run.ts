@@ -138,9 +138,12 @@ export function textOf({ stdout }: GitResult): string {
   return stdout.toString('utf8').trim();
 }
 
-/** git says what is wrong first, and advice of every length after it; hints and warnings may come before. */
+/** git says what is wrong first, and advice of every length after it; hints and warnings may come before. A list it names is indented. */
 export function firstFault(said: string): string {
-  const lines = said.split('\n').filter((line) => line !== '');
+  const lines = said
+    .replaceAll(/:\n\t/gu, ': ')
+    .split('\n')
+    .filter((line) => line !== '');
   return (
     lines.find((line) => line.startsWith('fatal:')) ?? lines.find((line) => line.startsWith('error:')) ?? lines[0] ?? ''
   );
@@ -165,9 +168,14 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
   const isDamaged = /could not read|bad object|unable to (?:read|find)|corrupt|missing (?:blob|tree|commit)/iu.test(
     said,
   );
+  const isNewer = /unknown repository extension|Expected git repo version/iu.test(said);
   const remedy =
     moreSpace(result.stderr, folder) ??
-    (isDamaged ? 'The repository is damaged or not whole: run git fsck, or clone it again' : undefined);
+    (isNewer
+      ? 'A newer git made the repository so: install one that knows it (reftable needs 2.45)'
+      : isDamaged
+        ? 'The repository is damaged or not whole: run git fsck, or clone it again'
+        : undefined);
   return new RegistryError({
     found: `git ${args.find((each) => !each.startsWith('-')) ?? ''} failed: ${said === '' ? `exit code ${result.code}` : said}`,
     where: folder,

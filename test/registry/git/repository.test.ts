@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { isRefName } from '../../../src/registry/git/repository.ts';
+import { isRefName, openRepository } from '../../../src/registry/git/repository.ts';
+import { inRepository } from '../temporary-repository.ts';
 
 test('names of refs are those that git takes', () => {
   const odd = [
@@ -38,3 +41,15 @@ test('names of refs are those that git takes', () => {
     [...names, 'alone'].map((name, index) => [name, said[index] === '0']),
   );
 });
+
+test('a repository that a newer git made is told by what this git does not know of it', () =>
+  inRepository(async ({ folder, git }) => {
+    await git('config', 'extensions.refsOfTomorrow', 'true');
+    await git('config', 'core.repositoryFormatVersion', '1');
+    await assert.rejects(
+      openRepository(folder),
+      /unknown repository extension.* refsoftomorrow.*install one that knows/u,
+    );
+    await writeFile(join(folder, '.git/config'), '[core]\n\trepositoryFormatVersion = 99\n');
+    await assert.rejects(openRepository(folder), /Expected git repo version <= \d+, found 99.*install one that knows/u);
+  }));
