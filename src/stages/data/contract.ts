@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { pulledWith } from '../../config/elsewhere.ts';
 import { keyTwice } from '../../data/jsonl-fault.ts';
@@ -33,9 +34,17 @@ export async function readContract(path: string, uri: string): Promise<Contract>
   const { size } = await fileInfo(path, unread);
   if (size > largest)
     refuse(`the contract has ${size} bytes`, 'at most 1 MiB', 'Move lists of values out of the schema');
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw unread(openingFault(cause), cause);
   });
+  if (!isUtf8(bytes)) {
+    refuse(
+      'this is not text in UTF-8',
+      'a JSON file in UTF-8',
+      'Save it again as UTF-8 (in Windows PowerShell: Out-File -Encoding utf8)',
+    );
+  }
+  const text = bytes.toString();
   let schema: unknown;
   try {
     schema = JSON.parse(text.replace(/^\uFEFF/u, ''));

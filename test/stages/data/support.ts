@@ -27,7 +27,8 @@ export async function validate(
 ): Promise<StageResult> {
   const contractPath = join(dirname(path), 'contract.schema.json');
   if (schema !== undefined) {
-    await writeFile(contractPath, typeof schema === 'string' ? schema : JSON.stringify(schema));
+    const asIs = typeof schema === 'string' || schema instanceof Uint8Array;
+    await writeFile(contractPath, asIs ? schema : JSON.stringify(schema));
   }
   const config: ConfiguredModel = {
     task: 'binary-classification',

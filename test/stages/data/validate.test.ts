@@ -356,6 +356,9 @@ test('a contract that cannot be used is refused with the reason', async () => {
       [{ properties: { id: { pattern: '(' } } }, /not a usable JSON Schema: .*pattern|regular expression/u],
       [`${'{"not":'.repeat(200)}{}${'}'.repeat(200)}`, /deeper than 100/u],
       [`{}${' '.repeat(1024 * 1024)}`, /at most 1 MiB/u],
+      // In another encoding no row would have the value, and in UTF-16 nothing is JSON.
+      [Buffer.from('{"properties": {"id": {"enum": ["caf\u00e9"]}}}', 'latin1'), /this is not text in UTF-8/u],
+      [Buffer.from('\uFEFF{"type": "object"}', 'utf16le'), /this is not text in UTF-8/u],
     ];
     for (const [schema, message] of cases) {
       await assert.rejects(
