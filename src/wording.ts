@@ -44,7 +44,13 @@ export function brief(value: number): string {
 
 /** A whole number with its thousands apart. */
 export function count(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 0 });
+  return separated(Math.round(value));
+}
+
+/** A number with its thousands apart and at most three decimals. What the language has for this takes 20 ms to load. */
+export function separated(value: number): string {
+  const [whole = '', ...decimals] = String(Number(value.toFixed(3))).split('.');
+  return [whole.replaceAll(/\B(?=(?:\d{3})+$)/gu, ','), ...decimals].join('.');
 }
 
 const singulars = new Map([

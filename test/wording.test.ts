@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { observedText, quantity, requiredText } from '../src/report/numbers.ts';
-import { counted, seenOf } from '../src/wording.ts';
+import { count, counted, seenOf, separated } from '../src/wording.ts';
 
 test('one of a thing is said in the singular, none and several in the plural', () => {
   assert.deepEqual(
@@ -9,6 +9,12 @@ test('one of a thing is said in the singular, none and several in the plural', (
     ['0 rows', '1 row', '2 rows', '2,350 rows'],
   );
   assert.equal(counted(1, 'queries'), '1 query');
+});
+
+test('a number has its thousands apart and at most three decimals, as the language itself writes it', () => {
+  const numbers = [0, -0, 1, 999, 1000, -1000, 12_345, 1_234_567.891, 0.5, 0.0004, 1234.5678, -0.25, 1e15];
+  for (const value of numbers) assert.equal(separated(value), (value + 0).toLocaleString('en-US'));
+  assert.equal(count(999_999.6), '1,000,000');
 });
 
 test('a check says its counts in the singular and its measures as they are', () => {

@@ -2,7 +2,7 @@ import * as core from '@actions/core';
 import { runPredict } from '../pipeline/contestants/predict.ts';
 import { openActionWorkspace, runAction } from './action.ts';
 import { choice, commonInputs, required, shardInput, text } from './inputs.ts';
-import { counted } from '../wording.ts';
+import { count, counted } from '../wording.ts';
 
 await runAction(['outcome', 'headline', 'file', 'rows', 'model-sha256'], async (context) => {
   const role = choice('role', ['candidate', 'champion']);
@@ -10,7 +10,7 @@ await runAction(['outcome', 'headline', 'file', 'rows', 'model-sha256'], async (
   const file = required('file', 'the .parquet or .csv file to write');
   const workspace = await openActionWorkspace(await commonInputs(process.env), context);
   const result = await runPredict(workspace, { role, shard, file });
-  const headline = `Predicted ${result.rows.toLocaleString('en-US')} of ${counted(result.of, 'rows')} with the ${role}.`;
+  const headline = `Predicted ${count(result.rows)} of ${counted(result.of, 'rows')} with the ${role}.`;
   context.setOutputs({
     outcome: 'predicted',
     headline,

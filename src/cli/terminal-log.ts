@@ -1,5 +1,6 @@
 import type { SingleBar } from 'cli-progress';
 import type { Log } from '../log.ts';
+import { count } from '../wording.ts';
 
 /** A log for people, on standard error: a progress bar where it is a terminal, a line every few seconds where it is not. */
 export async function terminalLog(options: {
@@ -49,7 +50,7 @@ export async function terminalLog(options: {
         if (done >= total) closeBar();
       } else if (Date.now() - lastLine >= 5000) {
         lastLine = Date.now();
-        write(`  ${what}: ${done.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}`);
+        write(`  ${what}: ${count(done)} of ${count(total)}`);
       }
     },
     close: closeBar,

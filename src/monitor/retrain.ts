@@ -2,6 +2,7 @@ import { milliseconds } from '../config/units.ts';
 import { openFindings, type Finding } from './findings.ts';
 import type { Retraining, WindowRecord } from './record.ts';
 import type { Retrain } from './schema.ts';
+import { count } from '../wording.ts';
 
 /** Whether a new candidate is to be trained, and why, or why not. */
 export interface RetrainDecision {
@@ -53,9 +54,7 @@ export function decideRetraining(input: {
     .filter(({ end }) => Date.parse(end) > since)
     .reduce((sum, { performance }) => sum + (performance?.rows ?? 0), 0);
   if (labels < minLabels) {
-    return not(
-      `${labels.toLocaleString('en-US')} mature labels since then, ${minLabels.toLocaleString('en-US')} needed to learn anything new`,
-    );
+    return not(`${count(labels)} mature labels since then, ${count(minLabels)} needed to learn anything new`);
   }
   return { due: true, findings: lasting, reason: `${worst.title}: ${worst.message}` };
 }

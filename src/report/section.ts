@@ -1,5 +1,6 @@
 import { shownDifference, type Check, type Comparison, type Evidence } from '../evidence/index.ts';
 import { inMargins, intervalText, type InMargins } from './interval.ts';
+import { separated } from '../wording.ts';
 
 /** A check as reports show it. */
 export type ShownCheck = Check & {
@@ -152,7 +153,9 @@ export function chartTable({ title, x, y, series }: Chart): Pick<Section, 'title
 }
 
 function shownNumber(value: number | string): string {
-  return typeof value === 'string' ? value : value.toLocaleString('en-US', { maximumSignificantDigits: 4 });
+  if (typeof value === 'string') return value;
+  const short = Number(value.toPrecision(4));
+  return Math.abs(short) < 1 ? String(short) : separated(short);
 }
 
 export function textCell(text: string): Cell {

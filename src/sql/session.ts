@@ -3,6 +3,7 @@ import { DataError, type Fault } from '../errors.ts';
 import { startGuarded } from '../model/guarded-process.ts';
 import { questions } from '../model/questions.ts';
 import type { Parsed, Refusal } from './expression.ts';
+import { count } from '../wording.ts';
 
 /** A column of a table made here: integers; doubles, NaN being no value; texts by their number among `names`; or no value at all. */
 export type SentColumn = { name: string } & (
@@ -106,7 +107,7 @@ export async function openSqlSession(
       asked.giveUp(
         new SqlFault(
           code === 'memory'
-            ? `took more than ${Math.round(memoryBytes / 2 ** 20).toLocaleString('en')} MiB of memory and was stopped`
+            ? `took more than ${count(memoryBytes / 2 ** 20)} MiB of memory and was stopped`
             : `cannot be computed: ${message}`,
         ),
       ),

@@ -1,6 +1,7 @@
 import type { Requirement } from '../config/forms.ts';
 import type { Comparison, ComparisonState, Verdict } from '../evidence/check.ts';
 import { levelText, shownDifference, signed, statedSize } from '../evidence/difference.ts';
+import { count, separated } from '../wording.ts';
 
 /* What a difference with its bounds is called, and what a requirement makes of it: the same in every stage that compares. */
 
@@ -160,7 +161,7 @@ export function outlookText(needed: number | null, planned: Planned): string {
   const power = `${100 * planned.power}% power`;
   if (needed === null) {
     return enough
-      ? `more ${unit} would hardly ${settle}: these ${rows.toLocaleString('en-US')} had ${power} to do so if ${truth}`
+      ? `more ${unit} would hardly ${settle}: these ${count(rows)} had ${power} to do so if ${truth}`
       : `more ${unit} would hardly settle it`;
   }
   const opposed = superior ? delta <= 0 : delta < -gap;
@@ -173,7 +174,7 @@ export function outlookText(needed: number | null, planned: Planned): string {
 /** Two significant digits with thousands separators: a plan, not a measurement. */
 function roughly(count: number): string {
   const rounded = count < 100 ? Math.ceil(count) : Number(count.toPrecision(2));
-  return rounded.toLocaleString('en-US');
+  return separated(rounded);
 }
 
 function atMostWorse(margin: string): string {

@@ -2,7 +2,7 @@ import type { Evidence } from '../evidence/index.ts';
 import { checksSection } from '../report/checks.ts';
 import { listOf, objectOf } from '../json.ts';
 import { numberCell, textCell, type Section } from '../report/section.ts';
-import { rounded } from '../wording.ts';
+import { rounded, separated } from '../wording.ts';
 
 /** The checks, and the steps over time. Details are plain JSON of any form. */
 export function trafficSections(title: string, stepsTitle: string, evidence: Evidence): Section[] {
@@ -69,5 +69,5 @@ function steps(title: string, { details }: Evidence): Section {
 }
 
 function number(value: unknown): string {
-  return typeof value === 'number' ? value.toLocaleString('en-US') : '';
+  return typeof value === 'number' ? separated(value) : '';
 }

@@ -10,7 +10,7 @@ import { isRowNumber, readingOfIds, withoutLeadingZeros } from '../../data/row-i
 import { copyRows } from '../../data/workspace.ts';
 import { DataError } from '../../errors.ts';
 import { layoutOf, type Layout, type PredictionReference } from './layout.ts';
-import { counted } from '../../wording.ts';
+import { count, counted } from '../../wording.ts';
 
 /** What a file says of every row of the data, in the order of the data. */
 export interface JoinedRows {
@@ -223,7 +223,7 @@ async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset
         ? ''
         : `; the predictions have such ids as ${other.shown}, which the data has not${alike === 0 ? '' : `: ${alike} differ only in spaces, case or Unicode form`}`;
     throw new DataError({
-      found: `${missing.count.toLocaleString('en-US')} of ${counted(dataset.rows, 'rows')} of ${dataset.uri} have no prediction: id ${missing.shown}${unlike}`,
+      found: `${count(missing.count)} of ${counted(dataset.rows, 'rows')} of ${dataset.uri} have no prediction: id ${missing.shown}${unlike}`,
       expected: 'a prediction for every row',
       where,
       remedy: 'Predict every row, and name the id column as in the data ({predictions, id})',

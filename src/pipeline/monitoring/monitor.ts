@@ -18,7 +18,7 @@ import { lookAt, readProduction, windowRows, type Production, type Reign } from 
 import { monitorSettings, type MonitorSettings } from './settings.ts';
 import { openMemory, type Memory, type Remembered } from './state.ts';
 import { sum } from '../../statistics/sums.ts';
-import { minuteOf } from '../../wording.ts';
+import { count, minuteOf } from '../../wording.ts';
 
 export interface MonitorInput {
   now: Date;
@@ -124,7 +124,7 @@ async function look(
 function refuseTooMany(windows: Window[]): Window[] {
   if (windows.length <= 5000) return windows;
   throw new DataError({
-    found: `${windows.length.toLocaleString('en-US')} windows since the first row`,
+    found: `${count(windows.length)} windows since the first row`,
     expected: 'at most 5,000 at once',
     where: 'monitor.window',
     remedy: 'Choose a longer window, or leave out rows of long ago; a wrong time of a single row does it too',
@@ -203,12 +203,11 @@ function tellOdd(
   const last = records.at(-1);
   if (last === undefined) return;
   if (production.future > 0 && fresh.includes(last)) {
-    last.faults['future'] =
-      `${production.future.toLocaleString('en-US')} rows are dated in the future: they are left until then`;
+    last.faults['future'] = `${count(production.future)} rows are dated in the future: they are left until then`;
   }
   if (production.repeated > 0 && fresh.includes(last)) {
     last.faults['repeated'] =
-      `${production.repeated.toLocaleString('en-US')} rows of the logs were logged again, with one id and time: each counts once`;
+      `${count(production.repeated)} rows of the logs were logged again, with one id and time: each counts once`;
   }
   const recorded = new Map(
     records.filter((record) => !fresh.includes(record)).map((record) => [Date.parse(record.start), record]),
@@ -219,12 +218,12 @@ function tellOdd(
     const start = Math.floor(time / length) * length;
     if (recorded.has(start)) now.set(start, (now.get(start) ?? 0) + 1);
   }
-  for (const [start, count] of now) {
+  for (const [start, rows] of now) {
     const record = recorded.get(start) as WindowRecord;
     const before = servedIn(record);
-    if (count > before) {
+    if (rows > before) {
       record.faults['late'] =
-        `${(count - before).toLocaleString('en-US')} rows came after this window was recorded: it is not judged again (monitor.delay)`;
+        `${count(rows - before)} rows came after this window was recorded: it is not judged again (monitor.delay)`;
     }
   }
 }
@@ -275,7 +274,7 @@ async function addPerformance(
   }
   if (strangers > 0 && performance.size > 0) {
     newest.faults['labels'] =
-      `${strangers.toLocaleString('en-US')} labels are of rows that are not in the logs${misdated > 0 ? `; ${misdated.toLocaleString('en-US')} are dated in the future` : ''}`;
+      `${count(strangers)} labels are of rows that are not in the logs${misdated > 0 ? `; ${count(misdated)} are dated in the future` : ''}`;
   }
 }
 

@@ -27,6 +27,7 @@ import {
   requireReady,
 } from './traffic-run.ts';
 import { rollBack, stepCheck, whileWatched, type Begun, type Run, type TrafficInput } from './traffic-run.ts';
+import { count } from '../../wording.ts';
 
 /**
  * Blue and green: check the candidate beside the champion, give it all of the traffic at once, watch it, and promote it where no harm was
@@ -134,7 +135,7 @@ async function watchBlue(run: Run, watching: Watching): Promise<string | null> {
   const { champion } = total(seen);
   if (fault !== null) return `Nothing is known of blue: ${fault}.`;
   if (champion >= limits.minRequests) return null;
-  return `Blue had ${champion.toLocaleString('en-US')} requests in ${minutes(limits.watchMs)}, of at least ${limits.minRequests.toLocaleString('en-US')} that green is to be held against.`;
+  return `Blue had ${count(champion)} requests in ${minutes(limits.watchMs)}, of at least ${count(limits.minRequests)} that green is to be held against.`;
 }
 
 async function watchGreen(

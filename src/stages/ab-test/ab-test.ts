@@ -10,7 +10,7 @@ import { cupedDifference, meanDifference, ratioDifference } from '../../statisti
 import type { Estimate, Moments } from '../../statistics/experiment.ts';
 import { holm } from '../../statistics/multiplicity.ts';
 import { sampleRatio, sharesDiffer } from '../../statistics/sample-ratio.ts';
-import { capitalised, percent } from '../../wording.ts';
+import { capitalised, count, percent } from '../../wording.ts';
 import { comparisonText, findingText, requirementText, stateOf, verdictOf } from '../comparison.ts';
 import type { LogsContext, StageResult } from '../stage.ts';
 import { usersFor } from './plan.ts';
@@ -166,11 +166,11 @@ export function analyse(
   const hits = metric.kind === 'conversion' ? champion.users * champion.y + candidate.users * candidate.y : null;
   const unknown =
     Math.min(...users) < least
-      ? `the smaller arm has ${Math.min(...users).toLocaleString('en-US')} users, fewer than min_users ${least}`
+      ? `the smaller arm has ${count(Math.min(...users))} users, fewer than min_users ${least}`
       : hits !== null && Math.min(hits, total - hits) < leastEvents
         ? `${Math.round(Math.min(hits, total - hits))} users differ from the rest, and fewer than ${leastEvents} show nothing`
         : !sequential && total < settings.users
-          ? `analysis is fixed, with one look at ${settings.users.toLocaleString('en-US')} users, and there are ${total.toLocaleString('en-US')} so far`
+          ? `analysis is fixed, with one look at ${count(settings.users)} users, and there are ${count(total)} so far`
           : undefined;
   return { users, estimate, comparison, p, ...(unknown === undefined ? {} : { unknown }) };
 }
@@ -214,7 +214,7 @@ function metricCheck(
     const message = `Nothing is known of ${title}: ${unknown ?? 'no users'}.`;
     return { ...base, verdict: severity === 'info' ? 'skipped' : 'inconclusive', message, observed: unknown ?? null };
   }
-  const numbers = `${capitalised(comparisonText(shown, comparison))}, over ${comparison.n.toLocaleString('en-US')} users.`;
+  const numbers = `${capitalised(comparisonText(shown, comparison))}, over ${count(comparison.n)} users.`;
   const observed = comparison.finding ?? comparison.state;
   if (metric.require === undefined) {
     const corrected = p === undefined ? '' : ` Corrected for the metrics that are advice: p = ${p.toPrecision(2)}.`;
@@ -257,7 +257,7 @@ function outlookOf(
   const sequential = isSequential(settings);
   const needed = usersFor({ gap, perUser, alpha, power: 0.8, sequential, tuned: settings.users });
   if (!(needed > n)) return {};
-  const more = Number((needed - n).toPrecision(2)).toLocaleString('en-US');
+  const more = count(Number((needed - n).toPrecision(2)));
   return {
     rowsNeeded: Math.ceil(needed),
     outlook: `about ${more} more users would show it if the difference truly is ${statedSize(Number(delta.toPrecision(2)), scale)}`,
@@ -293,7 +293,7 @@ function ratioCheck({ assigned }: LogFindings, settings: AbTest): Check {
   const alarm = sharesDiffer(ratio, !isSequential(settings));
   const total = assigned[0] + assigned[1];
   const share = total === 0 ? 0 : assigned[1] / total;
-  const counts = `${assigned[1].toLocaleString('en-US')} of ${total.toLocaleString('en-US')} users are in the candidate's arm`;
+  const counts = `${count(assigned[1])} of ${count(total)} users are in the candidate's arm`;
   const evidence = `log Bayes factor ${logBayesFactor.toFixed(2)}, chi-squared ${statistic.toFixed(2)}, p = ${p.toPrecision(2)}`;
   return {
     id: 'ab-test/sample-ratio',
@@ -350,7 +350,7 @@ function crossoverCheck({ inBoth, assigned }: LogFindings, { max_crossover: most
     message:
       inBoth === 0
         ? 'Every user was in one arm.'
-        : `${inBoth.toLocaleString('en-US')} of ${users.toLocaleString('en-US')} users were in both arms, and are left out.${share <= most ? '' : ' Assignment must be sticky: route by a hash of the user.'}`,
+        : `${count(inBoth)} of ${count(users)} users were in both arms, and are left out.${share <= most ? '' : ' Assignment must be sticky: route by a hash of the user.'}`,
     observed: share,
     required: most,
     limit: 'at most',
@@ -361,17 +361,18 @@ function crossoverCheck({ inBoth, assigned }: LogFindings, { max_crossover: most
 function logCheck(findings: LogFindings): Check {
   const { exposures, incomplete, repeated, contradicting, strangers, before, early, outcomes, unknownEvents } =
     findings;
-  const n = (value: number): string => value.toLocaleString('en-US');
   const said = [
-    incomplete > 0 ? `${n(incomplete)} of ${n(exposures)} exposures name no user or no arm and are left out` : null,
-    contradicting > 0 ? `${n(contradicting)} outcome ids stand for different things; the earliest counts` : null,
-    repeated > 0 ? `${n(repeated)} of ${n(outcomes)} outcomes were logged again and count once` : null,
+    incomplete > 0
+      ? `${count(incomplete)} of ${count(exposures)} exposures name no user or no arm and are left out`
+      : null,
+    contradicting > 0 ? `${count(contradicting)} outcome ids stand for different things; the earliest counts` : null,
+    repeated > 0 ? `${count(repeated)} of ${count(outcomes)} outcomes were logged again and count once` : null,
     unknownEvents.length > 0
       ? `no outcome is named ${unknownEvents.map((name) => JSON.stringify(name)).join(', ')}`
       : null,
-    strangers > 0 ? `${n(strangers)} outcomes are of users who were not exposed` : null,
-    before > 0 ? `${n(before)} outcomes came before the exposure and do not count as its effect` : null,
-    early > 0 ? `${n(early)} users are left out until their window is over` : null,
+    strangers > 0 ? `${count(strangers)} outcomes are of users who were not exposed` : null,
+    before > 0 ? `${count(before)} outcomes came before the exposure and do not count as its effect` : null,
+    early > 0 ? `${count(early)} users are left out until their window is over` : null,
     findings.end !== null && findings.end > Date.now() + 600_000 ? 'the logs have times in the future' : null,
   ].filter((each) => each !== null);
   // Most outcomes of strangers: the ids of the two logs are not the same. Most of them before the exposure: a clock or a zone is wrong.

@@ -7,6 +7,7 @@ import { bisected } from '../../statistics/bisection.ts';
 import { normalQuantile } from '../../statistics/distributions.ts';
 import { sequenceFactor } from '../../statistics/anytime-means.ts';
 import { scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
+import { count } from '../../wording.ts';
 
 /** What users are planned for. */
 export interface Question {
@@ -67,9 +68,9 @@ export function planOf(settings: AbTest, model: Model): Section {
       textCell(metric.name),
       numberCell(String(expected.value)),
       numberCell(String(expected.effect)),
-      numberCell(fixed.toLocaleString('en-US')),
+      numberCell(count(fixed)),
       numberCell(days(fixed)),
-      numberCell(sequential.toLocaleString('en-US')),
+      numberCell(count(sequential)),
       numberCell(days(sequential)),
     ];
   });

@@ -3,6 +3,7 @@ import { checksSection } from '../../report/checks.ts';
 import { listOf, objectOf } from '../../json.ts';
 import { metricName, metricValue } from '../../report/numbers.ts';
 import { numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
+import { count } from '../../wording.ts';
 
 /** The checks, the table of all metrics, and the segments. Details are plain JSON of any form. */
 export function sections(evidence: Evidence): Section[] {
@@ -42,7 +43,7 @@ function segments({ details }: Evidence): Section {
 function row(name: string, each: Record<string, unknown>): Cell[] {
   const { users, champion, candidate, delta, lower, upper, relative, unknown } = each;
   const [a, b] = listOf(users);
-  const counts = numberCell(`${Number(a).toLocaleString('en-US')} / ${Number(b).toLocaleString('en-US')}`);
+  const counts = numberCell(`${count(Number(a))} / ${count(Number(b))}`);
   if (
     typeof champion !== 'number' ||
     typeof candidate !== 'number' ||

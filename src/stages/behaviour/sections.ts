@@ -3,7 +3,7 @@ import { checksSection } from '../../report/checks.ts';
 import { listOf, objectOf } from '../../json.ts';
 import { bytes, metricValue } from '../../report/numbers.ts';
 import { numberCell, textCell, type Cell, type Section } from '../../report/section.ts';
-import { rounded } from '../../wording.ts';
+import { rounded, separated } from '../../wording.ts';
 
 /** The checks, and what was measured, as the details have it. Details are plain JSON of any form. */
 export function sections(evidence: Evidence): Section[] {
@@ -16,7 +16,7 @@ function cost({ details }: Evidence): Section {
   const { size, parameters } = objectOf(details['efficiency']);
   const fixed = [
     { title: 'Size', values: objectOf(size), text: bytes },
-    { title: 'Parameters', values: objectOf(parameters), text: (value: number) => value.toLocaleString('en-US') },
+    { title: 'Parameters', values: objectOf(parameters), text: separated },
   ].flatMap(({ title, values: { champion, candidate }, text }) => {
     if (typeof candidate !== 'number') return [];
     const before = typeof champion === 'number' ? text(champion) : '';

@@ -11,7 +11,7 @@ import {
 } from '../../data/dataset.ts';
 import { isNested, isNumeric } from '../../data/types.ts';
 import type { Check } from '../../evidence/check.ts';
-import { capitalised, counted } from '../../wording.ts';
+import { capitalised, count, counted } from '../../wording.ts';
 import { cannotCompute, type ChampionGate } from './gate.ts';
 import { findMetric } from './metrics/catalogue.ts';
 import { metricValue, shownMetric, type Metric } from './metrics/metric.ts';
@@ -118,7 +118,7 @@ export async function weakSliceAdvice(
     };
   });
   const [worst] = slices;
-  const looked = `${search.tested.toLocaleString('en-US')} slices of ${counted(coded.length, 'columns')} and ${search.pairs} pairs of them`;
+  const looked = `${count(search.tested)} slices of ${counted(coded.length, 'columns')} and ${search.pairs} pairs of them`;
   const message =
     worst === undefined
       ? `No slice was found on which the candidate's ${metric.title} is significantly worse (${looked}).`

@@ -1,6 +1,7 @@
 import type { Check } from '../../evidence/index.ts';
 import { leastRate, loadCheck } from './check.ts';
 import type { Slo } from './schema.ts';
+import { count, separated } from '../../wording.ts';
 
 /** The highest rate within the objectives, as it was measured. */
 export interface FoundCapacity {
@@ -49,9 +50,9 @@ export function capacityCheck({ estimate, met, missed, because, bounded }: Found
 }
 
 function perSecond(rate: number): string {
-  return `${rounded(rate)}/s (${Math.round(rate * 60).toLocaleString('en-US')} a minute)`;
+  return `${rounded(rate)}/s (${count(rate * 60)} a minute)`;
 }
 
 function rounded(rate: number): string {
-  return Number(rate.toPrecision(4)).toLocaleString('en-US');
+  return separated(Number(rate.toPrecision(4)));
 }

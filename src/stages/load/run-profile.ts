@@ -15,6 +15,7 @@ import { slicesOf } from './slices.ts';
 import { soakChecks, soakTrends } from './soak.ts';
 import { recoveryCheck, recoveryOf } from './spike.ts';
 import { partOf } from './window.ts';
+import { separated } from '../../wording.ts';
 
 /** What a profile found: its checks, and what is shown beside them. */
 export interface ProfileFindings {
@@ -152,7 +153,7 @@ function meanLatencyAt({ tried, met }: BreakingPoint): number {
 }
 
 function sizingCheck({ perReplica, replicas, concurrency, costPerMillion }: Sizing, target: number): Check {
-  const number = (value: number): string => Number(value.toPrecision(3)).toLocaleString('en-US');
+  const number = (value: number): string => separated(Number(value.toPrecision(3)));
   const cost = costPerMillion === null ? '' : `; a million requests cost ${number(costPerMillion)}`;
   const message = `${number(target)}/s take ${replicas} replicas of ${number(perReplica)}/s each, with ${number(concurrency)} requests in flight in each${cost}`;
   return { ...reported('load/replicas', 'Replicas for the target rate', message, replicas), unit: 'replicas' };

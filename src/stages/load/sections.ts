@@ -1,7 +1,7 @@
 import type { Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
 import { codeCell, numberCell, textCell, type Chart, type Section, type Series } from '../../report/section.ts';
-import { percent } from '../../wording.ts';
+import { percent, separated } from '../../wording.ts';
 import type { TriedRate } from './breaking.ts';
 import type { Throughput } from './capacity.ts';
 import type { ComparedPercentile, Comparison } from './compare.ts';
@@ -157,7 +157,7 @@ function ratios(percentiles: readonly ComparedPercentile[]): Chart {
 }
 
 function advice({ perReplica, concurrency, replicas, costPerMillion, law, rules }: Sizing): Section {
-  const number = (value: number): string => Number(value.toPrecision(3)).toLocaleString('en-US');
+  const number = (value: number): string => separated(Number(value.toPrecision(3)));
   const peak = law?.peakUsers ?? null;
   return {
     title: 'Sizing',

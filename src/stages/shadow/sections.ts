@@ -2,6 +2,7 @@ import type { Evidence } from '../../evidence/index.ts';
 import { checksSection } from '../../report/checks.ts';
 import { listOf, objectOf } from '../../json.ts';
 import { numberCell, textCell, type Section } from '../../report/section.ts';
+import { count } from '../../wording.ts';
 
 /** The checks, and the differences as a whole and by slice. Details are plain JSON of any form. */
 export function sections(evidence: Evidence): Section[] {
@@ -10,8 +11,8 @@ export function sections(evidence: Evidence): Section[] {
     const percent = (value: unknown): string => (typeof value === 'number' ? `${(100 * value).toFixed(2)}%` : '');
     return [
       textCell(typeof of === 'string' ? of : ''),
-      numberCell(typeof pairs === 'number' ? pairs.toLocaleString('en-US') : ''),
-      numberCell(typeof disagreements === 'number' ? disagreements.toLocaleString('en-US') : ''),
+      numberCell(typeof pairs === 'number' ? count(pairs) : ''),
+      numberCell(typeof disagreements === 'number' ? count(disagreements) : ''),
       numberCell(percent(share)),
       numberCell(`${percent(lower)} to ${percent(upper)}`),
       numberCell(typeof shift === 'number' ? shift.toFixed(4) : ''),

@@ -8,7 +8,7 @@ import { DataError } from '../../errors.ts';
 import type { Check, Verdict } from '../../evidence/index.ts';
 import { normalQuantile } from '../../statistics/distributions.ts';
 import { wilson } from '../../statistics/proportions.ts';
-import { percent } from '../../wording.ts';
+import { count, percent } from '../../wording.ts';
 import { atMost } from '../comparison.ts';
 import { asking, copyLog, partsBy, type Ask } from '../log-table.ts';
 import type { LogsContext, StageResult } from '../stage.ts';
@@ -218,13 +218,13 @@ function requestsCheck(
   const alone =
     unpaired === 0
       ? ''
-      : ` ${unpaired.toLocaleString('en-US')} ${unpaired === 1 ? 'request has' : 'requests have'} the answer of one version alone${why}.`;
+      : ` ${count(unpaired)} ${unpaired === 1 ? 'request has' : 'requests have'} the answer of one version alone${why}.`;
   return {
     id: 'shadow/requests',
     title: 'Requests answered by both',
     severity: 'block',
     verdict: pairs >= least ? 'pass' : 'inconclusive',
-    message: `${pairs.toLocaleString('en-US')} ${pairs === 1 ? 'request was' : 'requests were'} answered by both versions.${alone}`,
+    message: `${count(pairs)} ${pairs === 1 ? 'request was' : 'requests were'} answered by both versions.${alone}`,
     observed: pairs,
     required: least,
     limit: 'at least',
@@ -239,7 +239,7 @@ const mostSilent = 0.01;
 function silenceCheck(silent: number, askedChampion: number): Check[] {
   const share = silent / Math.max(1, askedChampion);
   if (share <= mostSilent || share === 1) return [];
-  const seen = `${silent.toLocaleString('en-US')} of ${askedChampion.toLocaleString('en-US')}`;
+  const seen = `${count(silent)} of ${count(askedChampion)}`;
   return [
     {
       id: 'shadow/silence',
@@ -314,7 +314,7 @@ function limitChecks(
       title: 'Requests that the candidate failed',
       value: errors.asked === 0 ? null : { observed: errors.failed / errors.asked, ...failures },
       limit: asShare(settings.max_error_rate, 'max_error_rate'),
-      beside: `${errors.failedChampion.toLocaleString('en-US')} of ${errors.askedChampion.toLocaleString('en-US')} of the champion`,
+      beside: `${count(errors.failedChampion)} of ${count(errors.askedChampion)} of the champion`,
       unit: 'share',
     },
   ];
