@@ -324,11 +324,10 @@ async function firstRecord(path: string, uri: string, dialect: CsvDialect, confi
     if (place !== 'quoted' && isLineEnd(byte)) return decode(head.subarray(0, at), uri, configurable);
     place = placeAfter(byte, place, between, quote);
   }
-  const expected = 'a line with the names of the columns';
   if (head.length > longestHeader) {
     throw new DataError({
       found: 'the first line does not end within 1 MiB',
-      expected,
+      expected: 'a line with the names of the columns',
       where: `${uri}:1`,
       remedy: 'Close the quote, or write the file as CSV',
     });
@@ -336,7 +335,7 @@ async function firstRecord(path: string, uri: string, dialect: CsvDialect, confi
   if (place === 'quoted') {
     throw new DataError({
       found: 'a quote in the first line is not closed',
-      expected,
+      expected: 'a line with the names of the columns',
       where: `${uri}:1`,
       remedy: 'Close the quote, or double it where it is part of a name',
     });
