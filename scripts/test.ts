@@ -83,7 +83,12 @@ for (const [signal, number] of [
 }
 
 // It ends with the one that started it.
-if (values.timed) process.once('disconnect', () => process.exit());
+if (values.timed) {
+  process.once('disconnect', () => {
+    interrupted.abort();
+    process.exit();
+  });
+}
 let found = nothing();
 if (values.timed) await runFiles(processesOf(timed, costs), lanes, found);
 else if (timed.length > 0 && spawnSync('chrt', [...priority, 'true']).status === 0) {

@@ -58,7 +58,8 @@ export function pulledWith(path: string, shown: string): string | undefined {
   if (shown.includes('\\') && existsSync(path.replaceAll('\\', '/'))) {
     return `Write it with slashes: ${shown.replaceAll('\\', '/')}`;
   }
-  return checkedOutWith(path);
+  // What is there, and cannot be opened, git does not bring.
+  return existsSync(path) ? undefined : checkedOutWith(path);
 }
 
 function readLink(path: string): string | null {

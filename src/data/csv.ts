@@ -198,14 +198,13 @@ export async function csvFault(
   let cells = 1;
   let place: Place = 'start';
   let returned = false;
-  const fault = (at: number, found: string, remedy: string): DataError =>
-    new DataError({ found, expected: 'CSV as defined in RFC 4180', where: `${uri}:${at}`, remedy, cause });
+  const fault = (at: number, what: { found: string; remedy: string }): DataError =>
+    new DataError({ ...what, expected: 'CSV as defined in RFC 4180', where: `${uri}:${at}`, cause });
   const tooMany = (): DataError =>
-    fault(
-      line,
-      `this row has ${cells} cells, and the ${dialect.header === undefined ? 'first line' : 'header'} ${columns}`,
-      'Remove what is too much at the end of the row, or name the column in the first line',
-    );
+    fault(line, {
+      found: `this row has ${cells} cells, and the ${dialect.header === undefined ? 'first line' : 'header'} ${columns}`,
+      remedy: 'Remove what is too much at the end of the row, or name the column in the first line',
+    });
   const ended = (end: keyof typeof names): DataError | null => {
     const before = first;
     first ??= end;
@@ -215,20 +214,18 @@ export async function csvFault(
     cells = 1;
     line += 1;
     if (before === null || before === end) return null;
-    return fault(
-      line - 1,
-      `this line ends with ${names[end]}, those before it with ${names[before]}`,
-      'Write all line ends alike, for instance with dos2unix',
-    );
+    return fault(line - 1, {
+      found: `this line ends with ${names[end]}, those before it with ${names[before]}`,
+      remedy: 'Write all line ends alike, for instance with dos2unix',
+    });
   };
   const blankLine = (at: number): DataError =>
-    fault(
-      at,
-      'this line is blank',
-      singleColumn
+    fault(at, {
+      found: 'this line is blank',
+      remedy: singleColumn
         ? 'Write "" (two quotes) for a missing value, or remove the line'
         : 'Remove the line, or write the row that belongs there',
-    );
+    });
   for await (const piece of withoutMark(path)) {
     for (const byte of piece) {
       const before: Place = place;
@@ -252,17 +249,15 @@ export async function csvFault(
       if (byte === between) cells += 1;
       // The engine leaves out the spaces of both without a word.
       else if (before === 'closed' && place !== 'quoted') {
-        return fault(
-          line,
-          'a quote is closed before the end of its cell',
-          'Quote the whole cell, and double each quote inside it',
-        );
+        return fault(line, {
+          found: 'a quote is closed before the end of its cell',
+          remedy: 'Quote the whole cell, and double each quote inside it',
+        });
       } else if (before === 'spaces' && place === 'quoted') {
-        return fault(
-          line,
-          'a cell begins with spaces before its quote',
-          'Remove the spaces, or write them after the quote where they are part of the text',
-        );
+        return fault(line, {
+          found: 'a cell begins with spaces before its quote',
+          remedy: 'Remove the spaces, or write them after the quote where they are part of the text',
+        });
       }
     }
   }
@@ -286,22 +281,31 @@ async function* withoutMark(path: string): AsyncGenerator<Buffer> {
 
 const byteOrderMark = Buffer.from('\uFEFF');
 
-/** The beginning of a file, of more than 1 MiB where there is more: it holds the first line. */
-async function headOf(path: string): Promise<Buffer> {
+/** The beginning of a file: its first line and a byte more, or more than 1 MiB, where there is as much. */
+async function headOf(path: string, { between, quote }: ReturnType<typeof bytesOf>): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  let size = 0;
+  let [size, enough] = [0, longestHeader];
+  let place: Place = 'start';
   for await (const bytes of withoutMark(path)) {
     pieces.push(bytes);
+    for (const [at, byte] of enough === longestHeader ? bytes.entries() : []) {
+      if (place !== 'quoted' && isLineEnd(byte)) {
+        enough = Math.min(enough, size + at + 1);
+        break;
+      }
+      place = placeAfter(byte, place, between, quote);
+    }
     size += bytes.length;
-    if (size > longestHeader) break;
+    if (size > enough) break;
   }
   return Buffer.concat(pieces);
 }
 
 /** What ends the rows of a file whose first line end stands within quotes, which the engine would take for that of all. */
 export async function endOfRows(path: string, dialect: CsvDialect = {}): Promise<CsvDialect['end']> {
-  const { between, quote } = bytesOf(dialect);
-  const head = await headOf(path);
+  const bytes = bytesOf(dialect);
+  const { between, quote } = bytes;
+  const head = await headOf(path, bytes);
   let place: Place = 'start';
   let isQuoted = false;
   for (const [at, byte] of head.entries()) {
@@ -317,8 +321,9 @@ export async function endOfRows(path: string, dialect: CsvDialect = {}): Promise
 }
 
 async function firstRecord(path: string, uri: string, dialect: CsvDialect, configurable: boolean): Promise<string> {
-  const { between, quote } = bytesOf(dialect);
-  const head = await headOf(path);
+  const bytes = bytesOf(dialect);
+  const { between, quote } = bytes;
+  const head = await headOf(path, bytes);
   let place: Place = 'start';
   for (const [at, byte] of head.entries()) {
     if (place !== 'quoted' && isLineEnd(byte)) return decode(head.subarray(0, at), uri, configurable);

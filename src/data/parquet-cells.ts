@@ -72,9 +72,9 @@ function textOf(value: string, type: string): string {
   if (type.startsWith('TIMESTAMP')) return `strftime(cast(${value} as timestamp), '%Y-%m-%dT%H:%M:%S.%fZ')`;
   if (type === 'TIME') return `cast(${value} as varchar) || 'Z'`;
   if (type === 'BLOB') {
-    // Most are texts that were written without the annotation that says so; no text has a NUL.
+    // Most are texts that were written without the annotation that says so; no text has characters of control but tab and line ends.
     const text = `try(decode(${value}))`;
-    return `coalesce(if(instr(${text}, chr(0)) = 0, ${text}, null), base64(${value}))`;
+    return `coalesce(if(regexp_matches(${text}, '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]'), null, ${text}), base64(${value}))`;
   }
   return `cast(${value} as varchar)`;
 }

@@ -15,7 +15,7 @@ export interface Predictions {
   /** Index into `classes` of the label the model itself gave, where it gave one. Multilabel: 0 or 1, [rows x classes]. */
   labels: Int32Array | null;
   /** Binary: nobody says that the one score a row is of the positive class; how to say it. */
-  assumedPositive?: string;
+  assumedPositive?: string | undefined;
   /** What the model writes for each class in its output of labels, where that is not the class itself. */
   labelValues?: readonly ClassValue[];
   /** The labels decide, and not the scores beside them: a file of predictions says so. */

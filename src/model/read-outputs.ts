@@ -314,12 +314,14 @@ async function readClasses(
   const made = finalScores(scores, { task, kind, transform: reading.transform, positive });
   // 0 is where the probability of a logit is 0.5.
   const cut = kind === 'score' ? 0 : 0.5;
+  let labelsAgree = false;
   if (indexes !== null && settled === null) {
     const compared =
       width === 1
         ? { labels: indexes, values: made, width, classes, positive, cut }
         : { labels: indexes, values: scores.values, width, classes, positive, cut };
     const found = contradictionOf(compared);
+    labelsAgree = found === null;
     const byRuntime = found !== null && own?.trees !== undefined && sameClasses(own.classes, classes);
     const decided = reading.output !== undefined || (binary && reading.threshold !== undefined);
     if (byRuntime && classes.length === 2) {
@@ -349,7 +351,7 @@ async function readClasses(
     );
   }
   const transformed = reading.transform === 'sigmoid' || reading.transform === 'softmax';
-  const isAssumed = width === 1 && classesFrom !== undefined && origin?.classes?.length !== 1;
+  const isAssumed = width === 1 && !labelsAgree && classesFrom !== undefined && origin?.classes?.length !== 1;
   return {
     ...common,
     ...(isAssumed

@@ -53,6 +53,8 @@ export const Provenance = Type.Object({
   /** Features that the model was fed in the order of the data. */
   featuresInDataOrder: Type.Optional(Type.Array(Type.String())),
   unknownValues: Type.Optional(Type.Array(UnknownValues)),
+  /** See `Predictions`: of the model, since the name of the column is that of this program. */
+  assumedPositive: Type.Optional(Type.String()),
 });
 export type Provenance = Static<typeof Provenance>;
 

@@ -1,3 +1,5 @@
+import { reasonOf } from '../registry/hops.ts';
+
 /** There was no answer; the message is the system's word for why. */
 export class NoAnswer extends Error {}
 
@@ -14,7 +16,8 @@ export async function fetchWithin(
     return await fetch(address, { ...init, redirect: 'error', signal: ending });
   } catch (error) {
     signal?.throwIfAborted();
-    const { cause, message } = error as Error & { cause?: { code?: string } };
-    throw new NoAnswer(cause?.code ?? message, { cause: error });
+    const { cause } = error as Error & { cause?: { code?: string } };
+    // The words of the error may repeat a header.
+    throw new NoAnswer(cause?.code ?? reasonOf(error as Error), { cause: error });
   }
 }

@@ -40,10 +40,13 @@ export async function fetchLfsObject(
   to: string,
   access: ArtifactAccess,
 ): Promise<void> {
+  const cache = access.fresh === true ? null : await cacheFolder(pointer.oid);
   const [remote] = await usualRemotes(repository);
   const places = remote === undefined ? null : await placesOn(repository, remote, pointer.oid);
-  if (remote !== undefined && places !== null) {
-    for (const place of places) if (await isObject(place, pointer)) return copyFile(place, to);
+  for (const place of [...(cache === null ? [] : [join(cache, 'object')]), ...(places ?? [])]) {
+    if (await isObject(place, pointer)) return copyFile(place, to);
+  }
+  if (remote !== undefined && places !== null && access.github === undefined) {
     throw new RegistryError({
       found: `the model is kept in Git LFS, and ${remote}, a folder, does not have object ${pointer.oid}`,
       where: uri,
@@ -51,7 +54,6 @@ export async function fetchLfsObject(
     });
   }
   const server = await lfsServer(repository, uri, access.github);
-  const cache = access.fresh === true ? null : await cacheFolder(pointer.oid);
   if (cache === null) return downloadObject(server, uri, pointer, to, access);
   const whole = join(cache, 'object');
   if (!(await isObject(whole, pointer))) {
@@ -99,7 +101,8 @@ export async function requireLfsObject(
 /** Where a remote that is a folder keeps an object, bare or not; null: it is no folder. */
 async function placesOn({ folder }: Repository, remote: string, oid: string): Promise<string[] | null> {
   const url = textOf(await runGit(folder, ['remote', 'get-url', '--', remote]));
-  const place = url.startsWith('file://') ? fileURLToPath(url) : /^[./]/u.test(url) ? resolve(folder, url) : null;
+  const local = /^file:\/\/(?:localhost)?(?=\/)/u.test(url);
+  const place = local ? fileURLToPath(url) : /^[./]/u.test(url) ? resolve(folder, url) : null;
   if (place === null) return null;
   return [place, join(place, '.git')].map((each) =>
     join(each, 'lfs', 'objects', oid.slice(0, 2), oid.slice(2, 4), oid),

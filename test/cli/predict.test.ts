@@ -3,6 +3,7 @@ import { cp, mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { evidenceDigest, type Evidence } from '../../src/evidence/index.ts';
+import { floats, graph, model, node, tensor, valueInfo } from '../model/onnx-builder.ts';
 import { contender, gateRepository, type GateRepository } from '../support/gate-repository.ts';
 import { writeParquet } from '../support/parquet.ts';
 import { fixture, inTemporaryFolder } from '../support/project.ts';
@@ -45,6 +46,39 @@ async function predictAll(folder: string, roles: readonly string[], parts = 'par
 }
 
 describe('contender predict', () => {
+  test('keeps for the files that it writes what the configuration says of a lone score', () =>
+    inTemporaryFolder(async (folder) => {
+      // Scores that look like the confidence in the predicted label.
+      const constant = model(
+        graph({
+          nodes: [node('Mul', ['x', 'zero'], ['none']), node('Add', ['none', 'high'], ['score'])],
+          inputs: [valueInfo('x', 'float', ['N', 1])],
+          outputs: [valueInfo('score', 'float', ['N', 1])],
+          initializers: [tensor('zero', 'float', [1], floats(0)), tensor('high', 'float', [1], floats(0.9))],
+        }),
+      );
+      await writeFile(join(folder, 'm.onnx'), constant);
+      const rows = Array.from({ length: 400 }, (_, row) => `${row},${row % 7},${row % 4 === 0 ? 1 : 0}\n`);
+      await writeFile(join(folder, 'rows.csv'), `id,x,label\n${rows.join('')}`);
+      const configure = (classes: string): Promise<void> =>
+        writeFile(
+          join(folder, 'contender.yml'),
+          `version: 1\nmodels:\n  m:\n    task: binary-classification\n    candidate: m.onnx\n    champion: m.onnx\n    columns: { id: id, label: label, positive: 1${classes} }\n    data: { evaluation: rows.csv }\n    policy: { primary: { metric: accuracy, margin: 0.01 } }\n`,
+        );
+      const said = async (...args: string[]): Promise<string> =>
+        (await contender(folder, ['evaluate', ...args])).stderr;
+      await configure('');
+      await predictAll(folder, ['candidate', 'champion']);
+      for (const args of [[], ['--predictions', 'parts/*.parquet']]) {
+        assert.match(await said(...args), /no score is below 0\.5 .*say so: columns\.classes/u);
+      }
+      await configure(', classes: [0, 1]');
+      await predictAll(folder, ['candidate', 'champion'], 'stated');
+      for (const args of [[], ['--predictions', 'stated/*.parquet']]) {
+        assert.doesNotMatch(await said(...args), /to know whether/u);
+      }
+    }));
+
   test('in three shards is judged exactly as the models are', () =>
     inTemporaryFolder(async (folder) => {
       const repository = await spamCase(folder);

@@ -275,13 +275,22 @@ test('lists, structs and maps of Parquet hold what cells of these types would', 
 test('bytes of Parquet are the text that they hold where they are UTF-8, and else base64', () =>
   inTemporaryFolder(async (folder) => {
     const path = join(folder, 'rows.parquet');
-    const cells = ["'spam'", String.raw`'caf\xC3\xA9'`, String.raw`'caf\xE9'`, String.raw`'a\x00'`, "''", 'null'];
+    const cells = [
+      "'spam'",
+      String.raw`'caf\xC3\xA9'`,
+      String.raw`'caf\xE9'`,
+      String.raw`'a\x00'`,
+      String.raw`'\x1B[31m'`,
+      String.raw`'a\x09b'`,
+      "''",
+      'null',
+    ];
     await writeParquet(path, cells.map((cell) => `select ${cell}::blob as label`).join(' union all '));
     const dataset = await openDataset({ name: 'data', path, uri: 'rows.parquet' });
     try {
       const { from, expression } = readingOfColumn(dataset, 'label', 'text');
       const read = await dataset.connection.runAndReadAll(`select ${expression} from ${from}`);
-      assert.deepEqual(read.getRows().flat(), ['spam', 'café', 'Y2Fm6Q==', 'YQA=', '', null]);
+      assert.deepEqual(read.getRows().flat(), ['spam', 'café', 'Y2Fm6Q==', 'YQA=', 'G1szMW0=', 'a\tb', '', null]);
     } finally {
       dataset.close();
     }

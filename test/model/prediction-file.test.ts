@@ -311,6 +311,10 @@ describe('a file of predictions', () => {
       const named = (await lone('score_v2', { reference: { score: 'score_v2' } })).assumedPositive;
       assert.equal(named, 'name their column score_1');
       assert.equal((await lone('score_1')).assumedPositive, undefined);
+      assert.equal(
+        (await lone('score', { columns: { ...columns, positive: 1, classes: [0, 1] } })).assumedPositive,
+        undefined,
+      );
       assert.equal((await lone('score_0')).assumedPositive, undefined);
     });
   });

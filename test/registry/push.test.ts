@@ -11,7 +11,7 @@ import type { Decision, RegistryView } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
 import { findCommit, requireFetchable } from '../../src/registry/committed-file.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
-import { openRemote, pushTogether, refusedPush, type Remote } from '../../src/registry/git/remote.ts';
+import { broke, openRemote, pushTogether, refusedPush, type Remote } from '../../src/registry/git/remote.ts';
 import { openRepository } from '../../src/registry/git/repository.ts';
 import type { RecordResult, Registry } from '../../src/registry/registry.ts';
 import { inTemporaryFolder } from '../support/project.ts';
@@ -565,6 +565,15 @@ describe('a registry that is pushed as it is recorded', () => {
         return true;
       });
     }));
+
+  test('a refusal over HTTP is no connection that broke off, though git says so of both', () => {
+    const said = (status: number): string =>
+      `error: RPC failed; HTTP ${status} curl 22 The requested URL returned error: ${status}\nsend-pack: unexpected disconnect while reading sideband packet\nfatal: the remote end hung up unexpectedly`;
+    assert.deepEqual(
+      [401, 403, 413, 408, 429, 502, 503].map((status) => broke(said(status))),
+      [false, false, false, true, true, true, true],
+    );
+  });
 
   test('names the setting of the branch that was pushed, and none of another', () => {
     for (const said of [

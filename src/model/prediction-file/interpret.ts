@@ -49,7 +49,11 @@ export function interpret(joined: JoinedRows, context: Context): Predictions {
   const own = width === 1 ? loneScores(scores, joined, context) : positiveScores(scores, classes, columns, where);
   refuseOtherOrder(common, own, classPosition(columns.positive ?? 1, classes.map(classText)), context);
   const positive = classText(columns.positive ?? 1);
-  const isNamed = width === 2 || own !== scores || classPosition(layout.scored?.[0] ?? '', [positive]) >= 0;
+  const isNamed =
+    columns.classes !== undefined ||
+    width === 2 ||
+    own !== scores ||
+    classPosition(layout.scored?.[0] ?? '', [positive]) >= 0;
   const assumed = isNamed || labels !== null ? {} : { assumedPositive: `name their column score_${positive}` };
   return { ...common, ...decides, ...assumed, kind: 'probability', scores: own };
 }

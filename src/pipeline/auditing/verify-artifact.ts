@@ -93,7 +93,7 @@ async function digestsOf(workspace: Workspace, file: string): Promise<[string, .
   });
   if (!info.isFile()) {
     throw new UsageError({
-      found: 'this is not a file',
+      found: info.isDirectory() ? 'this is a folder' : 'this is not a file',
       expected: 'a model file',
       where: file,
       remedy: 'Name the file itself',

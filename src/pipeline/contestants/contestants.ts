@@ -198,6 +198,7 @@ async function predictedBefore(
     };
     const only = own.map((each) => each.path);
     const predictions = await readPredictionFile({ reference, path, only, dataset, columns, task });
+    predictions.assumedPositive = shard.provenance.assumedPositive;
     // What one shard shows of the model holds of all.
     const told = own.flatMap(({ provenance }) => provenance.stability ?? []);
     const stability = told.find(({ differs }) => differs !== null) ?? told[0];

@@ -62,6 +62,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
     const { writePredictionFile } = await import('../../model/prediction-file.ts');
     const { provenanceKey } = await import('../../model/shards.ts');
     const ids = await idsOf(dataset, columns.id, rows);
+    const { assumedPositive } = result.predictions;
     const provenance: Provenance = {
       schema: 'contender/predictions/v1',
       role,
@@ -72,6 +73,7 @@ export async function runPredict(workspace: Workspace, { role, shard, file }: Pr
       ...(result.stability === undefined ? {} : { stability: result.stability }),
       ...(result.featuresInDataOrder === undefined ? {} : { featuresInDataOrder: result.featuresInDataOrder }),
       ...(result.unknownValues === undefined ? {} : { unknownValues: result.unknownValues }),
+      ...(assumedPositive === undefined ? {} : { assumedPositive }),
     };
     await writing(path, () =>
       writePredictionFile({

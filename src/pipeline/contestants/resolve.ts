@@ -120,9 +120,9 @@ export async function resolveAnchor(
 async function resolveVersion(workspace: Workspace, version: Version): Promise<Rival | null> {
   const artifact = version.artifacts.find((each) => each.sha256 === modelDigest(version));
   if (artifact === undefined) return null;
+  // Files of one name, of several versions, must not take each other's place. That there is no room for them is no fault of the version.
+  const folder = await folderFor(workspace, artifact.sha256);
   const resolved = async (): Promise<Rival> => {
-    // Files of one name, of several versions, must not take each other's place.
-    const folder = await folderFor(workspace, artifact.sha256);
     const release = versionTag(workspace.model, version.version);
     const path = await fetchArtifact(workspace.repository, artifact, folder, { ...workspace, release });
     if (artifact.role === 'predictions') {

@@ -8,6 +8,7 @@ import { runGit, textOf } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
 import { stageInputs } from '../configuration.ts';
 import { inside, type Workspace } from '../workspace.ts';
+import { firstOf } from '../../wording.ts';
 
 /**
  * Where a decision is made: what the runner says, the commit that is checked out, and the files that decide and are not as in that
@@ -31,9 +32,10 @@ export async function sourceHere(
     const [it, is] = edited.length === 1 ? ['it is', 'is'] : ['they are', 'are'];
     workspace.log.warning(`Decided under ${edited.join(', ')} as ${it} here, which ${is} not committed.`);
   }
-  for (const path of converted) {
+  const [first] = converted;
+  if (first !== undefined) {
     workspace.log.warning(
-      `Decided on ${path} as it is here, which is not as committed: git converts it for the work tree (line endings or a filter), and others cannot fetch these bytes. ${keptAsCommitted(path)}.`,
+      `Decided on ${firstOf(converted, 3, 'files')} as here, which is not as committed: git converts this for the work tree (line endings or a filter), and others cannot fetch these bytes. ${keptAsCommitted(first)}.`,
     );
   }
   const uncommitted = [...edited, ...converted];

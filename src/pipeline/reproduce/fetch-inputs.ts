@@ -42,7 +42,10 @@ export async function makePlace(workspace: Workspace, decision: RecordedDecision
   await mkdir(join(root, '.git', 'objects', 'info'), { recursive: true });
   await writeFile(join(root, '.git', 'objects', 'info', 'alternates'), `${join(repository.commonFolder, 'objects')}\n`);
   const origin = await runGit(workspace.root, ['remote', 'get-url', 'origin']);
-  if (origin.code === 0) await git(root, ['remote', 'add', 'origin', textOf(origin)]);
+  const url = textOf(origin);
+  // A path is relative to the repository that has it.
+  if (origin.code === 0)
+    await git(root, ['remote', 'add', 'origin', /^\.\.?(?:\/|$)/u.test(url) ? resolve(repository.folder, url) : url]);
   const folder = join(root, relative(workspace.root, workspace.folder));
   await mkdir(folder, { recursive: true });
   return { root, folder, repository, commit: decision.source.sha };

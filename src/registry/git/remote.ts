@@ -225,6 +225,8 @@ export function refusedPush(remote: Remote, ref: string, said: string, key: stri
 
 /** Whether a push broke off on the way, or in a server that may answer in a moment. */
 export function broke(said: string): boolean {
+  // git says of a refusal over HTTP too that the other end hung up.
+  if (/(?:HTTP|returned error:) 4(?!08|29)\d\d/iu.test(said)) return false;
   return /(?:HTTP|returned error:) 5\d\d|connection (?:reset|timed out)|unexpected disconnect|early EOF/iu.test(said);
 }
 
@@ -244,7 +246,6 @@ export function wayOut(said: string, where: string, key: string): string | undef
   if (/exceeds maximum allowed size|returned error: 413|HTTP 413/iu.test(said)) {
     return `. Let ${where} take more at once (receive.maxInputSize, or what a proxy before it lets through)`;
   }
-  if (broke(said)) return `. ${where} could not be reached to the end: run again`;
   if (/cannot contain secrets/iu.test(said)) {
     return '. GitHub takes something of what was to be recorded for a secret. See what it names; take it out of the configuration and the data, or let it pass where GitHub says how';
   }
@@ -256,9 +257,10 @@ export function wayOut(said: string, where: string, key: string): string | undef
     return `. A rule protects the branch or a tag. Let whoever runs this bypass it, ${through}or name a branch of its own in ${key}`;
   }
   const inTheWay = /'refs\/heads\/([^']+)' exists; cannot create/u.exec(said)?.[1];
-  return inTheWay === undefined
-    ? undefined
-    : `. Rename or delete the branch ${inTheWay} of ${where}, or set ${key} to another name`;
+  if (inTheWay !== undefined) {
+    return `. Rename or delete the branch ${inTheWay} of ${where}, or set ${key} to another name`;
+  }
+  return broke(said) ? `. ${where} could not be reached to the end: run again` : undefined;
 }
 
 /** The remote's own words, or git's. */

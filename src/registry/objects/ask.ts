@@ -72,7 +72,7 @@ export async function ask(from: Address, options: AskOptions = {}): Promise<Repl
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof RegistryError) throw error;
-      fault = new RegistryError(faultOf(from.url, `no answer: ${reasonOf(error as Error)}`));
+      fault = new RegistryError(faultOf(from.url, `${server} gave no answer: ${reasonOf(error as Error)}`));
     }
     if (count >= attempts || (isPost && !repeatable)) throw fault;
     const ms = Math.max(pause, jittered(count, { baseMs: 500, capMs: 15_000 }));

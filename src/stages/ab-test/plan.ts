@@ -25,7 +25,7 @@ export interface Question {
 /** Users of both arms that show the gap with the power: at one look, or at the last of many. */
 export function usersFor({ gap, perUser, alpha, power, sequential, tuned }: Question): number {
   const fixed = ((normalQuantile(1 - alpha) + normalQuantile(power)) * (perUser / gap)) ** 2;
-  if (!sequential) return Math.ceil(fixed);
+  if (!sequential || fixed === Infinity) return Math.ceil(fixed);
   const enough = (n: number): boolean =>
     (gap * Math.sqrt(n)) / perUser - sequenceFactor(n, tuned ?? n, alpha, 1) >= normalQuantile(power);
   let high = Math.max(2, fixed);

@@ -42,7 +42,8 @@ const leastShare = 0.02;
 export async function personalColumns(dataset: Dataset, privacy: Privacy = {}): Promise<PersonalColumn[]> {
   const columns = dataset.columns.filter(
     ({ name, type }) =>
-      (type === 'VARCHAR' || isNested(type) || isWideInteger(type)) && privacy.allow?.includes(name) !== true,
+      (type === 'VARCHAR' || type === 'BLOB' || isNested(type) || isWideInteger(type)) &&
+      privacy.allow?.includes(name) !== true,
   );
   if (columns.length === 0 || dataset.rows === 0) return [];
   const rows = Math.max(100, Math.min(mostRows, Math.floor(mostValues / columns.length)));

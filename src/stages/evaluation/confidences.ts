@@ -65,6 +65,8 @@ function positiveAlways(
   if (scores.length !== truth.length || scores.some((score) => score < 0.5 - rounding)) return null;
   const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [mean, share] = [meanOf(scores), meanOf(truth)];
+  // Rows of one class say nothing of how the scores would rank others.
+  if (share === 0 || share === 1) return null;
   const chance = Math.sqrt((share * (1 - share)) / truth.length);
   if (!(mean - share > Math.max(clearly, beyondChance * chance))) return null;
   const positive = JSON.stringify(names[1]);
@@ -73,6 +75,6 @@ function positiveAlways(
     mean,
     share,
     positive,
-    text: `no score is below 0.5 (their mean is ${mean.toFixed(3)}), so that each row would be ${positive}, and ${percent(share, 3)} of the rows are`,
+    text: `no score is below 0.5 (their mean is ${mean.toFixed(3)}), so that at 0.5 each row would be ${positive}, and ${percent(share, 3)} of the rows are`,
   };
 }

@@ -210,7 +210,7 @@ export function judgeGenerator(result: WindowResult, tightestMs: number): Genera
       : []),
     ...(throttled !== null && throttled > mostThrottled
       ? [
-          `the CPU limit of the container or group that this runs in held it back in ${percent(throttled)} of the time (at most ${percent(mostThrottled)})`,
+          `the CPU limit of the container or group that this runs in held it back in ${percent(throttled)} of its periods (at most ${percent(mostThrottled)})`,
         ]
       : []),
   ];

@@ -341,7 +341,9 @@ function merged(offsets: Float64Array, parts: readonly LoadPart[], place: number
       eventLoop: most((each) => each.host.eventLoop),
       cpu: most((each) => each.host.cpu),
       steal: windows.some((each) => each.host.steal !== null) ? most((each) => each.host.steal ?? 0) : null,
-      throttled: most((each) => each.host.throttled ?? 0),
+      throttled: windows.some((each) => typeof each.host.throttled === 'number')
+        ? most((each) => each.host.throttled ?? 0)
+        : null,
     },
   };
   const answers = windows

@@ -233,6 +233,24 @@ describe('an output of another name that is in every row the class of the highes
   });
 });
 
+test('a score that the labels beside it agree with is that of the positive class, and nobody need say so', async () => {
+  const nodes = [
+    node('MatMul', ['x', 'v'], ['z']),
+    node('Sigmoid', ['z'], ['p']),
+    node('Greater', ['p', 'half'], ['above']),
+    node('Cast', ['above'], ['label'], [intAttribute('to', 7)]),
+  ];
+  const initializers = [tensor('v', 'float', [3, 1], floats(1, -1, 0)), tensor('half', 'float', [], floats(0.5))];
+  const outputs: Parameters<typeof build>[1] = [
+    ['label', 'int64', ['N', 1]],
+    ['p', 'float', ['N', 1]],
+  ];
+  const { assumedPositive } = await read(build([{ nodes, initializers }], outputs), 'binary-classification', {
+    labels: ['0', '1'],
+  });
+  assert.equal(assumedPositive, undefined);
+});
+
 test('a score of whichever label the model gives is told as that, however it was computed', async () => {
   const bytes = build(
     [

@@ -5,9 +5,11 @@ import { test } from 'node:test';
 import { openDataset } from '../../../src/data/dataset.ts';
 import { silentLog } from '../../../src/log.ts';
 import type { DataSettings } from '../../../src/stages/data/schema.ts';
+import { personalColumns } from '../../../src/stages/data/personal-data.ts';
 import { validateData } from '../../../src/stages/data/validate.ts';
 import type { StageResult } from '../../../src/stages/stage.ts';
 import type { ConfiguredModel } from '../../support/configured-model.ts';
+import { writeParquet } from '../../support/parquet.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 
 const contract = {
@@ -96,3 +98,18 @@ test('the configuration says which columns are meant, and that values are shown'
   assert.equal(told(off), undefined);
   assert.match(JSON.stringify(off.checks), /person8@example\.org/u);
 });
+
+test('texts that Parquet has as bytes are looked at as texts are', () =>
+  inTemporaryFolder(async (folder) => {
+    const path = join(folder, 'rows.parquet');
+    await writeParquet(path, "select ('10.0.7.' || i)::blob as place, i as row from range(1, 200) as t(i)");
+    const dataset = await openDataset({ name: 'evaluation', path, uri: 'rows.parquet' });
+    try {
+      assert.deepEqual(
+        (await personalColumns(dataset)).map(({ column, kind }) => [column, kind]),
+        [['place', 'ip']],
+      );
+    } finally {
+      dataset.close();
+    }
+  }));

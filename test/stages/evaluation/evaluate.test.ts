@@ -80,7 +80,7 @@ describe('evaluation of the spam case', () => {
     await assert.rejects(judge(assumed), {
       name: 'ConfigError',
       message:
-        /candidate\.onnx: no score is below 0\.5 \(their mean is 0\.9\d+\), so that each row would be "1", and 24\.4% of the rows are, and .*the confidence in the label .*name their column score_1/u,
+        /candidate\.onnx: no score is below 0\.5 \(their mean is 0\.9\d+\), so that at 0\.5 each row would be "1", and 24\.4% of the rows are, and .*the confidence in the label .*name their column score_1/u,
     });
     await assert.rejects(judge('candidate', { champion: assumed }), /champion\.onnx: no score is below 0\.5/u);
     const { checks } = await judge(confident({}));
