@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
-import { entriesAt, entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
+import { entriesAt, entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
 import type { GitHubAccess } from '../github/access.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
 import { fetchQuietly, openToRead, usualRemotes } from './git/remote.ts';
-import { gitEnvironment, gitSettings } from './git/run.ts';
+import { gitBytes, gitEnvironment, gitSettings, partsOf } from './git/run.ts';
 import { fetchLfsObject, requireLfsObject, type LfsPointer } from './lfs.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
 
@@ -100,19 +100,16 @@ export async function requireFetchable(
  * Files at `paths`, or below them, that git wrote to the work tree with other bytes than the last commit has: other line endings, another
  * encoding, a filter. Told by their sizes, since data is large; the bytes of Git LFS are those that its pointer names.
  *
- * @param paths from the top of the repository
+ * @param paths from the top of the repository: files and folders
  */
 export async function convertedFiles(repository: Repository, paths: readonly string[]): Promise<string[]> {
   const commit = paths.length === 0 ? null : await commitAt(repository, 'HEAD');
   if (commit === null) return [];
-  const named = await entriesAt(repository, commit, paths);
-  const below = named
-    .filter(({ type }) => type === 'tree')
-    .map(async ({ path: folder }) =>
-      (await listFiles(repository, commit, folder)).map((entry) => ({ ...entry, path: `${folder}/${entry.path}` })),
-    );
+  const listed = await gitBytes(repository.folder, ['ls-files', '-z', '--full-name', '--', ...paths]);
+  const names = new Set(partsOf(listed));
   const converted: string[] = [];
-  for (const entry of [...named, ...(await Promise.all(below)).flat()]) {
+  for (const entry of await entriesAt(repository, commit, [], '-r')) {
+    if (!names.has(entry.path)) continue;
     if (entry.type !== 'blob' || entry.mode === '120000') continue;
     const size = await stat(join(repository.folder, entry.path)).then(
       (file) => file.size,

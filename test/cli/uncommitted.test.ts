@@ -86,7 +86,11 @@ models:
       assert.equal(result.code, 0, result.stderr);
       const { decision } = JSON.parse(result.stdout) as PromoteResult;
       assert.deepEqual(decision.source.uncommitted, ['data/eval/a.csv']);
-      assert.match(result.stderr, /data\/eval\/a\.csv as it is here.*git converts it.*'data\/eval\/a\.csv -text/u);
+      await repository.configure('evaluation: data/eval', 'evaluation: "data/eval/*.csv"');
+      await repository.git('branch', '--quiet', '-D', 'model-registry');
+      const wild = await contender(folder, ['gate', '--json']);
+      assert.match(wild.stderr, /data\/eval\/a\.csv as here/u);
+      assert.match(result.stderr, /data\/eval\/a\.csv as here.*git converts this.*'data\/eval\/a\.csv -text/u);
     }));
 
   test('are told once where git was told to forget them and they lie there', () =>

@@ -1,6 +1,7 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import type { Source } from '../../evidence/index.ts';
-import { RegistryError, instead } from '../../errors.ts';
+import { DataError, RegistryError, instead } from '../../errors.ts';
+import { partsOf } from '../../data/parts.ts';
 import { keptAsCommitted } from '../../registry/artifact-uri.ts';
 import { convertedFiles } from '../../registry/committed-file.ts';
 import { commitAt, type Repository } from '../../registry/git/repository.ts';
@@ -55,7 +56,7 @@ async function uncommittedOf(
   const fromTop = (path: string): string => relative(repository.folder, path).split(sep).join('/');
   const named = stageInputs(workspace.modelConfig).map(({ file, key }) => inside(workspace, file, key));
   const rules = [workspace.configPath, ...(await Promise.all(named))].map(fromTop);
-  const data = (await Promise.all(datasets.map((path) => inside(workspace, path, 'data')))).map(fromTop);
+  const data = (await Promise.all(datasets.map((path) => filesOf(workspace, path)))).flat().map(fromTop);
   const within = [...rules, ...data].filter((path) => !path.startsWith('../') && !isAbsolute(path));
   if (within.length === 0) return { edited: [], converted: [] };
   const edits = await uncommittedEdits(repository.folder, within);
@@ -67,6 +68,14 @@ async function uncommittedOf(
     data.filter((path) => within.includes(path)),
   );
   return { edited, converted: converted.filter((path) => !edited.includes(path)) };
+}
+
+/** What a path of the configuration stands for; git is asked for names as they stand. */
+async function filesOf(workspace: Workspace, path: string): Promise<string[]> {
+  const whole = await inside(workspace, path, 'data');
+  if (!/[*?]/u.test(path)) return [whole];
+  const parts = await partsOf(whole, path).catch(instead(DataError, []));
+  return parts.map((part) => part.path);
 }
 
 /** Who commits in a folder, by git's word; undefined where it has none. */
