@@ -46,7 +46,7 @@ export async function fetchLfsObject(
   for (const place of [...(cache === null ? [] : [join(cache, 'object')]), ...(places ?? [])]) {
     if (await isObject(place, pointer)) return copyFile(place, to);
   }
-  if (remote !== undefined && places !== null && access.github === undefined) {
+  if (remote !== undefined && places !== null) {
     throw new RegistryError({
       found: `the model is kept in Git LFS, and ${remote}, a folder, does not have object ${pointer.oid}`,
       where: uri,
