@@ -1,5 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { pulledWith } from '../../config/elsewhere.ts';
+import { readHead } from '../../data/read-file.ts';
 import { ModelError, instead, UsageError, openingFault } from '../../errors.ts';
 import { fileDigest } from '../../file-digest.ts';
 import { localModel } from '../../model/artifact.ts';
@@ -100,7 +101,7 @@ async function digestsOf(workspace: Workspace, file: string): Promise<[string, .
     });
   }
   // It says which bytes are meant, and they may be there or not: none were looked at.
-  if (info.size < 1024 && (await readFile(path, 'latin1')).startsWith('version https://git-lfs')) {
+  if (info.size < 1024 && (await readHead(path, 64)).toString('latin1').startsWith('version https://git-lfs')) {
     throw new UsageError({
       found: 'this is a Git LFS pointer, not the model',
       where: file,

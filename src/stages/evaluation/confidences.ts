@@ -1,6 +1,7 @@
 import type { Check } from '../../evidence/check.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Predictions } from '../../model/predictions.ts';
+import { mean } from '../../statistics/sums.ts';
 import { percent } from '../../wording.ts';
 import { beyondChance, chanceOfArea, clearly } from './assumed-order.ts';
 import { rankScores, rocArea } from './metrics/ranked.ts';
@@ -63,18 +64,17 @@ function positiveAlways(
 ): { scores: Float64Array; mean: number; share: number; positive: string; text: string } | null {
   if (!probabilities || scores === null || classes !== 2 || labels !== undefined || names === null) return null;
   if (scores.length !== truth.length || scores.some((score) => score < 0.5 - rounding)) return null;
-  const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [mean, share] = [meanOf(scores), meanOf(truth)];
+  const [average, share] = [mean(scores), mean(truth)];
   // Rows of one class say nothing of how the scores would rank others.
   if (share === 0 || share === 1) return null;
   const chance = Math.sqrt((share * (1 - share)) / truth.length);
-  if (!(mean - share > Math.max(clearly, beyondChance * chance))) return null;
+  if (!(average - share > Math.max(clearly, beyondChance * chance))) return null;
   const positive = JSON.stringify(names[1]);
   return {
     scores,
-    mean,
+    mean: average,
     share,
     positive,
-    text: `no score is below 0.5 (their mean is ${mean.toFixed(3)}), so that at 0.5 each row would be ${positive}, and ${percent(share, 3)} of the rows are`,
+    text: `no score is below 0.5 (their mean is ${average.toFixed(3)}), so that at 0.5 each row would be ${positive}, and ${percent(share, 3)} of the rows are`,
   };
 }

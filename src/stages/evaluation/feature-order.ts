@@ -1,3 +1,4 @@
+import { chanceOfArea } from './assumed-order.ts';
 import type { Check } from '../../evidence/check.ts';
 import type { PredictionResult } from '../../model/predictions.ts';
 import { rankScores, rocArea } from './metrics/ranked.ts';
@@ -42,8 +43,7 @@ function isChance(sample: Sample, { scores, decisions }: Outputs): boolean {
   if (classes === 2 && scores !== null) {
     const positives = truth.reduce((sum, value) => sum + value, 0);
     if (positives === 0 || positives === rows) return false;
-    const chance = Math.sqrt((rows + 1) / (12 * positives * (rows - positives)));
-    return rocArea(rankScores(scores, truth), weights) < 0.5 + aboveChance * chance;
+    return rocArea(rankScores(scores, truth), weights) < 0.5 + aboveChance * chanceOfArea(truth);
   }
   if (decisions === null) return false;
   const [ofTruth, ofDecisions] = [new Float64Array(classes), new Float64Array(classes)];
