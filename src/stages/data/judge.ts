@@ -47,7 +47,9 @@ const timeLimit = 10_000;
  */
 export function compileContract(contract: Contract, log: Log, limit = timeLimit): Judge {
   const unknown = new Set<string>();
-  const ajv = compiler(contract, log, unknown);
+  const columns = columnsOf(contract.schema);
+  const isWide = columns > nestedColumns;
+  const ajv = compiler(contract, log, unknown, isWide);
   let validate: ValidateFunction;
   try {
     const schemas = judgeOfSchemas();
@@ -57,8 +59,6 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       return ajv.compile(schema);
     });
   } catch (cause) {
-    const { properties = {} } = Object(contract.schema) as { properties?: object };
-    const columns = Object.keys(Object(properties) as object).length;
     if (columns > manyColumns && (cause instanceof RangeError || timedOut(cause)))
       throw tooWide(contract, columns, cause);
     if (cause instanceof RangeError) throw endless(contract, cause);
@@ -88,7 +88,8 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
             if (broken !== undefined) {
               violations.push({ ...place, column: null, rule: 'json', message: broken, value });
             } else if (!validate(value)) {
-              const found = describe(validate.errors ?? [], value);
+              const errors = validate.errors ?? [];
+              const found = describe(isWide ? firstRule(errors) : errors, value);
               const token = found.column === null ? undefined : written?.get(found.column);
               violations.push({
                 ...place,
@@ -151,8 +152,26 @@ function noSchema(contract: Contract, error: ErrorObject, cause: unknown): DataE
   });
 }
 
-/** ajv nests the rules of one column in those of the one before, so that very many fill the stack, or take too long. */
-const manyColumns = 1000;
+/**
+ * ajv nests the rules of one column in those of the one before, so that some thousand fill the stack. From here on it looks for all
+ * errors of a row, which it does one column after another, and does not optimise its code, which takes longer than linear.
+ */
+const nestedColumns = 250;
+/** What takes longer than the time limit has at least so many. */
+const manyColumns = 10_000;
+
+function columnsOf(schema: Contract['schema']): number {
+  const { properties } = Object(schema) as { properties?: unknown };
+  return Object.keys(Object(properties) as object).length;
+}
+
+/** Of all errors of a row those that the first broken rule gave: a branching keyword reports after its branches. */
+function firstRule(errors: readonly ErrorObject[]): ErrorObject[] {
+  const [first] = errors;
+  if (first === undefined) return [];
+  const branching = errors.findLast(({ schemaPath }) => first.schemaPath.startsWith(`${schemaPath}/`));
+  return branching === undefined ? [first] : [first, branching];
+}
 
 function tooWide(contract: Contract, columns: number, cause: unknown): DataError {
   return new DataError({
@@ -218,9 +237,13 @@ function unescapePointer(part: string): string {
   return part.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-/** @param unknown keywords that it does not know are added here */
-function compiler(contract: Contract, log: Log, unknown: Set<string>): Ajv2020 {
+/**
+ * @param unknown keywords that it does not know are added here
+ * @param isWide of very many columns
+ */
+function compiler(contract: Contract, log: Log, unknown: Set<string>, isWide: boolean): Ajv2020 {
   const ajv = new Ajv2020({
+    ...(isWide ? { allErrors: true, code: { optimize: false } } : {}),
     strictSchema: 'log',
     strictNumbers: true,
     strictTypes: false,

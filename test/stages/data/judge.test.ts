@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from '../../support/properties.ts';
+import { silentLog } from '../../../src/log.ts';
+import { compileContract, type Violation } from '../../../src/stages/data/judge.ts';
+
+const columnsOf = (count: number): object =>
+  Object.fromEntries(Array.from({ length: count }, (_, at) => [`gene_${at}`, { type: 'number', minimum: 0 }]));
+
+function violations(schema: Record<string, unknown>, row: object): Violation[] {
+  const judge = compileContract({ uri: 'c.json', sha256: '0'.repeat(64), schema }, silentLog);
+  return judge.judge([{ number: 1, value: row }]);
+}
+
+it('a contract with a rule for each of 5,000 columns is compiled, and names the column that breaks it', () => {
+  const row = Object.fromEntries(Object.keys(columnsOf(5000)).map((name) => [name, 1]));
+  const schema = { type: 'object', properties: columnsOf(5000), required: Object.keys(row) };
+  assert.deepEqual(violations(schema, row), []);
+  assert.deepEqual(violations(schema, { ...row, gene_4999: -1 }), [
+    { row: 1, column: 'gene_4999', rule: 'minimum', message: 'must be >= 0', value: -1 },
+  ]);
+});
+
+it('a row breaks the same rule first, however many columns the contract names', () => {
+  const rule = fc.constantFrom<object>(
+    { type: 'integer' },
+    { type: ['string', 'null'], maxLength: 1 },
+    { minimum: 2, multipleOf: 4 },
+    { enum: [1, 'a'] },
+    { const: 'a' },
+    { anyOf: [{ type: 'string' }, { minimum: 3 }] },
+    { oneOf: [{ type: 'number' }, { minimum: 0 }] },
+    { not: { type: 'string' } },
+    // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+    { if: { type: 'string' }, then: { minLength: 2 }, else: { minimum: 3 } },
+    { allOf: [{ type: 'number' }, { maximum: 0 }] },
+    { items: { type: 'number' }, type: 'array' },
+  );
+  const cell = fc.constantFrom(1, 4, -1, 0.5, 'a', 'bc', null, [1], ['a']);
+  const column = fc.constantFrom('a', 'b', 'c');
+  const root = fc.constantFrom<object>(
+    {},
+    { required: ['c', 'a'] },
+    { anyOf: [{ required: ['a'] }, { required: ['b', 'c'] }] },
+    { dependentRequired: { a: ['b'] } },
+    { maxProperties: 1 },
+  );
+  fc.assert(
+    fc.property(fc.dictionary(column, rule), fc.dictionary(column, cell), root, (rules, row, others) => {
+      const schema = { type: 'object', properties: rules, ...others };
+      const wide = { ...schema, properties: { ...rules, ...columnsOf(260) } };
+      assert.deepEqual(violations(wide, row), violations(schema, row));
+    }),
+    { numRuns: 40 },
+  );
+});
