@@ -163,13 +163,12 @@ const kept = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 
 function windowDetails(result: WindowResult, findings: WindowFindings): Record<string, unknown> {
   const sorted = result.latency.toSorted();
-  const spanMs = Math.max(
-    1,
-    result.offsets.length < 2 ? result.elapsedMs : (result.offsets.at(-1) ?? 0) - (result.offsets[0] ?? 0),
-  );
+  const spanMs = (result.offsets.at(-1) ?? 0) - (result.offsets[0] ?? 0);
+  // Between so many requests there is one gap less.
+  const [sent, withinMs] = spanMs > 0 ? [result.offsets.length - 1, spanMs] : [result.offsets.length, result.elapsedMs];
   return {
     verdict: findings.verdict,
-    offeredRate: Number(((result.offsets.length * 1000) / spanMs).toPrecision(6)),
+    offeredRate: Number(((sent * 1000) / Math.max(1, withinMs)).toPrecision(6)),
     elapsedMs: result.elapsedMs,
     counts: findings.counts,
     lost: result.lost,

@@ -62,7 +62,14 @@ function overTime({ slices = [] }: ShownProfile, slo: Load['slo']): Chart[] {
   });
   const chart = (title: string, y: Chart['y'], lines: readonly Series[], limits: Chart['limits'] = []): Chart[] => {
     const drawn = lines.filter(({ points }) => points.some((point) => point.y !== 0));
-    return drawn.length === 0 ? [] : [{ kind: 'line', title, x, y, series: drawn, limits }];
+    // From nothing on, so that a change looks as large as it is.
+    const most = Math.max(
+      ...drawn.flatMap(({ points }) => points.map((point) => point.y)),
+      ...limits.map(({ at }) => at),
+    );
+    return drawn.length === 0
+      ? []
+      : [{ kind: 'line', title, x, y: { ...y, domain: [0, most * 1.05] }, series: drawn, limits }];
   };
   return [
     ...chart(

@@ -25,14 +25,20 @@ export interface Slice {
 const leastMs = 250;
 
 /** A window in at most `most` slices of equal length. */
-export function slicesOf(result: WindowResult, { watch, answers }: Session, most = 60): Slice[] {
-  const lasted = Math.max((result.offsets.at(-1) ?? 0) + 1, 1);
-  const width = Math.max(leastMs, lasted / most);
-  const count = Math.ceil(lasted / width);
+export function slicesOf(
+  result: WindowResult,
+  { watch, answers }: Pick<Session, 'watch' | 'answers'>,
+  most = 60,
+): Slice[] {
+  // The last request has its time too, or the last slice would seem to have more of them.
+  const requests = result.offsets.length;
+  const lasted = Math.max(((result.offsets.at(-1) ?? 0) * requests) / Math.max(1, requests - 1), 1);
+  const count = Math.min(most, Math.max(1, Math.floor(lasted / leastMs)));
+  const width = lasted / count;
   let answer = answers.at.findIndex((at) => at >= result.startedAt);
   if (answer === -1) answer = answers.at.length;
   return Array.from({ length: count }, (_, index) => {
-    const [from, to] = [index * width, Math.min((index + 1) * width, lasted)];
+    const [from, to] = [index * width, (index + 1) * width];
     const part = partOf(result, from, to);
     const sorted = part.latency.toSorted();
     const at = (p: number): number | null => (sorted.length === 0 ? null : percentile(sorted, p));
