@@ -9,27 +9,43 @@ export const nothing: Exact = { mantissa: 0n, exponent: 0 };
 /** Doubles beyond this are left to the caller: their squares, or sums of many of them, are no doubles. */
 export const largestSummed = 2 ** 500;
 
+/** Numbers that are added before the bins are emptied: sums of so many words of 32 bits are exact in a double. */
+const mostAdded = 2 ** 20;
+/** Exponents that share an array of bins, so that columns of like numbers take little memory. */
+const inChunk = 64;
+
+const float = new Float64Array(1);
+const words = new Uint32Array(float.buffer);
+/** On every platform that Node runs on the low word comes first; asked all the same. */
+const [lowWord, highWord] = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
+
 /**
- * A sum of doubles without rounding, so that the order in which they come makes no difference: partial sums that do not overlap
- * (Shewchuk, "Adaptive precision floating-point arithmetic", 1997; Python's `math.fsum`).
+ * A sum of doubles without rounding, so that the order in which they come makes no difference: the two words of each fraction are
+ * added up in bins by exponent (Neal, "Fast exact summation using small and large superaccumulators", 2015).
  */
 export class ExactSum {
-  readonly #partials: number[] = [];
+  /** Of `inChunk` exponents each: sums of the high words of their fractions, then of the low ones. */
+  readonly #bins: (Float64Array | undefined)[] = [];
+  #added = 0;
+  /** The sum of what is no longer in the bins. */
+  #before = nothing;
 
   /** @param value at most `largestSummed` */
   add(value: number): void {
-    const partials = this.#partials;
-    let sum = value;
-    let kept = 0;
-    for (let index = 0; index < partials.length; index++) {
-      const partial = partials[index] as number;
-      const high = sum + partial;
-      const low = Math.abs(sum) < Math.abs(partial) ? sum - (high - partial) : partial - (high - sum);
-      if (low !== 0) partials[kept++] = low;
-      sum = high;
-    }
-    partials.length = kept;
-    if (sum !== 0) partials.push(sum);
+    float[0] = value;
+    const high = words[highWord] as number;
+    const exponent = (high >>> 20) & 2047;
+    const fraction = (high & 0xf_ffff) | (exponent === 0 ? 0 : 0x10_0000);
+    const sign = high >>> 31 === 1 ? -1 : 1;
+    const bins = (this.#bins[Math.trunc(exponent / inChunk)] ??= new Float64Array(2 * inChunk));
+    const bin = exponent % inChunk;
+    bins[bin]! += sign * fraction;
+    bins[inChunk + bin]! += sign * (words[lowWord] as number);
+    this.#added += 1;
+    if (this.#added < mostAdded) return;
+    this.#before = this.value;
+    for (const each of this.#bins) each?.fill(0);
+    this.#added = 0;
   }
 
   /** Add the square of a value: the rounded one, and what rounding took from it (Dekker 1971). */
@@ -44,19 +60,18 @@ export class ExactSum {
   }
 
   get value(): Exact {
-    return this.#partials.map(exactOf).reduce(plus, nothing);
+    let sum = this.#before;
+    for (const [chunk, bins] of this.#bins.entries()) {
+      if (bins === undefined) continue;
+      for (let bin = 0; bin < inChunk; bin += 1) {
+        const [high, low] = [bins[bin] as number, bins[inChunk + bin] as number];
+        if (high === 0 && low === 0) continue;
+        const exponent = Math.max(1, chunk * inChunk + bin) - 1075;
+        sum = plus(sum, { mantissa: (BigInt(high) << 32n) + BigInt(low), exponent });
+      }
+    }
+    return sum;
   }
-}
-
-const double = new DataView(new ArrayBuffer(8));
-
-function exactOf(value: number): Exact {
-  double.setFloat64(0, value);
-  const bits = double.getBigUint64(0);
-  const biased = Number((bits >> 52n) & 0x7ffn);
-  const fraction = bits & 0xf_ffff_ffff_ffffn;
-  const mantissa = biased === 0 ? fraction : fraction | (1n << 52n);
-  return { mantissa: value < 0 ? -mantissa : mantissa, exponent: Math.max(1, biased) - 1075 };
 }
 
 export function plus(a: Exact, b: Exact): Exact {

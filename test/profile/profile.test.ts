@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { openDataset } from '../../src/data/dataset.ts';
-import { ExactSum, exactFrom, exactText, quotient } from '../../src/profile/exact-sum.ts';
+import { ExactSum, exactFrom, exactText, quotient, times } from '../../src/profile/exact-sum.ts';
 import { innerEdges, quantile, countedSample, countsOf, sampleOf } from '../../src/profile/bins.ts';
 import { kolmogorovSmirnov, wasserstein } from '../../src/profile/measures.ts';
 import { mergeProfiles, summaryOfProfile } from '../../src/profile/merge.ts';
@@ -257,6 +257,14 @@ test('a sum without rounding is the same in any order, and that of whole numbers
     }),
     { seed, numRuns: 300 },
   ));
+
+test('a sum of more numbers than the bins hold is exact too', () => {
+  const [one, many] = [new ExactSum(), new ExactSum()];
+  one.add(-0.1);
+  const count = 2 ** 20 + 3;
+  for (let at = 0; at < count; at++) many.add(-0.1);
+  assert.equal(exactText(many.value), exactText(times(one.value, { mantissa: BigInt(count), exponent: 0 })));
+});
 
 test('texts are counted alike in SQL and here', () =>
   inTemporaryFolder(async (folder) => {
