@@ -142,6 +142,7 @@ const champion: ChampionBaseline = {
   calibration: null,
   scores: [],
   classes: {},
+  decides: null,
   table: null,
 };
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { silentLog } from '../../src/log.ts';
@@ -98,6 +98,21 @@ models:
       const text = renderSections(backtestSections(result), { colour: false, width: 120 });
       assert.match(text, /What each decision would have been/u);
       assert.match(text, /b +a +\d{4}-\d\d-\d\d +superior/u);
+      // Classes that are words: of a score the other one is what the labels say.
+      const words = (await readFile(join(folder, 'history.csv'), 'utf8')).replaceAll(/,([01]),/gu, (_, is: string) =>
+        is === '1' ? ',yes,' : ',no,',
+      );
+      await writeFile(join(folder, 'words.csv'), words);
+      const config = await readFile(join(folder, 'contender.yml'), 'utf8');
+      const scores = config
+        .replace('label: label', 'label: label, positive: yes')
+        .replaceAll('history.csv', 'words.csv')
+        .replace('2026-01-01, predictions: past/a.csv', '2026-01-01, predictions: past/b.csv');
+      await writeFile(join(folder, 'words.yml'), scores);
+      const inWords = await openWorkspace({ root: folder, config: 'words.yml', out: 'out', log: silentLog });
+      const { windows } = await runBacktest(inWords);
+      const wrong = windows.flatMap(({ losses }) => Object.values(losses).map(({ mean }) => mean));
+      assert.ok(wrong.length > 0 && wrong.every((each) => each === 0), wrong.join());
       // In other words nothing would be right.
       await writeFile(
         join(folder, 'past/a.csv'),

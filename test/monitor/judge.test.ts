@@ -17,6 +17,7 @@ const champion: ChampionBaseline = {
   calibration: null,
   scores: [],
   classes: {},
+  decides: null,
   table: { edges: [], rows: [1000], means: [0.1], variances: [0.01] },
 };
 

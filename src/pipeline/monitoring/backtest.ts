@@ -62,7 +62,7 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
       }
       const losses = await withLogs(workspace, { name, uri: predictions, key }, async (datasets) => {
         const found = new Float64Array(ids.length).fill(Number.NaN);
-        const predicted = await predictedIn(workspace, datasets, predictions);
+        const predicted = await predictedIn(workspace, datasets, predictions, truth);
         requireOneSetOfClasses(truth, predicted, predictions);
         for (const [row, id] of (await idsIn(datasets, columns.id)).entries()) {
           const at = byId.get(id ?? '')?.[0];
@@ -113,16 +113,16 @@ async function predictedIn(
   { modelConfig: { task, columns } }: Workspace,
   datasets: readonly Dataset[],
   uri: string,
+  truth: ArrayLike<string | number | null>,
 ): Promise<ArrayLike<string | number | null>> {
   const column = ['prediction', 'score'].find((name) => hasColumn(datasets, name));
   if (task === 'regression' && column !== undefined) return numbersOf(datasets, column);
   if (column === 'prediction') return (await textsOf(datasets, column)).map(named);
   if (column === 'score' && task === 'binary-classification') {
     const positive = canonicalClass(String(columns.positive ?? 1));
+    const negative = Array.from(truth).find((each) => typeof each === 'string' && each !== positive) ?? '';
     const scores = await numbersOf(datasets, column);
-    return Array.from(scores, (score) =>
-      Number.isNaN(score) ? null : score >= 0.5 ? positive : positive === '1' ? '0' : '',
-    );
+    return Array.from(scores, (score) => (Number.isNaN(score) ? null : score >= 0.5 ? positive : negative));
   }
   throw new DataError({
     found: 'no column prediction',

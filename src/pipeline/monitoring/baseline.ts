@@ -24,7 +24,7 @@ export function canonicalClass(name: string): string {
 }
 
 function ofClassification(
-  { classes, labels, scores, probabilities }: ChampionOnEvaluation,
+  { classes, labels, scores, probabilities, decides }: ChampionOnEvaluation,
   task: Task,
   positive: string,
 ): Omit<ChampionBaseline, 'sha256' | 'dataset'> {
@@ -41,6 +41,7 @@ function ofClassification(
     upper: wilson(wrong, rows, 0.1).upper,
     scale: 1,
     classes: counts,
+    decides: decides === null ? null : { ...decides, negative: canonicalClass(decides.negative) },
     table: null,
   };
   if (scores === null) return { ...shared, confidence: null, calibration: null, scores: [] };
@@ -97,6 +98,7 @@ function ofRegression({ scores, labels }: ChampionOnEvaluation): Omit<ChampionBa
     calibration: null,
     scores: thin(predicted),
     classes: {},
+    decides: null,
     table: lossTable(predicted, losses, edges),
   };
 }

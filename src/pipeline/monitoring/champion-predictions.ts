@@ -2,8 +2,10 @@ import { readColumns, type Dataset } from '../../data/dataset.ts';
 import { classPosition, classText } from '../../data/class-text.ts';
 import { ModelError } from '../../errors.ts';
 import type { Artifact, RegistryHistory } from '../../evidence/index.ts';
+import type { ChampionBaseline } from '../../monitor/record.ts';
 import { highestColumn, isPositive } from '../../model/decisions.ts';
 import { thresholdAt, type Predictions } from '../../model/predictions.ts';
+import { canonicalClass } from './baseline.ts';
 import { withContestants } from '../contestants/contestants.ts';
 import { resolveChampion } from '../contestants/resolve.ts';
 import type { Workspace } from '../workspace.ts';
@@ -16,6 +18,8 @@ export interface Answers {
   scores: Float64Array | null;
   /** The scores are probabilities, though they may not be calibrated. */
   probabilities: boolean;
+  /** How two classes are told apart by one score; null: they are not. */
+  decides: ChampionBaseline['decides'];
 }
 
 /** The champion on the evaluation set, beside what is true there. */
@@ -53,11 +57,12 @@ export async function predictWithChampion(workspace: Workspace, view: RegistryHi
       });
     }
     const { label, positive } = workspace.modelConfig.columns;
+    const labels = typeof label === 'string' ? await labelsOf(dataset, label) : [];
     return {
-      ...answersOf(result.predictions, String(positive ?? 1)),
+      ...answersOf(result.predictions, String(positive ?? 1), labels),
       artifact,
       dataset: dataset.sha256,
-      labels: typeof label === 'string' ? await labelsOf(dataset, label) : [],
+      labels,
     };
   });
 }
@@ -85,24 +90,28 @@ async function labelsOf(dataset: Dataset, label: string): Promise<(string | null
 }
 
 /** The predicted class of each row and how sure the model is. @param positive name of the positive class */
-function answersOf(predictions: Predictions, positive: string): Answers {
+function answersOf(predictions: Predictions, positive: string, truth: readonly (string | null)[]): Answers {
   const { rows, classes, kind, scores, labels, labelsDecide, threshold } = predictions;
   if (kind === 'value' || classes === null) {
-    return { classes: Array.from(scores ?? [], String), scores, probabilities: false };
+    return { classes: Array.from(scores ?? [], String), scores, probabilities: false, decides: null };
   }
   const names = classes.map(classText);
   const given = (row: number): string | null => names[labels?.[row] ?? -1] ?? null;
+  const at = classPosition(positive, names);
+  const yes = names[at] ?? positive;
+  // A file of one score names no other class than the positive one: the labels do.
+  const other = truth.find((each) => each !== null && canonicalClass(each) !== canonicalClass(positive));
+  const no = other ?? names[1 - at] ?? `not ${positive}`;
+  const limit = thresholdAt(threshold);
+  const decides = names.length === 2 ? { threshold: limit, negative: no } : null;
   if (scores === null)
-    return { classes: Array.from({ length: rows }, (_, row) => given(row)), scores, probabilities: false };
+    return { classes: Array.from({ length: rows }, (_, row) => given(row)), scores, probabilities: false, decides };
   const probabilities = kind === 'probability';
   if (scores.length === rows) {
-    const at = classPosition(positive, names);
-    const [yes, no] = [names[at] ?? positive, names[1 - at] ?? `not ${positive}`];
-    const limit = thresholdAt(threshold);
     const decided = Array.from(scores, (score, row) =>
       labelsDecide === true ? given(row) : isPositive(score, limit, undefined) ? yes : no,
     );
-    return { classes: decided, scores, probabilities };
+    return { classes: decided, scores, probabilities, decides };
   }
   const width = names.length;
   const highest = new Float64Array(rows);
@@ -111,5 +120,5 @@ function answersOf(predictions: Predictions, positive: string): Answers {
     highest[row] = scores[row * width + column] as number;
     return labelsDecide === true ? given(row) : (names[column] ?? null);
   });
-  return { classes: decided, scores: highest, probabilities };
+  return { classes: decided, scores: highest, probabilities, decides: null };
 }

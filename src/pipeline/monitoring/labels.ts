@@ -53,16 +53,18 @@ export async function joinLabels(
       const text = texts?.[row] ?? null;
       return text === null ? null : canonicalClass(text);
     };
-    const classes = new Set([
-      ...(answers.classes ?? []).flatMap((each) => (each === null ? [] : [canonicalClass(each)])),
-      ...[...windows.values()].flatMap(({ baseline }) => Object.keys(baseline.classes)),
-    ]);
+    const classes = new Set<string>();
+    for (const { rows, baseline } of windows.values()) {
+      for (const name of Object.keys(baseline.classes)) classes.add(name);
+      for (const row of rows) classes.add(answers.classOf?.(row, baseline) ?? '');
+    }
+    classes.delete('');
     found.otherClasses = texts === null ? null : otherClasses(texts, classes);
     for (const [position, { rows, baseline, matureAt }] of windows) {
       let [loss, count, contradictions] = [0, 0, 0];
       const coverage = new Map<string, { labelled: number; all: number }>();
       for (const row of rows) {
-        const predicted = regression ? '' : canonicalClass(answers.classes?.[row] ?? '');
+        const predicted = answers.classOf?.(row, baseline) ?? '';
         const share = coverage.get(predicted) ?? { labelled: 0, all: 0 };
         share.all += 1;
         coverage.set(predicted, share);

@@ -198,7 +198,7 @@ async function compareScores(
     const baseline = champion === null || changed ? undefined : baselines.get(champion.sha256);
     const record = records[index] as WindowRecord;
     if (baseline === undefined || own.length === 0) continue;
-    const { scores, classes } = answers;
+    const { scores, classOf } = answers;
     const add = (name: string, reference: ColumnValues, current: ColumnValues): void => {
       const { values, tests, tooFew } = compareColumn(name, reference, current, limits);
       // Scores were thinned, so that their test says less than it could.
@@ -207,9 +207,9 @@ async function compareScores(
     if (scores !== null && baseline.scores.length > 0) {
       add(settings.scores.join('+'), numericValues(Float64Array.from(baseline.scores)), valuesAt(scores, own));
     }
-    if (classes !== null && Object.keys(baseline.classes).length > 0) {
+    if (classOf !== null && Object.keys(baseline.classes).length > 0) {
       const reference = { kind: 'category' as const, counts: new Map(Object.entries(baseline.classes)), missing: 0 };
-      const named = Array.from(own, (row) => (classes[row] === null ? null : canonicalClass(classes[row] as string)));
+      const named = Array.from(own, (row) => classOf(row, baseline));
       add(settings.monitor.production.prediction ?? 'predicted class', reference, categoricalValues(named));
     }
     record.estimate = estimateOf(workspace.modelConfig, baseline, answers, own);
@@ -220,29 +220,34 @@ async function compareScores(
 interface ProductionAnswers {
   /** Of the positive class, of the predicted class where there are several, or the predicted value. */
   scores: Float64Array | null;
-  classes: (string | null)[] | null;
+  /** The predicted class by its one name: the one that is logged, or the one that the score says. */
+  classOf: ((row: number, baseline: ChampionBaseline) => string | null) | null;
 }
 
 export async function answersOf(
-  { modelConfig: { task, columns, champion } }: Workspace,
+  { modelConfig: { task, columns } }: Workspace,
   { monitor, scores: names }: MonitorSettings,
   { datasets }: Production,
 ): Promise<ProductionAnswers> {
   const { prediction } = monitor.production;
   if (task === 'regression' || task === 'ranking') {
     const name = names[0] ?? prediction;
-    return { scores: name === undefined ? null : await numbersOf(datasets, name), classes: null };
+    return { scores: name === undefined ? null : await numbersOf(datasets, name), classOf: null };
   }
-  const given = prediction === undefined ? null : await textsOf(datasets, prediction);
-  if (names.length === 0) return { scores: null, classes: given };
+  const given = prediction === undefined ? null : byRow(await textsOf(datasets, prediction));
+  if (names.length === 0) return { scores: null, classOf: given };
   const read = [];
   for (const name of names) read.push(await numbersOf(datasets, name));
   const [first] = read as [Float64Array];
   if (names.length === 1) {
-    const threshold = typeof champion === 'object' && typeof champion.threshold === 'number' ? champion.threshold : 0.5;
-    if (given !== null || task !== 'binary-classification') return { scores: first, classes: given };
+    if (given !== null || task !== 'binary-classification') return { scores: first, classOf: given };
     const positive = positiveOf(columns);
-    return { scores: first, classes: Array.from(first, (score) => decide(score, threshold, positive)) };
+    const classOf: ProductionAnswers['classOf'] = (row, { decides }) => {
+      const score = first[row] as number;
+      if (Number.isNaN(score) || decides === null) return null;
+      return score >= decides.threshold ? positive : decides.negative;
+    };
+    return { scores: first, classOf };
   }
   const classes = (columns.classes ?? []).map(classText);
   const highest = new Float64Array(first.length);
@@ -253,22 +258,22 @@ export async function answersOf(
     highest[row] = read[best]?.[row] as number;
     decided.push(Number.isNaN(highest[row]) ? null : (classes[best] ?? null));
   }
-  return { scores: highest, classes: given ?? decided };
+  return { scores: highest, classOf: given ?? byRow(decided) };
 }
 
 function positiveOf({ positive = 1 }: Workspace['modelConfig']['columns']): string {
   return canonicalClass(String(positive));
 }
 
-function decide(score: number, threshold: number, positive: string): string | null {
-  if (Number.isNaN(score)) return null;
-  return score >= threshold ? positive : positive === '1' ? '0' : `not ${positive}`;
+function byRow(classes: readonly (string | null)[]): (row: number) => string | null {
+  const names = classes.map((each) => (each === null ? null : canonicalClass(each)));
+  return (row) => names[row] ?? null;
 }
 
 function estimateOf(
   { task, columns }: Workspace['modelConfig'],
   baseline: ChampionBaseline,
-  { scores, classes }: ProductionAnswers,
+  { scores, classOf }: ProductionAnswers,
   rows: Uint32Array,
 ): WindowRecord['estimate'] {
   if (scores === null) return null;
@@ -284,11 +289,11 @@ function estimateOf(
     return Number.isFinite(loss) ? { value: loss, se, unknown } : null;
   }
   const { calibration } = baseline;
-  if (calibration === null || classes === null) return null;
+  if (calibration === null || classOf === null) return null;
   const positive = task === 'binary-classification' ? positiveOf(columns) : null;
   let [sum, squares] = [0, 0];
   for (const row of known) {
-    const isPositive = positive === null || canonicalClass(classes[row] ?? '') === positive;
+    const isPositive = positive === null || classOf(row, baseline) === positive;
     const q = confidenceOf(calibration, scores[row] as number, isPositive);
     sum += q;
     squares += q * q;

@@ -359,7 +359,7 @@ async function judgeLabels(
   workspace: DuckDBConnection,
   ask: Ask,
   settings: Shadow,
-  { datasets }: LogsContext,
+  { datasets, config }: LogsContext,
   alpha: number,
 ): Promise<Check[]> {
   const dataset = datasets['labels'];
@@ -372,7 +372,11 @@ async function judgeLabels(
     { as: 'label', name: label, use: 'text' },
   ]);
   const key = (text: string): string => (ids.numeric ? withoutLeadingZeros(text) : text);
-  const same = (side: string): string => `${side} = ${oneName('t.label')}`;
+  // A score says positive or not; labels have names of their own for the two.
+  const positive = oneName(quoteLiteral(String(config.columns.positive ?? 1)));
+  const told = oneName('t.label');
+  const same = (side: string): string =>
+    `${side} = case when ${side} in ('true', 'false') and ${told} not in ('true', 'false') then (${told} = ${positive})::varchar else ${told} end`;
   const [row = []] = await ask(
     `select count(*)::double, (count(*) filter (where ${same('second')}))::double, (count(*) filter (where ${same('first')}))::double,
      (select count(*) from (select id from told group by id having count(distinct ${oneName('label')}) > 1))::double

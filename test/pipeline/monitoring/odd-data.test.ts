@@ -159,6 +159,50 @@ describe('monitoring of odd data', () => {
     );
   });
 
+  test('tells two classes apart by the score as the champion does, whatever they are called and wherever its threshold is', async () => {
+    // Of the evaluation set one row in ten is wrong, of production too.
+    const drawn = (prefix: string): Record<string, Cell>[] =>
+      Array.from({ length: 2000 }, (_, each) => ({
+        id: `${prefix}${each}`,
+        x: 1,
+        label: (each % 4 === 0) === each % 10 > 0 ? 'no' : 'yes',
+        score: each % 4 === 0 ? 0.2 : 0.4,
+      }));
+    for (const [yes, no] of [
+      ['yes', 'no'],
+      ['1', '2'],
+      ['true', 'false'],
+    ] as const) {
+      const rows = (prefix: string): Record<string, Cell>[] =>
+        drawn(prefix).map((each) => ({ ...each, label: each['label'] === 'yes' ? yes : no }));
+      const served = rows('p');
+      await monitored(
+        {
+          task: 'binary-classification',
+          columns: `{ id: id, label: label, positive: '${yes}', features: [x] }`,
+          monitor:
+            '{ production: { files: logs/production.csv, time: at, score: score }, labels: { files: logs/labels.csv, maturity: 1h } }',
+          champion: ', threshold: 0.3',
+          evaluation: rows('e').map(({ id, x, label }) => ({ id, x, label }) as Record<string, Cell>),
+          predictions: rows('e').map(({ id, score }) => ({ id, score }) as Record<string, Cell>),
+          production: served.map(
+            ({ id, x, score }, each) => ({ at: at(each, 2000, 24), id, x, score }) as Record<string, Cell>,
+          ),
+          labels: served.map(({ id, label }) => ({ id, label }) as Record<string, Cell>),
+        },
+        26,
+        (result) => {
+          assert.deepEqual(
+            result.records.map(({ performance }) => performance?.loss),
+            [0.1],
+            yes,
+          );
+          assert.deepEqual(alarmed(result), [], yes);
+        },
+      );
+    }
+  });
+
   test('refuses times of which nobody can say what is day and what is month, and names one', async () => {
     await assert.rejects(
       monitored(

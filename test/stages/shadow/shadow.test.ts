@@ -17,11 +17,15 @@ import { inTemporaryFolder } from '../../support/project.ts';
 type Found = StageResult & { check(name: string): Check; rows: { of: string; pairs: number; disagreements: number }[] };
 
 /** What the stage says of files by the part they play, as lines of CSV or JSON. */
-function compared(settings: Shadow, files: Readonly<Record<string, readonly string[]>>): Promise<Found> {
+function compared(
+  settings: Shadow,
+  files: Readonly<Record<string, readonly string[]>>,
+  positive?: string,
+): Promise<Found> {
   const config = {
     task: 'binary-classification',
     candidate: 'm.onnx',
-    columns: { id: 'id', label: 'label' },
+    columns: { id: 'id', label: 'label', ...(positive === undefined ? {} : { positive }) },
     data: { evaluation: 'e.csv' },
     policy: { primary: { metric: 'recall', margin: 0.01 } },
     shadow: settings,
@@ -180,6 +184,10 @@ describe('a log of mirrored answers', () => {
       check('labels').message,
       /Of 10 labelled disagreements the candidate was right in 7, the champion in 3/u,
     );
+    // Labels that are words, of answers that are scores.
+    const words = labels.map((line) => line.replace(/,1$/u, ',yes').replace(/,0$/u, ',no'));
+    const said = await compared({ log: 'l', labels: { file: 'x' } }, { mirrored: mirrored(10), labels: words }, 'yes');
+    assert.equal(said.check('labels').message, check('labels').message);
     const clash = await compared(
       { log: 'l', labels: { file: 'x' } },
       { mirrored: mirrored(10), labels: [...labels, `${ids[0]},0`] },
