@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { Agent, createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { observeLog } from '../../src/pipeline/rollout/observe-log.ts';
+import type { ObserverInput } from '../../src/pipeline/rollout/observer.ts';
 import { openWeights } from '../../src/pipeline/rollout/weights.ts';
-import { inTemporaryFolder } from '../support/project.ts';
+import type { Guardrail } from '../../src/stages/traffic.ts';
+import { inTemporaryFolder, projectRoot } from '../support/project.ts';
 
 /*
  * Weights of the real proxies, with real requests on the loopback: their share is the one that was set, users stay where they are, and
@@ -112,6 +115,106 @@ for (const proxy of [nginx, haproxy]) {
           }
         }
       }));
+  });
+}
+
+/** Blocks of code of a page, by their language, in their order. */
+async function blocksOf(page: string, language: string): Promise<string[]> {
+  const text = await readFile(join(projectRoot, page), 'utf8');
+  return [...text.matchAll(/^```(?<language>\w+)\n(?<code>.*?)^```$/gmsu)].flatMap(({ groups }) =>
+    groups?.['language'] === language ? [groups['code'] ?? ''] : [],
+  );
+}
+
+/** A proxy as its page says, with addresses and folders of the test. @returns first the file of the weight, then the configuration */
+async function documented(name: 'nginx' | 'haproxy', folder: string, ports: readonly number[]): Promise<string[]> {
+  const here = (text: string): string =>
+    text
+      .replaceAll(/127\.0\.0\.1:808(?<at>[012])/gu, (_, at: string) => `127.0.0.1:${ports[Number(at)]}`)
+      .replaceAll(/\/etc\/\w+\/contender\.\w+/gu, join(folder, 'weight'))
+      .replaceAll('/srv/models/logs/requests.jsonl', join(folder, 'requests.jsonl'));
+  const blocks = (await blocksOf('docs/rollout.md', name)).map(here);
+  if (name === 'haproxy') return ['', blocks[0] ?? ''];
+  const [weight = '', http = ''] = blocks;
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (of) => `${of}_temp_path ${folder}/${of};`,
+  );
+  const main = `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log; events {}`;
+  return [weight, `${main} http { ${temporary.join(' ')}\n${http}}`];
+}
+
+for (const { name, binary, start, reload } of [nginx, haproxy]) {
+  const skip = existsSync(binary) ? false : `${binary} is not installed`;
+  describe(`the configuration of ${name} in docs/rollout.md`, { skip }, () => {
+    it('shares users as set, and writes a log that a rollout reads through reloads, requests that are none, and users without a name', () =>
+      inTemporaryFolder(async (folder) => {
+        const [champion, candidate] = [await upstream('champion'), await upstream('candidate')];
+        const port = await freePort();
+        const [weight = '', conf = ''] = await documented(name, folder, [port, portOf(champion), portOf(candidate)]);
+        await writeFile(join(folder, 'weight'), weight);
+        await writeFile(join(folder, 'conf'), conf);
+        const log = join(folder, 'requests.jsonl');
+        const output = openSync(name === 'haproxy' ? log : join(folder, 'output'), 'a');
+        const child = spawn(binary, start(folder), { stdio: ['ignore', output, 'ignore'] });
+        await writeFile(join(folder, 'master'), String(child.pid));
+        const weights = openWeights({ proxy: name, file: 'weight', reload: reload(folder) }, folder, {});
+        const guardrails: Guardrail[] = [
+          { name: 'errors', failure: 'error' },
+          { name: 'slow', failure: 'slow', over_ms: 5000 },
+        ];
+        const settings = { observe: { log, unit: name === 'nginx' ? 's' : 'ms' }, weights: { server: '' }, guardrails };
+        const digest = (of: string) => ({ role: 'model' as const, uri: '', sha256: of.repeat(64), size: 1 });
+        const observer = await observeLog({
+          settings: settings as unknown as ObserverInput['settings'],
+          pathOf: (file) => Promise.resolve(file),
+          env: {},
+          artifacts: { champion: digest('a'), candidate: digest('b') },
+        });
+        try {
+          await reachable(port);
+          assert.equal(await weights.read(), 0);
+          await weights.write({ weight: 25, from: 0, expires: null });
+          await inForce(port, [0.23, 0.27]);
+          await sleep(1100);
+          const from = Math.floor(Date.now() / 1000) * 1000;
+          const asked = await usersOf(port, 'candidate');
+          await strangers(port);
+          await sleep(200);
+          const {
+            steps,
+            fault,
+            void: other,
+          } = await observer.look([{ weight: 25, from, to: null }], Date.now() + 1000);
+          assert.deepEqual([fault, other], [null, null]);
+          // The two that have no name are somebody each, in either arm.
+          const { champion: before = 0, candidate: after = 0 } = steps[0]?.users ?? {};
+          assert.ok(after >= asked.size && after <= asked.size + 2, `${after}, not ${asked.size}`);
+          assert.ok(
+            before >= users - asked.size && before + after <= users + 2,
+            `${before}, not ${users - asked.size}`,
+          );
+          await weights.write({ weight: 0, expires: null });
+          await inForce(port, [0, 0]);
+        } finally {
+          await observer.close();
+          child.kill('SIGTERM');
+          await ended(child);
+          closeSync(output);
+          for (const server of [champion, candidate]) {
+            server.close();
+            server.closeAllConnections();
+          }
+        }
+      }));
+  });
+}
+
+/** A request without a header of a user, and bytes that are no request. */
+async function strangers(port: number): Promise<void> {
+  await fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text());
+  await new Promise<void>((done) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('NONE\r\n\r\n'));
+    socket.resume().once('close', () => done());
   });
 }
 

@@ -61,6 +61,7 @@ export async function observeLog({
         return await withDataset({ name: 'log', uri, path }, { sha256: '' }, (dataset) =>
           inWorkspace(async (workspace) => {
             await copyEvents(workspace, dataset, columns, guardrails);
+            await workspace.run(`update logged set ${['id', 'who', 'arm'].map(named).join(', ')}`);
             return seenIn(workspace, { steps, now, guardrails, arms, columns, unit, artifacts, oncePerArm });
           }, 1),
         );
@@ -103,6 +104,9 @@ function wholeLines(path: string, folder: string): () => Promise<{ path: string;
   if (!/\.(?:jsonl|ndjson|csv)$/iu.test(path)) return () => Promise.resolve({ path, uri: path });
   const copy = join(folder, `log${/\.\w+$/u.exec(path)?.[0] ?? ''}`);
   const hasHeader = /\.csv$/iu.test(path);
+  // A proxy tells in the same log what becomes of itself, such as a reload. The half of a line has its brace, and is an error.
+  const ofRequests = (text: Buffer): Buffer =>
+    hasHeader ? text : Buffer.from(text.toString('latin1').replace(/^[^{\n]+$/gmu, ''), 'latin1');
   let offset = 0;
   let file: number | null = null;
   return async () => {
@@ -118,7 +122,7 @@ function wholeLines(path: string, folder: string): () => Promise<{ path: string;
       const rest = Buffer.alloc(size - offset);
       await handle.read(rest, 0, rest.length, offset);
       const whole = rest.subarray(0, rest.lastIndexOf(0x0a) + 1);
-      await appendFile(copy, repeatsHeader ? whole.subarray(whole.indexOf(0x0a) + 1) : whole);
+      await appendFile(copy, ofRequests(repeatsHeader ? whole.subarray(whole.indexOf(0x0a) + 1) : whole));
       offset += whole.length;
       if (whole.length > 0) file = ino;
       return { path: copy, uri: path };
@@ -126,6 +130,11 @@ function wholeLines(path: string, folder: string): () => Promise<{ path: string;
       await handle.close();
     }
   };
+}
+
+/** Proxies write nothing, or a dash, for what a request does not have. */
+function named(column: string): string {
+  return `${column} = case when ${column} in ('', '-') then null else ${column} end`;
 }
 
 /** The columns of the table `logged`, and how those of the log are read for them. */

@@ -135,7 +135,9 @@ function proxyWeights({ proxy, file, reload }: Extract<Weights, { proxy: string 
     name: file,
     lapses: false,
     async read() {
-      const text = (await current()) ?? proxyText[proxy](0);
+      // A proxy does not start without the file: an empty one is a weight that nobody has set.
+      const found = await current();
+      const text = found === null || found.trim() === '' ? proxyText[proxy](0) : found;
       const { weight, all, none } = proxyPattern[proxy].exec(text)?.groups ?? {};
       if (weight !== undefined) return proxy === 'haproxy' ? Number(weight) / 100 : Number(weight);
       if (all !== undefined || none !== undefined) return all === undefined ? 0 : 100;
