@@ -14,7 +14,7 @@ export function deprecation({ model, candidate }: CandidateSubject, view: Regist
 }
 
 /** What a person took away does not come back by itself, however well it does. */
-export function rolledBack({ candidate }: CandidateSubject, view: RegistryHistory): Reason[] {
+export function rolledBack({ candidate }: Pick<CandidateSubject, 'candidate'>, view: RegistryHistory): Reason[] {
   const back = takenBackBy(identityOf(candidate), view);
   if (back === undefined) return [];
   const version = back.from?.version ?? '';

@@ -16,7 +16,7 @@ export function nextStep(input: ReportInput): string {
   if (decision.action !== 'gate') return '';
   switch (decision.outcome) {
     case 'promote':
-      if ('seq' in decision) return `Nothing now. To go back: contender rollback${model} --reason "..."`;
+      if ('seq' in decision) return `Nothing now. To go back: ${wayBack(input.evidence, model)}`;
       return decision.source.run === undefined
         ? `Open a pull request with it: the run on the default branch records the promotion. Or record it here: contender gate${input.overriding ?? ''}`
         : 'Merge this change: the run on the default branch records the promotion.';
@@ -24,18 +24,39 @@ export function nextStep(input: ReportInput): string {
       return 'Nothing: the candidate is the champion already.';
     case 'reject':
     case 'hold':
-      return steps[decision.reasons[0]?.code ?? ''] ?? afterChecks(input);
+      return steps[decision.reasons[0]?.code ?? '']?.(input) ?? afterChecks(input);
   }
 }
 
+/** A rollback changes the registry; what moved the traffic moves it back. */
+function wayBack(evidence: ReportInput['evidence'], model: string): string {
+  const kinds = evidence.map(({ kind }) => kind);
+  if (kinds.includes('switch')) return `contender switch --back${model} --reason "..."`;
+  const rollback = `contender rollback${model} --reason "..."`;
+  return kinds.includes('rollout') ? `${rollback} && contender rollout --put-back${model}` : rollback;
+}
+
 /** By the code of the first reason. */
-const steps: Record<string, string> = {
-  stale: 'Run the gate again: an old verdict is not reused.',
-  superseded: 'Nothing: a newer candidate took its place.',
-  'approval-missing': 'Ask for the missing approval, then run the gate again.',
-  'first-model': 'Set policy.allow_first: true, or name the champion: contender registry register.',
-  'evidence-missing': 'Run the stage that is missing, then the gate again.',
+const steps: Record<string, (input: ReportInput) => string> = {
+  stale: () => 'Run the gate again: an old verdict is not reused.',
+  superseded: () => 'Nothing: a newer candidate took its place.',
+  'approval-missing': () => 'Ask for the missing approval, then run the gate again.',
+  'first-model': () => 'Set policy.allow_first: true, or name the champion: contender registry register.',
+  'evidence-missing': runMissing,
 };
+
+/** What production must show is found after the gate: by a command that decides itself, or before the decision. */
+function runMissing({ decision, stages }: ReportInput): string {
+  const missing = (decision?.reasons ?? []).filter(({ code }) => code === 'evidence-missing');
+  const stage = stages.find(({ kind }) => missing.some(({ message }) => message.includes(` ${kind} evidence`)));
+  const name = stage?.command?.name;
+  const model = ` --model ${decision?.model ?? ''}`;
+  if (name !== undefined && stage?.needs === 'traffic') return `Let it out: contender ${name}${model}`;
+  if (name !== undefined && stage?.needs === 'logs') {
+    return `Run the stage that is missing: contender ${name}${model} && contender promote${model}`;
+  }
+  return 'Run the stage that is missing, then the gate again.';
+}
 
 function afterChecks({ decision, evidence, stages, overriding = '' }: ReportInput): string {
   const open = worstFirst(evidence, decision).filter((check) => isOpen(check) && check.severity === 'block');

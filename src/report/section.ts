@@ -39,6 +39,8 @@ export interface StageReport {
   /** What its evidence shows, as plain data that each output renders. */
   sections(evidence: Evidence): Section[];
   command?: { name: string };
+  /** What it looks at: logs and traffic are there after the gate alone. */
+  needs?: string;
 }
 
 /** A titled part of a report: paragraphs, charts and a table, of which any may be empty. */

@@ -61,6 +61,25 @@ describe('a rollout', () => {
       assert.equal((await site.run('rollout')).code, 0);
       assert.equal(await site.weight(), 100);
       assert.equal((await decisionsOf(site)).length, decisions.length);
+      // The next candidate finds the champion in the place of candidates: nobody takes its traffic away.
+      const promoted = await readFile(join(site.folder, 'models/candidate.onnx'));
+      await cp(fixture('spam/models/candidate-small.onnx'), join(site.folder, 'models/candidate.onnx'));
+      for (const more of [[], ['--if-expired']]) {
+        const kept = await site.run('rollout', '--put-back', ...more);
+        assert.match(kept.stdout, /100% since decision 5 made 1\.0\.1 champion, which keeps all of the traffic/u);
+      }
+      assert.equal(await site.weight(), 100);
+      await writeFile(join(site.folder, 'models/candidate.onnx'), promoted);
+      // A person goes back: in the registry, then with the traffic; and what was withdrawn is not let out again.
+      const back = await site.run('rollback', '--reason', 'complaints');
+      assert.match(back.stderr, /not the traffic: contender rollout --put-back --model spam-filter/u);
+      assert.match((await site.run('rollout', '--put-back')).stdout, /put back from 100% to 0/u);
+      assert.equal(await site.weight(), 0);
+      await site.run('gate');
+      const again = await site.run('rollout');
+      assert.equal(again.code, 2, again.stdout);
+      assert.match(again.stderr, /which decision 6 rolled back to 1\.0\.0 \(complaints\)/u);
+      assert.equal(await site.weight(), 0);
     }));
 
   it('is rolled back at once when false positives rise, and the rejection says why', () =>

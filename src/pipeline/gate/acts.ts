@@ -7,6 +7,7 @@ import { assign } from '../../decide/assign.ts';
 import { unassign } from '../../decide/unassign.ts';
 import { covers, waive } from '../../decide/waive.ts';
 import { environmentRule, milliseconds, didYouMean } from '../../config/index.ts';
+import { settingsAt } from '../../config/schema.ts';
 import type { Act } from '../../decide/act.ts';
 import {
   identityOf,
@@ -67,12 +68,26 @@ export async function overrideHold(
   return { ...result, evidence };
 }
 
-/** Make an earlier version champion again. @param to a version, or `previous` @throws UsageError, RegistryError */
-export async function rollBack(workspace: Workspace, input: ActInput & { to: string }): Promise<PromoteResult> {
-  const subject = { model: workspace.model, config: workspace.modelConfig };
-  return perform(workspace, input, await openRegistry(workspace), (view, act) =>
-    rollback(subject, input.to, view, act),
+/**
+ * Make an earlier version champion again.
+ * @param to a version, or `previous`
+ * @param moved the traffic is the earlier version's already @throws UsageError, RegistryError
+ */
+export async function rollBack(
+  workspace: Workspace,
+  input: ActInput & { to: string; moved?: boolean },
+): Promise<PromoteResult> {
+  const { model, modelConfig: config } = workspace;
+  const result = await perform(workspace, input, await openRegistry(workspace), (view, act) =>
+    rollback({ model, config }, input.to, view, act),
   );
+  const kind = ['rollout', 'switch'].find((each) => settingsAt(each)(config) !== undefined);
+  if (kind !== undefined && input.moved !== true && result.decision.outcome === 'promote') {
+    workspace.log.warning(
+      `The registry alone goes back, not the traffic: contender ${kind} --put-back --model ${model} gives it to the place of the champion, where the earlier version must be served.`,
+    );
+  }
+  return result;
 }
 
 /** Put a version, by default the champion, into one of the team's environments. @throws UsageError, ConfigError, RegistryError */

@@ -239,5 +239,5 @@ export async function switchBack(
   await weights.write({ weight: 0, expires: null });
   workspace.log.info('Blue has all of the traffic again.');
   const { env: _env, ...act } = input;
-  return rollBackRegistry(workspace, { ...act, to: 'previous' });
+  return rollBackRegistry(workspace, { ...act, to: 'previous', moved: true });
 }

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { settingsAt } from '../../config/schema.ts';
 import { milliseconds } from '../../config/units.ts';
 import { lastDecisionOn } from '../../decide/history.ts';
+import { rolledBack } from '../../decide/withdrawn.ts';
 import { ContenderError, TrafficError, UsageError } from '../../errors.ts';
-import { identityOf } from '../../evidence/index.ts';
+import { identityOf, modelIdentity, type RecordedDecision } from '../../evidence/index.ts';
 import type { Artifact, Check, Reason, RegistryHistory } from '../../evidence/index.ts';
 import type { DeploymentStatus } from '../../github/deployment.ts';
 import { minutes, type Judgement, type StepObservation } from '../../stages/guardrails.ts';
@@ -196,10 +197,11 @@ export async function finish(workspace: Workspace, input: TrafficInput, weights:
 
 /** Before any traffic moves: the gate passed, nobody else moves it, and what is seen can be recorded. @throws UsageError; RegistryError */
 export async function requireReady(workspace: Workspace, { record }: TrafficInput, begun: Begun): Promise<void> {
-  const { stage, weights } = begun;
+  const { weights } = begun;
   const here = (await readEvidence(workspace)).map(({ kind }) => kind);
+  requireWanted(begun);
   requireGate(begun, here);
-  requireNoOther(stage, await weights.read(), weights);
+  requireNoOther(begun, await weights.read());
   if (record) await (await openRegistry(workspace)).ensureWritable();
 }
 
@@ -227,14 +229,39 @@ function requireGate({ stage, artifacts: { candidate }, view }: Begun, here: rea
   });
 }
 
-function requireNoOther(stage: Stage, weight: number, { name }: WeightStore): void {
+/** What a person took away is not let out again: it would be held after its last step, when users had it. */
+function requireWanted({ stage, artifacts: { candidate }, view }: Begun): void {
+  const [reason] = rolledBack({ candidate }, view);
+  if (reason === undefined) return;
+  throw new UsageError({ found: reason.message, expected: `a candidate that may be promoted after the ${stage.kind}` });
+}
+
+function requireNoOther(begun: Begun, weight: number): void {
   if (weight === 0) return;
+  const { stage, weights } = begun;
+  const promotion = weight === 100 ? promotedByTraffic(begun) : undefined;
+  const found =
+    promotion === undefined
+      ? `the candidate has ${weight}% of the traffic already`
+      : `the place of the candidate has all of the traffic since decision ${promotion.seq}, which made ${promotion.to?.version ?? ''} champion`;
   throw new UsageError({
-    found: `the candidate has ${weight}% of the traffic already`,
+    found,
     expected: `0%, from which a ${stage.kind} begins`,
-    where: name,
-    remedy: `Another one runs, or one was killed: contender ${stage.kind} --put-back takes it back`,
+    where: weights.name,
+    remedy:
+      promotion === undefined
+        ? `Another one runs, or one was killed: contender ${stage.kind} --put-back takes it back`
+        : 'Serve the champion in the place of the champion too, and set the weight to 0 there; then serve the candidate in its place',
   });
+}
+
+/** The last decision on traffic, if it is the one that made the champion of now: all of the traffic is the champion's then. */
+function promotedByTraffic({ view, artifacts: { champion } }: Begun): RecordedDecision | undefined {
+  const last = view.decisions.findLast(({ evidence }) =>
+    evidence.some(({ kind }) => kind === 'rollout' || kind === 'switch'),
+  );
+  const made = last?.outcome === 'promote' && last.to !== null && modelIdentity(last.to) === identityOf(champion);
+  return made ? last : undefined;
 }
 
 function expiryOf({ settings, weights, longestMs }: Run): Date {
@@ -395,7 +422,7 @@ export interface PutBackResult {
 
 /**
  * Put a weight back that a rollout left behind: one that was killed, or cancelled before it could. A candidate that is champion keeps all of
- * the traffic. Recorded, where there was something to put back.
+ * the traffic, also once another candidate is named. Recorded, where there was something to put back.
  */
 export async function putBack(workspace: Workspace, input: PutBackInput): Promise<PutBackResult> {
   const begun = await begin(workspace, input);
@@ -405,6 +432,11 @@ export async function putBack(workspace: Workspace, input: PutBackInput): Promis
   if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) {
     if (weight !== 100) await weights.write({ weight: 100, expires: null });
     return { message: 'The candidate is the champion: it keeps all of the traffic.', result: null };
+  }
+  const promotion = weight === 100 ? promotedByTraffic(begun) : undefined;
+  if (promotion !== undefined) {
+    const message = `The weight is 100% since decision ${promotion.seq} made ${promotion.to?.version ?? ''} champion, which keeps all of the traffic.`;
+    return { message, result: null };
   }
   if (input.onlyExpired) {
     const expires = await lastTime(workspace, begun, 'expires');
