@@ -541,20 +541,30 @@ describe('a registry that is pushed as it is recorded', () => {
       }));
   }
 
-  test('is pushed again where the connection broke off, and says so where it goes on to', () =>
+  test('is read and pushed again where the connection broke off, with pauses of seconds, and says so where it goes on to', (t) =>
     inClones(async (shared) => {
       const clone = await shared.clone('ada');
-      const program = join(clone.folder, '.git', 'receive');
       const failing = 'echo "error: RPC failed; HTTP 503 curl 22 The requested URL returned error: 503" >&2; exit 1';
-      await writeFile(
-        program,
-        `#!/bin/sh\nif mkdir "$0.once" 2>/dev/null; then ${failing}; fi\nexec git-receive-pack "$@"\n`,
-      );
-      await chmod(program, 0o755);
-      await clone.git('config', 'remote.origin.receivepack', program);
+      const program = async (service: string, faults: number): Promise<void> => {
+        const path = join(clone.folder, '.git', service);
+        const counted = `n=$(cat "$0.count" 2>/dev/null || echo 0); echo $((n + 1)) > "$0.count"`;
+        await writeFile(
+          path,
+          `#!/bin/sh\n${counted}\nif [ $n -lt ${faults} ]; then ${failing}; fi\nexec git-${service} "$@"\n`,
+        );
+        await chmod(path, 0o755);
+        await clone.git('config', `remote.origin.${service.replace('-', '')}`, path);
+      };
+      await program('receive-pack', 2);
+      await program('upload-pack', 1);
+      const begun = Date.now();
       await promote(await registryOf(clone), 'one');
+      assert.ok(Date.now() - begun > 1500);
       await holds(shared, clone, ['one']);
-      await writeFile(program, `#!/bin/sh\n${failing}\n`);
+      await program('receive-pack', 1000);
+      // Time flies: half of the patience with each look at the clock.
+      let late = 0;
+      t.mock.method(Date, 'now', () => begun + (late += 16_000));
       await assert.rejects(promote(await registryOf(clone), 'two'), (error) => {
         assert.ok(error instanceof RegistryError);
         assert.match(

@@ -4,7 +4,6 @@ import type { Log } from '../../log.ts';
 import { parseRegistryPath } from '../layout.ts';
 import type { GitHubAccess } from '../../github/access.ts';
 import {
-  broke,
   fetchCommit,
   fetchTags,
   openRemote,
@@ -224,7 +223,7 @@ function remoteBranch({ repository, name, ref, key, folder, github, log }: Place
       }
       return {
         moved: false,
-        mayPass: now !== expected || isRivalry(said) || broke(said),
+        mayPass: now !== expected || isRivalry(said),
         fault: refusedPush(remote, ref, said, key),
       };
     },

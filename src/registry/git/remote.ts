@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../../errors.ts';
 import { notKept } from '../kept-commit.ts';
 import type { GitHubAccess } from '../../github/access.ts';
+import { jittered } from '../../github/retry.ts';
 import { credentialsFor } from './credentials.ts';
 import { commitAt, isAncestor, type Repository } from './repository.ts';
 import { firstFault, gitFault, moreSpace, partsOf, runGit, type GitResult } from './run.ts';
@@ -223,11 +225,13 @@ export function refusedPush(remote: Remote, ref: string, said: string, key: stri
   });
 }
 
-/** Whether a push broke off on the way, or in a server that may answer in a moment. */
+/** Whether a call broke off on the way, or in a server that may answer in a moment. */
 export function broke(said: string): boolean {
   // git says of a refusal over HTTP too that the other end hung up.
   if (/(?:HTTP|returned error:) 4(?!08|29)\d\d/iu.test(said)) return false;
-  return /(?:HTTP|returned error:) 5\d\d|connection (?:reset|timed out)|unexpected disconnect|early EOF/iu.test(said);
+  return /(?:HTTP|returned error:) (?:5\d\d|408|429)|connection (?:reset|timed out)|unexpected disconnect|early EOF/iu.test(
+    said,
+  );
 }
 
 /** What a person can do about a ref that cannot be moved, as the end of a sentence; undefined for any other fault. */
@@ -321,6 +325,15 @@ async function isOnBranch(repository: Repository, remote: string, commit: string
   return found.code === 0 && found.stdout.length > 0;
 }
 
-function onRemote({ repository, credentials }: Remote, args: readonly string[]): Promise<GitResult> {
-  return runGit(repository.folder, args, { env: credentials });
+/** How long a connection that breaks off is put up with: pauses of up to 2, 4, 8, ... seconds, in all about so many milliseconds. */
+const patience = { baseMs: 2000, capMs: 15_000, inAllMs: 30_000 };
+
+/** Also a push is repeated: the branch is only moved from where it was, and what became of it is read from the remote afterwards. */
+async function onRemote({ repository, credentials }: Remote, args: readonly string[]): Promise<GitResult> {
+  const begun = Date.now();
+  for (let count = 1; ; count++) {
+    const result = await runGit(repository.folder, args, { env: credentials });
+    if (result.code === 0 || !broke(result.stderr) || Date.now() - begun > patience.inAllMs) return result;
+    await sleep(patience.baseMs / 4 + jittered(count, patience));
+  }
 }
