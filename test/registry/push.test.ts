@@ -523,6 +523,7 @@ describe('a registry that is pushed as it is recorded', () => {
     ['cannot move several refs together', 'server', ['receive.advertiseAtomic', 'false'], 'receive\\.advertiseAtomic'],
     ['takes no signed push', 'clone', ['push.gpgSign', 'true'], 'git config push\\.gpgSign if-asked'],
     ['takes no more than so many bytes', 'server', ['receive.maxInputSize', '200'], 'receive\\.maxInputSize'],
+    ['hides the branch', 'server', ['receive.hideRefs', 'refs/heads/model-registry'], 'receive\\.hideRefs'],
   ] as const) {
     test(`says what to do about a remote that ${what}, and asks for no permission of a job`, () =>
       inClones(async (shared) => {
@@ -530,10 +531,7 @@ describe('a registry that is pushed as it is recorded', () => {
         await (side === 'server' ? shared.remote : clone).git('config', ...setting);
         await assert.rejects(promote(await registryOf(clone), 'one'), (error) => {
           assert.ok(error instanceof RegistryError);
-          assert.match(
-            error.message,
-            new RegExp(`origin refused it: fatal: .*Nothing was recorded\\. .*${remedy}`, 'su'),
-          );
+          assert.match(error.message, new RegExp(`origin refused it: .*Nothing was recorded\\. .*${remedy}`, 'su'));
           assert.doesNotMatch(error.message, /permissions:/u);
           return true;
         });

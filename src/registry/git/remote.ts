@@ -193,7 +193,22 @@ export async function pushTogether(
   const told = result.stdout.toString('utf8');
   // A tag that another writer made meanwhile, and that was fetched since, is the same object.
   const already = [...told.matchAll(/^=\t\S+:refs\/tags\/(\S+)\t/gmu)].map(([, name = '']) => name);
-  return { pushed, now, said: `${told}\n${result.stderr}`, already };
+  const made = [...told.matchAll(/^\*\t(\S+):(refs\/tags\/\S+)\t/gmu)].map(([, oid = '', tag = '']) => ({ oid, tag }));
+  const left = pushed || made.length === 0 ? '' : await takeBack(remote, made);
+  return { pushed, now, said: `${left}${told}\n${result.stderr}`, already };
+}
+
+/** A branch that is hidden from pushes is refused before the others are made together. Returns what is to be told of tags that stay. */
+async function takeBack(remote: Remote, made: readonly { oid: string; tag: string }[]): Promise<string> {
+  const leases = made.map(({ oid, tag }) => `--force-with-lease=${tag}:${oid}`);
+  const { code } = await onRemote(remote, [
+    ...pushing(remote),
+    ...leases,
+    remote.name,
+    ...made.map(({ tag }) => `:${tag}`),
+  ]);
+  if (code === 0) return '';
+  return `remote: it made the tags and not the branch, and they stay: ${made.map(({ tag }) => tag).join(', ')}\n`;
 }
 
 /** Ask before the long work whether the remote lets us push at all. What protects the branch is told by the push alone. @throws RegistryError */
@@ -243,6 +258,9 @@ export function wayOut(said: string, where: string, key: string): string | undef
   if (space !== undefined) return `. ${space}`;
   if (/does not support --signed push|sign the push certificate/iu.test(said)) {
     return `. push.gpgSign asks for pushes that are signed, and ${where} takes none, or the key does not sign. Where the setting is yours: git config push.gpgSign if-asked`;
+  }
+  if (/hidden ref/u.test(said)) {
+    return `. Let ${where} take the branch (receive.hideRefs or transfer.hideRefs of its configuration hides it), or set ${key} to another name`;
   }
   if (/does not support --atomic push/u.test(said)) {
     return `. Let the server of ${where} move several refs together (receive.advertiseAtomic)`;
