@@ -119,6 +119,15 @@ describe('a registry that is pushed as it is recorded', () => {
       }
     }));
 
+  test('is fetched by whoever finds its commit here and not yet the files of it, which another fetch is writing', () =>
+    inClones(async (shared) => {
+      const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
+      await promote(await registryOf(ada), 'one');
+      const commit = execFileSync('git', ['-C', shared.remote.folder, 'cat-file', 'commit', 'model-registry']);
+      execFileSync('git', ['-C', bob.folder, 'hash-object', '-t', 'commit', '-w', '--stdin'], { input: commit });
+      assert.equal((await (await registryOf(bob)).view('m')).champion?.version, '1.0.0');
+    }));
+
   test('is read from the remote by a clone of one branch and one commit, without being told to', () =>
     inClones(async (shared) => {
       const ada = await shared.clone('ada');

@@ -343,8 +343,9 @@ async function fetchTip(
   folder: string | undefined,
 ): Promise<string | null> {
   const was = lastFetched(remote, ref, fetched);
+  if (was === there) return null;
   await fetchCommit(remote, ref, there, was === undefined || folder === undefined);
-  if (was === undefined || folder === undefined || was === there) return null;
+  if (was === undefined || folder === undefined) return null;
   const { repository, name } = remote;
   if (!(await keeps(repository, there, was, folder))) return was;
   await runGit(repository.folder, ['update-ref', trackingRef(name, ref), there, was]);

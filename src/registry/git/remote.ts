@@ -117,12 +117,18 @@ async function requireSomething(remote: Remote): Promise<void> {
  * @throws RegistryError
  */
 export async function fetchCommit(remote: Remote, ref: string, commit: string, track = false): Promise<void> {
-  if ((await commitAt(remote.repository, commit)) !== null) return;
+  if ((await commitAt(remote.repository, commit)) !== null && (await isWhole(remote.repository, commit))) return;
   const args = [...fetching, ...(track ? [] : ['--refmap=']), '--', remote.place, ref];
   const result = await onRemote(remote, args);
   // Of two fetches at once one may not move the tracking branch, which the other has moved: the commit is here.
   if (result.code === 0 || (await commitAt(remote.repository, commit)) !== null) return;
   throw gitFault(remote.repository.folder, args, result);
+}
+
+/** Another fetch that is at work here writes a commit before the files it has. Asked as git does before it moves a ref. */
+async function isWhole({ folder }: Repository, commit: string): Promise<boolean> {
+  const args = ['rev-list', '--objects', '--quiet', '--exclude-promisor-objects', commit, '--not', '--all'];
+  return (await runGit(folder, args)).code === 0;
 }
 
 /** Nothing of a person's is pruned, whatever the settings say, and a tag that is here already stays: one that differs is told when it is pushed. */
