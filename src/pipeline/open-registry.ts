@@ -100,6 +100,11 @@ function storeInput({ config, log }: Workspace): StoreInput {
   return { path, branch, tags, artifactsYaml, log };
 }
 
+/** Whether others read the registry where it is kept, and fetch what it names from there. */
+export function isShared({ config: { registry } }: Workspace): boolean {
+  return registry?.push !== undefined || registry?.store === 'github';
+}
+
 /** The branch of the registry, and its folder there. @throws RegistryError for a folder outside of it */
 export function registryPlace({ registry }: Config): { branch: string; folder: string } {
   const { path = defaults.registryPath, branch = defaults.registryBranch } = registry ?? {};

@@ -29,11 +29,16 @@ export async function immutableModelUri(
   return `git:${commit}:${await committedPath(opened, commit, path)}`;
 }
 
-/** The path of a file in a commit that holds it as it is. @throws RegistryError */
-async function committedPath(opened: Repository, commit: string | null, path: string): Promise<string> {
-  const inside = relative(opened.folder, await realpath(path))
+/** The path of a file from the top of its repository, as git has it. @param path absolute */
+export async function pathFromTop({ folder }: Repository, path: string): Promise<string> {
+  return relative(folder, await realpath(path))
     .split(sep)
     .join('/');
+}
+
+/** The path of a file in a commit that holds it as it is. @throws RegistryError */
+async function committedPath(opened: Repository, commit: string | null, path: string): Promise<string> {
+  const inside = await pathFromTop(opened, path);
   const remedy = `Commit it first: git add ${shellWord(inside)} && git commit`;
   if (inside.startsWith('../') || isAbsolute(inside)) {
     throw new RegistryError({

@@ -10,7 +10,7 @@ import type { GitHubAccess } from '../github/access.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
 import { fetchQuietly, openToRead, usualRemotes } from './git/remote.ts';
 import { gitBytes, gitEnvironment, gitSettings, partsOf } from './git/run.ts';
-import { fetchLfsObject, requireLfsObject, type LfsPointer } from './lfs.ts';
+import { fetchLfsObject, requireLfsObjects, type LfsFile, type LfsPointer } from './lfs.ts';
 import type { ArtifactAccess } from './workflow-artifact.ts';
 
 /**
@@ -77,37 +77,48 @@ export async function findCommit(
   return remotes.length > 0 && denials === remotes.length ? 'nowhere' : 'unknown';
 }
 
+/** Those of `paths` that a commit keeps in Git LFS. */
+export async function filesInLfs(repository: Repository, commit: string, paths: readonly string[]): Promise<LfsFile[]> {
+  const files: LfsFile[] = [];
+  for (const entry of await entriesAt(repository, commit, paths)) {
+    const pointer = await pointerIn(repository, entry);
+    if (pointer !== null) files.push({ path: entry.path, pointer });
+  }
+  return files;
+}
+
 /**
- * See that others can fetch a model that is recorded as committed: of one kept in Git LFS, its bytes.
+ * See that others can fetch the bytes of files that are recorded as committed.
  *
  * @param remote that the clone pushes to
  * @throws RegistryError when they cannot
  */
 export async function requireFetchable(
   repository: Repository,
-  remote: string | null,
-  uri: string,
-  { commit, path }: { commit: string; path: string },
+  remote: string | undefined,
+  files: readonly LfsFile[],
   access: ArtifactAccess,
 ): Promise<void> {
-  const entry = await entryAt(repository, commit, path);
-  const pointer = entry === null ? null : await pointerIn(repository, entry);
-  const name = remote ?? (await usualRemotes(repository))[0];
-  if (pointer !== null && name !== undefined) await requireLfsObject(repository, name, uri, pointer, access);
+  const name = files.length === 0 ? undefined : (remote ?? (await usualRemotes(repository))[0]);
+  if (name !== undefined) await requireLfsObjects(repository, name, files, access);
 }
 
 /**
- * Files at `paths`, or below them, that git wrote to the work tree with other bytes than the last commit has: other line endings, another
- * encoding, a filter. Told by their sizes, since data is large; the bytes of Git LFS are those that its pointer names.
+ * Files at `paths`, or below them, as git wrote them to the work tree: `converted` with other bytes than the last commit has (other line
+ * endings, another encoding, a filter), and `inLfs` with those that a pointer names. Told by their sizes, since data is large.
  *
  * @param paths from the top of the repository: files and folders
  */
-export async function convertedFiles(repository: Repository, paths: readonly string[]): Promise<string[]> {
+export async function filesAsWritten(
+  repository: Repository,
+  paths: readonly string[],
+): Promise<{ converted: string[]; inLfs: LfsFile[] }> {
+  const converted: string[] = [];
+  const inLfs: LfsFile[] = [];
   const commit = paths.length === 0 ? null : await commitAt(repository, 'HEAD');
-  if (commit === null) return [];
+  if (commit === null) return { converted, inLfs };
   const listed = await gitBytes(repository.folder, ['ls-files', '-z', '--full-name', '--', ...paths]);
   const names = new Set(partsOf(listed));
-  const converted: string[] = [];
   for (const entry of await entriesAt(repository, commit, [], '-r')) {
     if (!names.has(entry.path)) continue;
     if (entry.type !== 'blob' || entry.mode === '120000') continue;
@@ -116,9 +127,11 @@ export async function convertedFiles(repository: Repository, paths: readonly str
       () => null,
     );
     if (size === null || size === entry.size) continue;
-    if (size !== (await pointerIn(repository, entry))?.size) converted.push(entry.path);
+    const pointer = await pointerIn(repository, entry);
+    if (pointer?.size === size) inLfs.push({ path: entry.path, pointer });
+    else converted.push(entry.path);
   }
-  return converted;
+  return { converted, inLfs };
 }
 
 /** Streamed: a model may be larger than memory. */

@@ -21,8 +21,17 @@ export interface LfsPointer {
   size: number;
 }
 
+/** A file of which a commit holds the pointer. */
+export interface LfsFile {
+  /** From the top of the repository, or an address; for messages. */
+  path: string;
+  pointer: LfsPointer;
+}
+
 /** An address that expires while it is used is asked for again, so many times in all. */
 const asked = 3;
+/** Objects that a server is asked about at once: as many as git-lfs asks for. */
+const together = 100;
 const batchTimeoutMs = 30_000;
 const mediaType = 'application/vnd.git-lfs+json';
 
@@ -48,7 +57,7 @@ export async function fetchLfsObject(
   }
   if (remote !== undefined && places !== null) {
     throw new RegistryError({
-      found: `the model is kept in Git LFS, and ${remote}, a folder, does not have object ${pointer.oid}`,
+      found: `this is kept in Git LFS, and ${remote}, a folder, does not have object ${pointer.oid}`,
       where: uri,
       remedy: `Push the objects from a clone that has them: git lfs push --all ${remote}`,
     });
@@ -66,36 +75,54 @@ export async function fetchLfsObject(
 }
 
 /**
- * Say before anything is recorded whether others can fetch the bytes of a pointer. Where git-lfs is installed it pushes them if the
- * remote does not have them; elsewhere the server, or the folder that is the remote, is asked.
+ * Say before anything is recorded whether others can fetch the bytes of files. Where git-lfs is installed it pushes those that the remote
+ * does not have; elsewhere, and of what the clone itself does not keep, the server or the folder that is the remote is asked.
  *
  * @throws RegistryError when they are not there
  */
-export async function requireLfsObject(
+export async function requireLfsObjects(
   repository: Repository,
   remote: string,
-  uri: string,
-  pointer: LfsPointer,
+  files: readonly LfsFile[],
   access: ArtifactAccess,
 ): Promise<void> {
-  const { oid } = pointer;
   const { folder } = repository;
-  if ((await runGit(folder, ['lfs', 'version'])).code === 0) {
-    const env = await credentialsFor(repository, remote, access.github);
-    const pushed = await runGit(folder, ['lfs', 'push', '--object-id', remote, oid], { env });
-    if (pushed.code === 0) return;
-    throw notPushed(uri, oid, `git lfs push: ${pushed.stderr.split('\n')[0] ?? ''}`);
+  const hasLfs = (await runGit(folder, ['lfs', 'version'])).code === 0;
+  const env = hasLfs ? await credentialsFor(repository, remote, access.github) : {};
+  for (let at = 0; at < files.length; at += together) {
+    const some = files.slice(at, at + together);
+    const names = some.map(({ pointer }) => pointer.oid);
+    const pushed = hasLfs ? await runGit(folder, ['lfs', 'push', '--object-id', remote, ...names], { env }) : null;
+    if (pushed?.code === 0) continue;
+    try {
+      await requireOn(repository, remote, some, access);
+    } catch (error) {
+      if (pushed === null || !(error instanceof RegistryError)) throw error;
+      const named = some.find(({ pointer }) => pushed.stderr.includes(pointer.oid)) ?? files[at];
+      throw notPushed(named as LfsFile, `git lfs push: ${pushed.stderr.split('\n')[0] ?? ''}`);
+    }
   }
-  const places = await placesOn(repository, remote, oid);
-  if (places === null) {
-    await addressOf(await lfsServer(repository, uri, access.github), uri, pointer, access);
+}
+
+async function requireOn(
+  repository: Repository,
+  remote: string,
+  files: readonly LfsFile[],
+  access: ArtifactAccess,
+): Promise<void> {
+  const isFolder = (await placesOn(repository, remote, '')) !== null;
+  if (!isFolder) {
+    const server = await lfsServer(repository, files[0]?.path ?? '', access.github);
+    const objects = await batch(server, files, access);
+    for (const { path, pointer } of files) objectOf(server, path, pointer, objects);
     return;
   }
-  for (const place of places) {
-    const found = await stat(place).catch(() => null);
-    if (found?.size === pointer.size) return;
+  for (const file of files) {
+    const { oid, size } = file.pointer;
+    const places = (await placesOn(repository, remote, oid)) ?? [];
+    const found = await Promise.all(places.map((place) => stat(place).catch(() => null)));
+    if (!found.some((each) => each?.size === size)) throw notPushed(file, `${remote} does not have it`);
   }
-  throw notPushed(uri, oid, `${remote} does not have it`);
 }
 
 /** Where a remote that is a folder keeps an object, bare or not; null: it is no folder. */
@@ -109,11 +136,11 @@ async function placesOn({ folder }: Repository, remote: string, oid: string): Pr
   );
 }
 
-function notPushed(uri: string, oid: string, why: string): RegistryError {
+function notPushed({ path, pointer }: LfsFile, why: string): RegistryError {
   return new RegistryError({
-    found: `the model is kept in Git LFS, and object ${oid.slice(0, 12)} was not pushed (${why})`,
+    found: `this is kept in Git LFS, and object ${pointer.oid.slice(0, 12)} was not pushed (${why})`,
     expected: 'bytes that others can fetch',
-    where: uri,
+    where: path,
     remedy: 'Nothing was recorded. Push them: git lfs push --all origin',
   });
 }
@@ -157,18 +184,28 @@ async function isObject(path: string, { oid }: LfsPointer): Promise<boolean> {
   return (await fileDigest(path).catch(() => null)) === oid;
 }
 
-/** Ask the server where the bytes are ("Git LFS Batch API", docs/api/batch.md of git-lfs). */
+/** Where the bytes are. @throws RegistryError */
 async function addressOf(
   server: LfsServer,
   uri: string,
   pointer: LfsPointer,
-  { signal }: ArtifactAccess,
+  access: ArtifactAccess,
 ): Promise<Address> {
+  const { href, header = {} } = objectOf(server, uri, pointer, await batch(server, [{ path: uri, pointer }], access));
+  if (!URL.canParse(href)) throw missingObject(server, uri, pointer, { message: 'invalid URL' });
+  const at = new URL(href);
+  await refuseHop(server.url, at);
+  const headers = Object.entries(header).filter((each): each is [string, string] => typeof each[1] === 'string');
+  return { url: at, headers: Object.fromEntries(headers) };
+}
+
+/** What the server answers of several objects ("Git LFS Batch API", docs/api/batch.md of git-lfs). */
+async function batch(server: LfsServer, files: readonly LfsFile[], { signal }: ArtifactAccess): Promise<BatchObject[]> {
   const url = new URL(`${server.url.href}/objects/batch`);
   const json = {
     operation: 'download',
     transfers: ['basic'],
-    objects: [{ oid: pointer.oid, size: pointer.size }],
+    objects: files.map(({ pointer: { oid, size } }) => ({ oid, size })),
     hash_algo: 'sha256',
   };
   const reply = await ask(
@@ -183,24 +220,28 @@ async function addressOf(
     },
   );
   const answer = jsonOf(reply);
-  if (reply.status !== 200) throw refusedBatch(server, uri, reply.status, answer['message']);
-  const object = batchObject(answer['objects'], pointer.oid);
-  if (object?.error !== undefined || object?.actions?.download?.href === undefined) {
-    throw missingObject(server, uri, pointer, object?.error);
-  }
-  if (object.size !== pointer.size) {
+  if (reply.status !== 200) throw refusedBatch(server, files[0]?.path ?? '', reply.status, answer['message']);
+  return Array.isArray(answer['objects']) ? (answer['objects'] as BatchObject[]) : [];
+}
+
+/** How an object is downloaded. @throws RegistryError where the server does not have it as it is named */
+function objectOf(
+  server: LfsServer,
+  uri: string,
+  pointer: LfsPointer,
+  objects: readonly BatchObject[],
+): { href: string; header?: Record<string, unknown> } {
+  const object = objects.find((each) => each?.oid === pointer.oid);
+  const { href, header = {} } = object?.actions?.download ?? {};
+  if (object?.error !== undefined || href === undefined) throw missingObject(server, uri, pointer, object?.error);
+  if (object?.size !== pointer.size) {
     throw new RegistryError({
-      found: `the LFS server has ${object.size ?? 'no'} bytes of object ${pointer.oid}`,
+      found: `the LFS server has ${object?.size ?? 'no'} bytes of object ${pointer.oid}`,
       expected: `${pointer.size} bytes, as the repository says`,
       where: uri,
     });
   }
-  const { href, header = {} } = object.actions.download;
-  if (!URL.canParse(href)) throw missingObject(server, uri, pointer, { message: 'invalid URL' });
-  const at = new URL(href);
-  await refuseHop(server.url, at);
-  const headers = Object.entries(header).filter((each): each is [string, string] => typeof each[1] === 'string');
-  return { url: at, headers: Object.fromEntries(headers) };
+  return { href, header };
 }
 
 /** As far as it is looked at. */
@@ -209,10 +250,6 @@ interface BatchObject {
   size?: number;
   actions?: { download?: { href?: string; header?: Record<string, unknown> } };
   error?: { code?: number; message?: string };
-}
-
-function batchObject(objects: unknown, oid: string): BatchObject | undefined {
-  return Array.isArray(objects) ? (objects as BatchObject[]).find((each) => each?.oid === oid) : undefined;
 }
 
 function refusedBatch({ url, headers, note }: LfsServer, uri: string, status: number, message: unknown): RegistryError {
@@ -227,7 +264,7 @@ function refusedBatch({ url, headers, note }: LfsServer, uri: string, status: nu
       ? 'Set the remote to where the repository is now: git remote set-url origin <address>'
       : 'See what the server says';
   return new RegistryError({
-    found: `the model is kept in Git LFS, and ${withoutQuery(url)} answered ${status}${said}`,
+    found: `this is kept in Git LFS, and ${withoutQuery(url)} answered ${status}${said}`,
     where: uri,
     remedy: `${remedy}${note}`,
   });
@@ -241,7 +278,7 @@ function missingObject(
 ): RegistryError {
   const said = typeof error?.message === 'string' ? ` (${error.message.slice(0, 200)})` : '';
   return new RegistryError({
-    found: `the model is kept in Git LFS, and ${withoutQuery(url)} does not give object ${oid}${said}`,
+    found: `this is kept in Git LFS, and ${withoutQuery(url)} does not give object ${oid}${said}`,
     where: uri,
     remedy: `Push the objects from a clone that has them: git lfs push --all origin${note}`,
   });

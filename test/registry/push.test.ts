@@ -9,7 +9,7 @@ import { describe, test } from 'node:test';
 import { RegistryError } from '../../src/errors.ts';
 import type { Decision, RegistryView } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
-import { findCommit, requireFetchable } from '../../src/registry/committed-file.ts';
+import { filesInLfs, findCommit, requireFetchable } from '../../src/registry/committed-file.ts';
 import { openGitRegistry } from '../../src/registry/git-registry.ts';
 import { broke, openRemote, pushTogether, refusedPush, type Remote } from '../../src/registry/git/remote.ts';
 import { openRepository } from '../../src/registry/git/repository.ts';
@@ -762,9 +762,8 @@ describe('a registry that is pushed as it is recorded', () => {
         await ada.write('m.onnx', `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize 5\n`);
         const commit = await ada.commit('A model');
         const repository = await openRepository(ada.folder);
-        const place = { commit, path: 'm.onnx' };
-        const required = (): Promise<void> =>
-          requireFetchable(repository, 'origin', 'm.onnx', place, { log: silentLog });
+        const files = await filesInLfs(repository, commit, ['m.onnx']);
+        const required = (): Promise<void> => requireFetchable(repository, 'origin', files, { log: silentLog });
         await assert.rejects(required(), /object abababababab was not pushed.*Nothing was recorded.*git lfs push/su);
         await repositoryAt(remote.folder).write(`lfs/objects/ab/ab/${oid}`, 'bytes');
         await required();

@@ -13,8 +13,8 @@ import {
   type RegistryHistory,
   type Source,
 } from '../../evidence/index.ts';
-import { committedPlace, fetchable, immutableModelUri, isFetchable } from '../../registry/artifact-uri.ts';
-import { requireFetchable } from '../../registry/committed-file.ts';
+import { committedPlace, fetchable, immutableModelUri, isFetchable, pathFromTop } from '../../registry/artifact-uri.ts';
+import { filesInLfs, requireFetchable } from '../../registry/committed-file.ts';
 import type { RecordResult, Registry } from '../../registry/registry.ts';
 import { digestOfFiles } from '../../data/parts.ts';
 import { stages } from '../../stages/index.ts';
@@ -33,7 +33,7 @@ import { recordedArtifact } from '../contestants/contestants.ts';
 import { stageFacts } from '../configuration.ts';
 import { chooseCandidate } from '../contestants/choose.ts';
 import { prepareStages, runStages } from './run-stage.ts';
-import { openRegistry, registryView, requireTime } from '../open-registry.ts';
+import { isShared, openRegistry, registryView, requireTime } from '../open-registry.ts';
 import { dataAddress } from '../configured-data.ts';
 import { inside, insideRoot, type Workspace } from '../workspace.ts';
 import { EvidenceError, UsageError } from '../../errors.ts';
@@ -266,10 +266,12 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
     candidate.kind === 'model' ? candidate.artifact.files.map((file) => file.path) : [candidate.path];
   const uri = await immutableModelUri(await workspace.repository(), path as string, beside);
   const place = committedPlace(uri);
-  const { push, store = 'git' } = workspace.config.registry ?? {};
-  if (place !== null && (push !== undefined || store === 'github')) {
+  if (place !== null && isShared(workspace)) {
     await (await openRegistry(workspace)).requireKept(place.commit);
-    await requireFetchable(await workspace.repository(), push ?? null, uri, place, workspace);
+    const repository = await workspace.repository();
+    const paths = await Promise.all([path as string, ...beside].map((each) => pathFromTop(repository, each)));
+    const files = await filesInLfs(repository, place.commit, paths);
+    await requireFetchable(repository, workspace.config.registry?.push, files, workspace);
   }
   return requireLasting({ ...artifact, uri });
 }

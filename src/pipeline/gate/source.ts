@@ -3,11 +3,12 @@ import type { Source } from '../../evidence/index.ts';
 import { DataError, RegistryError, instead } from '../../errors.ts';
 import { partsOf } from '../../data/parts.ts';
 import { keptAsCommitted } from '../../registry/artifact-uri.ts';
-import { convertedFiles } from '../../registry/committed-file.ts';
+import { filesAsWritten, requireFetchable } from '../../registry/committed-file.ts';
 import { commitAt, type Repository } from '../../registry/git/repository.ts';
 import { runGit, textOf } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
 import { stageInputs } from '../configuration.ts';
+import { isShared } from '../open-registry.ts';
 import { inside, type Workspace } from '../workspace.ts';
 import { firstOf } from '../../wording.ts';
 
@@ -47,7 +48,12 @@ export async function sourceHere(
   };
 }
 
-/** Data that git does not track is told by its digest alone, as it is meant to be. @returns files that a person changed, and data that git did */
+/**
+ * Data that git does not track is told by its digest alone, as it is meant to be.
+ *
+ * @returns files that a person changed, and data that git did
+ * @throws RegistryError for data in Git LFS whose bytes others could not fetch
+ */
 async function uncommittedOf(
   workspace: Workspace,
   repository: Repository,
@@ -63,10 +69,14 @@ async function uncommittedOf(
   const counted = edits.filter(({ path, what }) => what !== 'not committed' || rules.includes(path));
   // What was taken out of the index and still lies there is both deleted and unknown.
   const edited = [...new Set(counted.map(({ path }) => path))];
-  const converted = await convertedFiles(
+  const { converted, inLfs } = await filesAsWritten(
     repository,
     data.filter((path) => within.includes(path)),
   );
+  if (isShared(workspace)) {
+    const committed = inLfs.filter(({ path }) => !edited.includes(path));
+    await requireFetchable(repository, workspace.config.registry?.push, committed, workspace);
+  }
   return { edited, converted: converted.filter((path) => !edited.includes(path)) };
 }
 
