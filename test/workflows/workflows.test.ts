@@ -162,9 +162,22 @@ describe('pull-request.yml', () => {
     await at.clone.configure('min: 0.85', 'min: 0.99');
     await at.push('strict');
     pull.base = 'strict';
-    const result = await only(await at.actions.pullRequest(pull.number, 'edited')).done;
+    const before = { base: { ref: { from: 'main' } } };
+    const result = await only(await at.actions.pullRequest(pull.number, 'edited', before)).done;
     assert.equal(result.conclusion, 'failure', result.log);
     assert.match(result.annotations.map(({ message }) => message).join('\n'), /at least 0\.99/u);
+  });
+
+  it('cancels a run for another base, and none for another title', async () => {
+    const pull = [...at.repository.pulls.values()].find(({ head }) => head === 'candidate') as PullRequest;
+    pull.base = 'main';
+    const [title, base] = [{ title: { from: 'A model' } }, { base: { ref: { from: 'strict' } } }];
+    const judged = only(await at.actions.pullRequest(pull.number));
+    const titled = only(await at.actions.pullRequest(pull.number, 'edited', title));
+    assert.equal((await judged.done).conclusion, 'success');
+    const again = only(await at.actions.pullRequest(pull.number, 'edited', base));
+    assert.equal((await titled.done).conclusion, 'cancelled');
+    assert.equal((await again.done).conclusion, 'success');
   });
 });
 

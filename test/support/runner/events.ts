@@ -101,6 +101,7 @@ export async function pullRequestEvent(
   pull: PullRequest,
   action: string,
   actor: string,
+  changes?: Record<string, Value>,
 ): Promise<HubEvent> {
   const { git } = repository;
   const base = await git.git('rev-parse', `refs/heads/${pull.base}`);
@@ -121,7 +122,13 @@ export async function pullRequestEvent(
   };
   const event = {
     name: 'pull_request',
-    payload: { action, number: pull.number, pull_request: answer, ...common(repository, actor) },
+    payload: {
+      action,
+      number: pull.number,
+      pull_request: answer,
+      ...(changes === undefined ? {} : { changes }),
+      ...common(repository, actor),
+    },
     base: pull.base,
     head: pull.head,
     actor,

@@ -30,7 +30,8 @@ export interface StartedRun {
 export interface ActionsService {
   /** A branch or tag has been moved from `before`; null: it is new. By default its commit's first parent. */
   push(ref: string, before?: string | null): Promise<StartedRun[]>;
-  pullRequest(number: number, action?: string): Promise<StartedRun[]>;
+  /** @param changes of `edited`: what was before */
+  pullRequest(number: number, action?: string, changes?: Record<string, Value>): Promise<StartedRun[]>;
   dispatch(workflow: string, inputs?: Record<string, string>, ref?: string): Promise<StartedRun[]>;
   /** A reviewer lets the jobs of a run into their environment, or not, as soon as one waits for it. */
   review(run: StartedRun, by: string, state?: 'approved' | 'rejected'): Promise<void>;
@@ -93,10 +94,10 @@ export function startActions(options: ServiceOptions): ActionsService {
       const from = before === undefined ? await repository.git.git('rev-parse', `${ref}^{commit}^1`) : before;
       return deliver(await pushEvent(repository, ref, from, actor));
     },
-    async pullRequest(number, action = 'synchronize') {
+    async pullRequest(number, action = 'synchronize', changes) {
       const pull = repository.pulls.get(number);
       if (pull === undefined) throw new Error(`no pull request ${number}`);
-      return deliver(await pullRequestEvent(repository, pull, action, actor));
+      return deliver(await pullRequestEvent(repository, pull, action, actor, changes));
     },
     async dispatch(workflow, inputs = {}, ref = `refs/heads/${repository.defaultBranch}`) {
       const payload = { inputs, ref, workflow: `.github/workflows/${workflow}` };
