@@ -4,6 +4,7 @@ import { RecordedDecision } from './evidence/decision.ts';
 import { Evidence } from './evidence/evidence.ts';
 import { Profile } from './profile/profile.ts';
 import { Manifest } from './registry/manifest.ts';
+import { Void } from './registry/void.ts';
 
 /** The JSON Schemas (2020-12) published in `schemas/`, by name. */
 export function publishedSchemas(): Record<string, TSchema & Record<string, unknown>> {
@@ -18,5 +19,6 @@ export function publishedSchemas(): Record<string, TSchema & Record<string, unkn
     decision: named('A recorded decision', RecordedDecision),
     profile: named('A profile of data', Profile),
     manifest: named('The manifest of a model', Manifest),
+    void: named('A decision that was taken off', Void),
   };
 }

@@ -61,6 +61,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   'registry diff': ['contender registry diff', 'contender registry diff 1.0.0..1.1.0 spam-filter'],
   'registry why': ['contender registry why spam-filter'],
   'registry verify': ['contender registry verify', 'contender registry verify --base origin/main'],
+  'registry void': ['contender registry void --decision 7 --reason "pushed past the check" --by grace'],
   export: ['contender export', 'contender export model-card --of 1.2.0', 'contender export in-toto --decision 12'],
   release: ['GITHUB_TOKEN=... contender release --repository acme/models'],
   publish: ['MLFLOW_TRACKING_TOKEN=... contender publish'],

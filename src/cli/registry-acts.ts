@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type * as Acts from '../pipeline/gate/acts.ts';
 import type { PromoteResult } from '../pipeline/gate/promote.ts';
+import type { Prepared } from '../pipeline/gate/void.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { oneLine } from '../report/escape.ts';
 import { minuteOf } from '../wording.ts';
@@ -22,7 +23,7 @@ interface ActOptions extends CommonOptions {
   until?: string;
 }
 
-/** registry register, override, assign, unassign, deprecate, waive: what a person does to a registry. */
+/** registry register, override, assign, unassign, deprecate, waive, void: what a person does to a registry. */
 export function addRegistryActs(registry: Command, context: CommandContext): void {
   withCommonOptions(
     registry.command('register').description('Register a model as the first champion manually, without a gate.'),
@@ -69,6 +70,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     printResult(context, options, made, () => (made.length === 0 ? 'No tag is missing.' : `Made ${made.join(', ')}`));
   });
   addAssign(registry, context);
+  addVoid(registry, context);
   addAct(
     registry
       .command('deprecate')
@@ -89,6 +91,33 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     context,
     (acts, workspace, input, { check = '', until = '' }) => acts.waiveCheck(workspace, { ...input, check, until }),
   );
+}
+
+/** registry void: a decision that Contender did not make goes, on a branch that a person pushes. */
+function addVoid(registry: Command, context: CommandContext): void {
+  withReadOptions(
+    registry
+      .command('void')
+      .description('Prepare a branch that takes a decision off which Contender did not make, and says so for ever.')
+      .requiredOption('--decision <number>', 'the first decision that registry verify finds fault with')
+      .requiredOption('--reason <text>', 'reason to record')
+      .option('--by <person>', 'the responsible person (default: the person who runs this)'),
+  ).action(async (options: CommonOptions & { decision: string; reason: string; by?: string }) => {
+    const workspace = await context.open(options);
+    const { takeOff } = await import('../pipeline/gate/void.ts');
+    const by = options.by ?? (await context.actor(workspace));
+    const prepared = await takeOff(workspace, { decision: options.decision, reason: options.reason, by });
+    printResult(context, options, prepared, () => voidText(workspace.model, prepared));
+  });
+}
+
+function voidText(model: string, { branch, entries, remote, onto }: Prepared): string {
+  const numbers = entries.map(({ seq }) => seq).join(', ');
+  return [
+    `Decision ${numbers} of ${model} will be void once branch ${branch} is in ${onto}. Nothing was pushed.`,
+    `Push it there:      git push ${remote} ${branch}:${onto}`,
+    ...(remote === '.' ? [] : [`or, as a pull request into ${onto}: git push ${remote} ${branch}`]),
+  ].join('\n');
 }
 
 /** registry assign, unassign: a version goes into an environment, or leaves it empty. */

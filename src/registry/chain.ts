@@ -268,7 +268,7 @@ function isSigned({ approvals }: RecordedDecision): boolean {
 }
 
 /** Undefined for what is no JSON. A mark of the byte order and bytes that are no UTF-8 are none: no decoder may hide them. */
-function parsed(bytes: Uint8Array): unknown {
+export function parsed(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch {

@@ -77,7 +77,7 @@ export async function openGitRegistry(
       const bytes = entry === null ? undefined : (await readBlobs(repository, [entry])).get(entry.oid);
       return recordedEvidence(bytes ?? null, sha256, path);
     },
-    async verify({ missingTags: required = true, judge } = {}) {
+    async verify({ missingTags: required = true, judge, onVoid } = {}) {
       const tip = await branch.tip(['refs/tags/*']);
       const { head: commit, expected, remoteTags } = tip;
       if (commit === null) {
@@ -90,6 +90,7 @@ export async function openGitRegistry(
       return verifyRegistry(repository, commit, folder, {
         tags: tagged && required ? 'required' : 'held',
         judge,
+        onVoid,
         artifactsYaml,
         // Until the first push takes branch and tags along, those here are what there is.
         ...(remoteTags === null || expected === null ? {} : { remoteTags }),

@@ -80,7 +80,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     async pending(model) {
       return pendingPromotion(place, await snapshot(model), model);
     },
-    async verify({ missingTags = true, judge } = {}) {
+    async verify({ missingTags = true, judge, onVoid } = {}) {
       if ((await listModels(place)) === null) {
         const found = tagged ? await allTags(github) : [];
         return tagFindings({ chains: new Map(), found, required: false, commitOf: () => undefined });
@@ -89,6 +89,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         verifyRegistry(repository, head, folder, {
           tags: tagged && missingTags ? 'required' : 'held',
           judge,
+          onVoid,
           artifactsYaml,
         }),
       );

@@ -8,6 +8,7 @@ import { RegistryError } from '../errors.ts';
  *   models/<name>/manifest.json                derived from the decisions
  *   models/<name>/decisions/000/000042.json    immutable; the sequence number is the file name
  *   models/<name>/evidence/<sha256>.json.gz    named after the digest of what it says
+ *   models/<name>/void/<sha256>.json           immutable; named after the digest of the decision that it takes off
  */
 
 export const attributesPath = '.gitattributes';
@@ -35,12 +36,16 @@ export function evidencePath(model: string, sha256: string): string {
   return `${modelFolder(model)}/evidence/${sha256}.json.gz`;
 }
 
+export function voidPath(model: string, sha256: string): string {
+  return `${modelFolder(model)}/void/${sha256}.json`;
+}
+
 /** What a path in the registry is, or null when a registry has no such file. */
 export type RegistryPath =
   | { kind: 'attributes' }
   | { kind: 'manifest'; model: string }
   | { kind: 'decision'; model: string; seq: number }
-  | { kind: 'evidence'; model: string; sha256: string };
+  | { kind: 'evidence' | 'void'; model: string; sha256: string };
 
 export function parseRegistryPath(path: string): RegistryPath | null {
   if (path === attributesPath) return { kind: 'attributes' };
@@ -50,8 +55,10 @@ export function parseRegistryPath(path: string): RegistryPath | null {
   if (inside === 'manifest.json') return { kind: 'manifest', model };
   const seq = Number(/^decisions\/[0-9]{3,}\/([0-9]{6,})\.json$/u.exec(inside)?.[1] ?? 0);
   if (seq >= 1 && decisionPath(model, seq) === path) return { kind: 'decision', model, seq };
-  const sha256 = /^evidence\/([0-9a-f]{64})\.json\.gz$/u.exec(inside)?.[1];
-  return sha256 === undefined ? null : { kind: 'evidence', model, sha256 };
+  const [, evidence, voided] =
+    /^(?:evidence\/([0-9a-f]{64})\.json\.gz|void\/([0-9a-f]{64})\.json)$/u.exec(inside) ?? [];
+  if (evidence !== undefined) return { kind: 'evidence', model, sha256: evidence };
+  return voided === undefined ? null : { kind: 'void', model, sha256: voided };
 }
 
 const modelName = new RegExp(modelNamePattern, 'u');

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import type { Finding } from './chain.ts';
 import type { Manifest } from './manifest.ts';
 import type { DecisionCheck } from './verify.ts';
+import type { Void } from './void.ts';
 
 /** Who is champion, since when, on whose word and on what evidence. Each store of the registry is one of these. */
 export interface Registry {
@@ -24,8 +25,13 @@ export interface Registry {
    *
    * @param options.missingTags report tags that are not there, where the registry is tagged (default: true)
    * @param options.judge asked about every decision of a chain that is sound
+   * @param options.onVoid told of each decision that was taken off
    */
-  verify(options?: { missingTags?: boolean; judge?: DecisionCheck }): Promise<Finding[]>;
+  verify(options?: {
+    missingTags?: boolean;
+    judge?: DecisionCheck;
+    onVoid?: (entry: Void) => void;
+  }): Promise<Finding[]>;
   /** Make the tags that the chain of a model calls for and that are missing. Returns their names. @throws RegistryError */
   tag(model: string): Promise<string[]>;
   /** Say before long work whether a decision could be recorded. @throws RegistryError when not */

@@ -161,6 +161,8 @@ export function tagFindings(input: {
   found: readonly FoundTag[];
   required: boolean;
   commitOf: (model: string, seq: number) => string | undefined;
+  /** The sha256 of decisions that were taken off. */
+  voided?: ReadonlySet<string>;
 }): Finding[] {
   const findings: Finding[] = [];
   const report = (name: string, found: string, expected: string, remedy: string): void => {
@@ -211,7 +213,14 @@ export function tagFindings(input: {
     const made = decisionOf(tag.message);
     if (made === null) continue;
     const link = input.chains.get(made.model)?.[made.seq - 1];
-    if (link?.sha256 !== made.sha256) {
+    if (input.voided?.has(made.sha256)) {
+      report(
+        tag.name,
+        `made from decision ${made.seq} of ${made.model}, which is void`,
+        'no such tag',
+        `Delete it here (git tag -d '${tag.name}') and on the remote (git push origin ':refs/tags/${tag.name}')`,
+      );
+    } else if (link?.sha256 !== made.sha256) {
       report(
         tag.name,
         `made from decision ${made.seq} of ${made.model} with sha256 ${made.sha256.slice(0, 12)}, ${link === undefined ? 'which the chain does not have' : `but the chain has ${link.sha256.slice(0, 12)}`}`,

@@ -4,6 +4,7 @@ import { identity, listFiles } from './git/objects.ts';
 import { commitAt, isAncestor, isShallow, type Repository } from './git/repository.ts';
 import { git, gitFault, runGit } from './git/run.ts';
 import { parseRegistryPath } from './layout.ts';
+import { excuse, readVoids } from './void.ts';
 import { verifyRegistry, type DecisionCheck, type MadeDecision, type VerifyOptions } from './verify.ts';
 
 /** The commits that a change leads from and to, merged if they have gone different ways. */
@@ -65,31 +66,37 @@ export async function verifyChange(
   repository: Repository,
   { base, merged }: Change,
   folder: string,
-  options: Pick<VerifyOptions, 'tags' | 'artifactsYaml'> & { judge: (made: MadeDecision, added: boolean) => Finding[] },
+  options: Pick<VerifyOptions, 'tags' | 'artifactsYaml' | 'onVoid'> & {
+    judge: (made: MadeDecision, added: boolean) => Finding[];
+  },
 ): Promise<{ findings: Finding[]; appended: MadeDecision[] }> {
   const [before, after] = await Promise.all([
     listFiles(repository, base, folder),
     listFiles(repository, merged, folder),
   ]);
   const now = new Map(after.map((entry) => [entry.path, entry]));
-  const changed = before.flatMap(({ path, oid, mode }): Finding[] => {
-    const kind = parseRegistryPath(path)?.kind;
-    const there = now.get(path);
-    if ((kind !== 'decision' && kind !== 'evidence') || (there?.oid === oid && there.mode === mode)) return [];
-    return [
-      {
-        path: `${folder}/${path}`,
-        found: there === undefined ? `${kind} that the change takes away or renames` : `${kind} that the change edits`,
-        expected: 'the same file as in the base: recorded files never change',
-        remedy: `Restore it: git restore --source ${base.slice(0, 12)} -- ${folder}/${path}`,
-      },
-    ];
+  const other = before.flatMap(({ path: below, oid, mode }) => {
+    const kind = parseRegistryPath(below)?.kind ?? '';
+    const there = now.get(below);
+    const same = there?.oid === oid && there.mode === mode;
+    return same || !['decision', 'evidence', 'void'].includes(kind)
+      ? []
+      : [{ path: `${folder}/${below}`, oid, kind, there }];
   });
+  const excused = await excuse(repository, folder, await readVoids(repository, folder, after), other);
+  const changed = other
+    .filter((file) => !excused.files.has(file))
+    .map(({ path, kind, there }) => ({
+      path,
+      found: there === undefined ? `${kind} that the change takes away or renames` : `${kind} that the change edits`,
+      expected: 'the same file as in the base: recorded files never change',
+      remedy: `Restore it: git restore --source ${base.slice(0, 12)} -- ${path}`,
+    }));
   const known = new Set(changed.map(({ path }) => path));
   const recorded = new Set(before.map(({ path }) => `${folder}/${path}`));
   const appended: MadeDecision[] = [];
   const judge: DecisionCheck = (made) => {
-    const added = !recorded.has(made.path);
+    const added = made.void !== true && !recorded.has(made.path);
     // What was read for it need not stay.
     if (added) appended.push({ ...made, evidence: [] });
     return options.judge(made, added);

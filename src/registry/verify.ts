@@ -1,12 +1,12 @@
 import { RegistryError } from '../errors.ts';
 import type { Evidence, RecordedDecision, RegistryHistory, Version } from '../evidence/index.ts';
 import { artifactsFindings, readArtifacts } from './artifacts-yaml.ts';
-import { restoreRemedy, type Finding } from './chain.ts';
+import { parsed, restoreRemedy, type Finding } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { additions, type Addition } from './git/history.ts';
 import { blobOid, entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
 import { maximumBytes } from './git/object-stream.ts';
-import { isShallow, type Repository } from './git/repository.ts';
+import { isCutOff, isShallow, type Repository } from './git/repository.ts';
 import { listTags, listTagsAsOn } from './git/tags.ts';
 import {
   artifactsPath,
@@ -19,8 +19,9 @@ import {
   twinOf,
 } from './layout.ts';
 import { championOf, extendManifest, viewOf, type ChainLink, type Manifest } from './manifest.ts';
-import { evidenceReferences, foreign, modelState, type ModelState } from './model-state.ts';
+import { evidenceReferences, foreign, modelState, readModel, type ModelState } from './model-state.ts';
 import { decisionOf, tagFindings, type FoundTag } from './tags.ts';
+import { excuse, readVoids, type Excused, type Void, type Voids } from './void.ts';
 
 /** A decision as it was made: what there was at the time, and what it refers to. */
 export interface MadeDecision {
@@ -31,6 +32,8 @@ export interface MadeDecision {
   view: RegistryHistory;
   /** As it was written, by whomever; in the order in which the decision refers to it. */
   evidence: Evidence[];
+  /** It was taken off, and is judged for what was wrong with it. */
+  void?: true;
 }
 
 /** Says what is wrong with a decision beyond what chain and digests tell. */
@@ -45,6 +48,8 @@ export interface VerifyOptions {
   artifactsYaml?: boolean;
   /** Asked about every decision of a chain that is sound, with all of its evidence. */
   judge?: DecisionCheck | undefined;
+  /** Told of each decision that was taken off. */
+  onVoid?: ((entry: Void) => void) | undefined;
 }
 
 /**
@@ -56,7 +61,7 @@ export async function verifyRegistry(
   repository: Repository,
   commit: string,
   folder: string,
-  { tags: held, remoteTags, judge, artifactsYaml = false }: VerifyOptions,
+  { tags: held, remoteTags, judge, onVoid, artifactsYaml = false }: VerifyOptions,
 ): Promise<Finding[]> {
   const root = await entryAt(repository, commit, folder);
   if (root !== null && root.type !== 'tree') {
@@ -87,9 +92,20 @@ export async function verifyRegistry(
     findings.push(...state.findings, ...(await decisions(repository, folder, model, state, judge)));
   }
   const added = await adding;
-  findings.push(...history(added, folder, entries));
-  if (held !== 'ignored')
-    findings.push(...(await tags(repository, folder, chains, added, { required: held === 'required', remoteTags })));
+  const voids = await readVoids(repository, folder, entries);
+  const gone = goneFrom(added, folder, entries);
+  const standing = added.filter((each) => !gone.includes(each));
+  const excused = await excuse(repository, folder, voids, gone);
+  findings.push(...voids.findings, ...history(gone, folder, entries, excused));
+  for (const { path, entry } of voids.entries) {
+    onVoid?.(entry);
+    findings.push(...(await voidFaults(repository, commit, folder, path, entry, { voids, excused, gone, judge })));
+  }
+  if (held !== 'ignored') {
+    const voided = new Set(voids.entries.map(({ entry }) => entry.sha256));
+    const asked = { required: held === 'required', remoteTags, voided };
+    findings.push(...(await tags(repository, folder, chains, standing, asked)));
+  }
   if (artifactsYaml) findings.push(...(await artifacts(repository, commit, champions)));
   return findings;
 }
@@ -197,22 +213,97 @@ function evidenceIn(
   return unpackEvidence(contents.get(entry.oid) as Buffer, sha256);
 }
 
-/** What was once recorded stays: a decision or evidence that some commit added must be there, unchanged, in the last one. */
-function history(added: readonly Addition[], folder: string, entries: readonly TreeEntry[]): Finding[] {
+/** What some commit added of decisions, evidence and what is void, and is not there, unchanged, in the last one. */
+function goneFrom(added: readonly Addition[], folder: string, entries: readonly TreeEntry[]): Addition[] {
   const now = new Map(entries.map((entry) => [entry.path, entry.oid]));
+  return added.filter(({ path, oid }) => {
+    const below = path.slice(folder.length + 1);
+    return ['decision', 'evidence', 'void'].includes(parseRegistryPath(below)?.kind ?? '') && now.get(below) !== oid;
+  });
+}
+
+/** What was once recorded stays, but for a decision that is void. */
+function history(
+  gone: readonly Addition[],
+  folder: string,
+  entries: readonly TreeEntry[],
+  { files }: Excused,
+): Finding[] {
+  const now = new Set(entries.map((entry) => `${folder}/${entry.path}`));
   const findings = new Map<string, Finding>();
-  for (const addition of added) {
-    const path = addition.path.slice(folder.length + 1);
-    const kind = parseRegistryPath(path)?.kind;
-    if ((kind !== 'decision' && kind !== 'evidence') || now.get(path) === addition.oid) continue;
-    findings.set(path, {
+  for (const addition of gone) {
+    if (files.has(addition)) continue;
+    findings.set(addition.path, {
       path: addition.path,
-      found: now.has(path) ? 'not what was recorded' : 'deleted since it was recorded',
+      found: now.has(addition.path) ? 'not what was recorded' : 'deleted since it was recorded',
       expected: `what commit ${addition.commit.slice(0, 12)} recorded`,
-      remedy: `Restore it: git restore --source ${addition.commit.slice(0, 12)} -- ${addition.path}`,
+      remedy: `Restore it: git restore --source ${addition.commit.slice(0, 12)} -- ${addition.path}. Or, where Contender did not make it, say so: contender registry void`,
     });
   }
   return [...findings.values()];
+}
+
+/**
+ * Only what Contender did not make may be taken off, and what was recorded after it: every commit that brought it must show that, or the
+ * time that it says.
+ */
+async function voidFaults(
+  repository: Repository,
+  commit: string,
+  folder: string,
+  path: string,
+  entry: Void,
+  {
+    voids,
+    excused,
+    gone,
+    judge,
+  }: { voids: Voids; excused: Excused; gone: Addition[]; judge: DecisionCheck | undefined },
+): Promise<Finding[]> {
+  const takenOff = excused.takenOff.get(entry) ?? [];
+  const finding = (found: string, expected: string): Finding[] => [
+    { path, found, expected, remedy: 'Find out who wrote it (git log), and revert that commit' },
+  ];
+  if (takenOff.length === 0) {
+    if (await isCutOff(repository, commit)) return [];
+    return finding(
+      `decision ${entry.seq} is void, and was never recorded with these bytes, or is still in force`,
+      'a decision that was recorded, and was taken off',
+    );
+  }
+  for (const { file, bytes } of takenOff) {
+    const place = parseRegistryPath(file.path.slice(folder.length + 1));
+    if (place?.kind !== 'decision' || place.seq !== entry.seq)
+      return finding(`number ${entry.seq}`, `the number that ${file.path} has`);
+    const { prev, time } = (parsed(bytes) ?? {}) as Partial<RecordedDecision>;
+    const follows = voids.entries.some(({ entry: other }) => other.model === entry.model && other.sha256 === prev);
+    if (judge === undefined || follows || Date.parse(time ?? '') > Date.parse(entry.time)) continue;
+    const { commit: from = '' } = gone.find((each) => each === file) ?? {};
+    if (await hasFault(repository, from, folder, entry.model, { path: file.path, bytes, judge })) continue;
+    return finding(
+      `decision ${entry.seq} is void, and is what Contender makes of its evidence`,
+      'a decision that Contender did not make: any other is taken back by contender rollback or deprecate',
+    );
+  }
+  return [];
+}
+
+/** Whether a decision was at fault, or its evidence, in the commit that added it. */
+async function hasFault(
+  repository: Repository,
+  commit: string,
+  folder: string,
+  model: string,
+  { path, bytes, judge }: { path: string; bytes: Buffer; judge: DecisionCheck },
+): Promise<boolean> {
+  const state = await readModel(repository, commit, folder, model);
+  const only: DecisionCheck = (made) => (made.path === path ? judge({ ...made, void: true }) : []);
+  const judged = await decisions(repository, folder, model, { ...state, findings: [] }, only);
+  const text = bytes.toString('latin1');
+  return [...state.findings, ...judged].some((each) => {
+    const place = parseRegistryPath(each.path.slice(folder.length + 1));
+    return each.path === path || (place?.kind === 'evidence' && text.includes(place.sha256));
+  });
 }
 
 async function tags(
@@ -220,7 +311,11 @@ async function tags(
   folder: string,
   chains: ReadonlyMap<string, readonly ChainLink[]>,
   added: readonly Addition[],
-  { required, remoteTags }: { required: boolean; remoteTags: VerifyOptions['remoteTags'] },
+  {
+    required,
+    remoteTags,
+    voided,
+  }: { required: boolean; remoteTags: VerifyOptions['remoteTags']; voided: ReadonlySet<string> },
 ): Promise<Finding[]> {
   // A shallow clone takes its oldest commit for the origin of everything.
   const commits = isShallow(repository) ? null : new Map(added.toReversed().map(({ path, commit }) => [path, commit]));
@@ -233,6 +328,7 @@ async function tags(
     chains,
     found,
     required,
+    voided,
     commitOf: (model, seq) => commits?.get(`${folder}/${decisionPath(model, seq)}`),
   });
 }

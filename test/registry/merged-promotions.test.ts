@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RegistryError } from '../../src/errors.ts';
+import { silentLog } from '../../src/log.ts';
+import { openBranch } from '../../src/registry/git/branch.ts';
+import { openRepository } from '../../src/registry/git/repository.ts';
 import { checkMerged, type MergedModel } from '../../src/registry/github/merged-promotions.ts';
 import { closeOvertaken } from '../../src/registry/github/record-pending.ts';
+import type { DecisionCheck } from '../../src/registry/verify.ts';
+import { voidDecision } from '../../src/registry/void-decision.ts';
 import { clientOf, repositoryName } from '../github/with-github.ts';
 import { addressOf } from '../support/github-api/route.ts';
 import type { GitHubStandIn, TokenInput } from '../support/github-api/server.ts';
@@ -158,6 +163,27 @@ test('a push that takes recorded decisions away is refused', () =>
     const { git } = server.repository(repositoryName);
     await git.git('update-ref', 'refs/heads/main', `${before}^`);
     assert.match(findings(await check(server, before)).join(), /gone or changed/u);
+  }));
+
+test('a push that takes a decision off is no loss, and what is recorded in its place is tagged where it was', () =>
+  protectedHub(async (server) => {
+    await byAdministrator(server, 'b');
+    const before = await headOf(server);
+    const { git } = server.repository(repositoryName);
+    const repository = await openRepository(git.folder);
+    const opened = await openBranch(repository, 'main', undefined, undefined, silentLog, '', 'registry');
+    const judge: DecisionCheck = ({ path }) =>
+      path.endsWith('000002.json') ? [{ path, found: 'forged', expected: '', remedy: '' }] : [];
+    const place = { repository, branch: opened, folder: 'registry', artifactsYaml: false, model, seq: 2, judge };
+    const { commit: off } = await voidDecision({ ...place, by: 'grace', reason: 'Forged', now: new Date() });
+    await git.updateRefs([{ ref: 'refs/heads/main', after: off }]);
+    assert.deepEqual(findings(await check(server, before)), []);
+    await byAdministrator(server, 'c');
+    const head = await headOf(server);
+    const registry = registryOn(server, { tags: 'gto', permissions: administrator });
+    assert.ok((await registry.tag(model)).includes(`${model}@v1.0.1`));
+    assert.equal(await git.git('rev-parse', `${model}@v1.0.1^{commit}`), head);
+    assert.deepEqual(await registry.verify(), []);
   }));
 
 test('a push that brings no decision has nothing to finish', () =>

@@ -33,7 +33,7 @@ export function underItsOwnPolicy(): DecisionCheck {
   const policies = new Map<string, RecordedPolicy | null>();
   return (made) => {
     const { decision } = made;
-    const remedy = `Find out who wrote it (git log -- ${made.path}), and take that commit off the branch as docs/registry.md#a-decision-that-must-go says: reverted, it would be missing`;
+    const remedy = `Find out who wrote it (git log -- ${made.path}), and take it off: contender registry void --model ${decision.model} --decision ${decision.seq}`;
     const expected = `${whatContenderMakes(decision)} under the policy that it keeps`;
     const finding = (found: string): Finding[] => [{ path: made.path, found, expected, remedy }];
     const { action } = decision;

@@ -10,6 +10,7 @@ import { commitAt, isAncestor, isTipOf, openRepository } from '../../registry/gi
 import type { Repository } from '../../registry/git/repository.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
 import { changeBetween, verifyChange, type Change } from '../../registry/verify-change.ts';
+import type { Void } from '../../registry/void.ts';
 import { underItsOwnPolicy, underPolicyOf } from './decide-again.ts';
 import { openRegistry, registryPlace } from '../open-registry.ts';
 import { committedFiles, lookUpFiles } from './verify-artifacts.ts';
@@ -54,11 +55,13 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
   const registry = await openRegistry(workspace);
   const judge = underItsOwnPolicy();
   const made: Pick<MadeDecision, 'path' | 'decision'>[] = [];
+  const voids: string[] = [];
   const found = await registry.verify({
     judge(each) {
-      made.push({ path: each.path, decision: each.decision });
+      if (each.void !== true) made.push({ path: each.path, decision: each.decision });
       return judge(each);
     },
+    onVoid: (entry) => voids.push(voidNote(entry)),
   });
   const repository = await workspace.repository().catch(() => null);
   const files = repository === null ? none : await lookUpFiles(repository, committedFiles(made), { added: false });
@@ -70,8 +73,13 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
     sound: nothing
       ? `Nothing is recorded: there is no model in folder ${folder} of branch ${branch}.`
       : 'The registry is valid: every chain, manifest and piece of evidence agrees.',
-    notes: files.notes,
+    notes: [...voids, ...files.notes],
   };
+}
+
+/** What is to be known for ever of a decision that was taken off. */
+function voidNote({ model, seq, sha256, by, reason, time }: Void): string {
+  return `Void: decision ${seq} of ${model} (sha256 ${sha256.slice(0, 12)}), taken off by ${by} on ${time.slice(0, 10)}: ${reason}`;
 }
 
 /** A registry on GitHub can be verified from anywhere. */
@@ -160,10 +168,12 @@ export async function verifyBetween(
   const itself = underItsOwnPolicy();
   const asConfigured = before === null ? itself : underPolicyOf(before, `${path} of the base`);
   const { folder, branch } = registryPlace(config);
+  const voids: string[] = [];
   const { findings, appended } = await verifyChange(repository, change, folder, {
     artifactsYaml: config.registry?.artifacts_yaml === true,
     tags: (await options.isBranch(branch)) ? 'held' : 'ignored',
     judge: (made, added) => (added ? asConfigured : itself)(made),
+    onVoid: (entry) => voids.push(voidNote(entry)),
   });
   const moved = onBase === null ? [] : await placeFindings(repository, change.merged, path, onBase);
   const people = await verifyPeople(appended, options.github);
@@ -175,7 +185,7 @@ export async function verifyBetween(
     appended: appended.length,
     held: before !== null,
     ...(here.every((entry) => entry === null) ? { elsewhere: { folder, branch } } : {}),
-    notes: [...people.notes, ...files.notes],
+    notes: [...voids, ...people.notes, ...files.notes],
   };
 }
 

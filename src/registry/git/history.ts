@@ -1,4 +1,5 @@
 import { RegistryError } from '../../errors.ts';
+import { entryAt } from './objects.ts';
 import type { Repository } from './repository.ts';
 import { gitBytes } from './run.ts';
 
@@ -41,16 +42,17 @@ export async function additions(repository: Repository, head: string, folder: st
   return found;
 }
 
-/** The first commit of the history of `head` that added a file. @throws RegistryError when there is none */
+/** The first commit of the history of `head` that added a file as it is there. @throws RegistryError when there is none */
 export async function firstAddedIn(repository: Repository, head: string, path: string): Promise<string> {
   const commit = await addedIn(repository, head, path);
   if (commit !== null) return commit;
   throw new RegistryError({ found: 'no commit added this file', where: path, remedy: 'Run contender registry verify' });
 }
 
-/** The same, as far as this clone knows. */
+/** The same, as far as this clone knows. A decision that was void may have had its name before. */
 export async function addedIn(repository: Repository, head: string, path: string): Promise<string | null> {
-  return (await additions(repository, head, path))[0]?.commit ?? null;
+  const [added, entry] = await Promise.all([additions(repository, head, path), entryAt(repository, head, path)]);
+  return added.find(({ oid }) => oid === entry?.oid)?.commit ?? null;
 }
 
 /** The commit that gave a file the contents it has at `head`; null where it never had any. */

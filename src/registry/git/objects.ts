@@ -122,24 +122,26 @@ export function blobOid(bytes: Uint8Array, algorithm: Repository['objectFormat']
 }
 
 /**
- * The tree of `commit` (null: an empty one) with some plain files added or replaced. Only the folders on the way to them are read and
+ * The tree of `commit` (null: an empty one) with some plain files added or replaced, or taken away. Only the folders on the way to them are read and
  * written, so the cost does not grow with the repository, and no index is involved.
  *
- * @param files bytes by path
+ * @param files bytes by path; null: no such file
  */
 export async function treeWith(
   repository: Repository,
   commit: string | null,
-  files: ReadonlyMap<string, Uint8Array>,
+  files: ReadonlyMap<string, Uint8Array | null>,
 ): Promise<string> {
-  const objects: NewObject[] = [...files.values()].map((bytes) => ({ type: 'blob', bytes }));
-  const added = [...files].map(([path, bytes]) => ({
-    parts: path.split('/'),
-    oid: blobOid(bytes, repository.objectFormat),
-  }));
-  const root = await addLevel(repository, commit === null ? null : `${commit}^{tree}`, added, objects);
+  const objects: NewObject[] = [];
+  const changed = [...files].map(([path, bytes]) => {
+    const parts = path.split('/');
+    if (bytes === null) return { parts, oid: null };
+    objects.push({ type: 'blob', bytes });
+    return { parts, oid: blobOid(bytes, repository.objectFormat) };
+  });
+  const { oid } = await addLevel(repository, commit === null ? null : `${commit}^{tree}`, changed, objects);
   await writeObjects(repository, objects);
-  return root;
+  return oid;
 }
 
 /**
@@ -151,13 +153,14 @@ export async function treeWith(
 async function addLevel(
   repository: Repository,
   tree: string | null,
-  files: readonly { parts: string[]; oid: string }[],
+  files: readonly { parts: string[]; oid: string | null }[],
   objects: NewObject[],
-): Promise<string> {
+): Promise<{ oid: string; empty: boolean }> {
   const entries = new Map((tree === null ? [] : await readTree(repository, tree)).map((entry) => [entry.name, entry]));
   for (const file of files.filter((each) => each.parts.length === 1)) {
     const name = asBytes(file.parts[0] as string);
-    entries.set(name, { mode: plainFile, oid: file.oid, name });
+    if (file.oid === null) entries.delete(name);
+    else entries.set(name, { mode: plainFile, oid: file.oid, name });
   }
   const deeper = files.filter((each) => each.parts.length > 1);
   for (const folder of new Set(deeper.map((each) => each.parts[0] as string))) {
@@ -174,8 +177,9 @@ async function addLevel(
     const inside = deeper
       .filter((each) => each.parts[0] === folder)
       .map(({ parts, oid }) => ({ parts: parts.slice(1), oid }));
-    const oid = await addLevel(repository, known?.oid ?? null, inside, objects);
-    entries.set(name, { mode: treeMode, oid, name });
+    const { oid, empty } = await addLevel(repository, known?.oid ?? null, inside, objects);
+    if (empty) entries.delete(name);
+    else entries.set(name, { mode: treeMode, oid, name });
   }
   // git's order: by bytes, a folder as if its name ended with a slash.
   const key = ({ mode, name }: TreeLine): string => (mode === treeMode ? `${name}/` : name);
@@ -184,7 +188,7 @@ async function addLevel(
     lines.flatMap(({ mode, oid, name }) => [Buffer.from(`${mode} ${name}\0`, 'latin1'), Buffer.from(oid, 'hex')]),
   );
   objects.push({ type: 'tree', bytes });
-  return objectName({ type: 'tree', bytes }, repository.objectFormat);
+  return { oid: objectName({ type: 'tree', bytes }, repository.objectFormat), empty: lines.length === 0 };
 }
 
 /** A line of a tree object; its name is bytes (latin1). */

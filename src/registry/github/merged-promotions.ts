@@ -1,6 +1,6 @@
 import type { RecordedDecision } from '../../evidence/index.ts';
 import type { Finding } from '../chain.ts';
-import { decisionPath } from '../layout.ts';
+import { decisionPath, evidencePath, voidPath } from '../layout.ts';
 import { sound, type ModelState } from '../model-state.ts';
 import { gtoTags } from '../tags.ts';
 import { isBot, isOwnCommit, promotionBranch } from './promotion-branch.ts';
@@ -53,8 +53,10 @@ async function checkModel(
   const now = sound(await stateAt(place, range.after, model));
   const past = range.before === null ? null : await stateAt(place, range.before, model);
   const findings: Finding[] = [];
+  const off = takenOff(past, now);
   for (const { path, oid } of past?.files.values() ?? []) {
-    if (!path.endsWith('/manifest.json') && now.files.get(path)?.oid !== oid) findings.push(gone(place, path));
+    if (path.endsWith('/manifest.json') || now.files.get(path)?.oid === oid || off.has(path)) continue;
+    findings.push(gone(place, path));
   }
   const tagged = await lastTagged(place, model, now);
   const known = past?.links.length ?? 0;
@@ -63,6 +65,17 @@ async function checkModel(
     .filter(({ seq }) => seq > (tagged === null ? known : Math.min(known, tagged)));
   findings.push(...(await strangers(place, range.after, now, decisions)));
   return { model, decisions, findings };
+}
+
+/** Files of decisions that are void now, and of the evidence of these. */
+function takenOff(past: ModelState | null, now: ModelState): Set<string> {
+  const off = (past?.links ?? []).filter((link) => now.files.has(voidPath(link.decision.model, link.sha256)));
+  return new Set(
+    off.flatMap(({ decision: { model, seq, evidence } }) => [
+      decisionPath(model, seq),
+      ...evidence.map(({ sha256 }) => evidencePath(model, sha256)),
+    ]),
+  );
 }
 
 async function stateAt(place: GitHubBranch, commit: string, model: string): Promise<ModelState> {
@@ -120,7 +133,7 @@ async function strangers(
           ? `a decision that commit ${commit?.sha.slice(0, 12) ?? 'none'} brought, which is neither Contender's nor the merge of a promotion pull request`
           : `another decision than Contender wrote in pull request ${pull}: it was edited before it was merged`,
       expected: `the bytes of a commit that GitHub signed for ${login ?? 'Contender'}`,
-      remedy: `Revert the merge and find out who changed it. Then decide again: contender gate${login === undefined ? '' : '. Where another app records, give this step the token of that app'}`,
+      remedy: `Find out who changed it, and take it off (contender registry void), or roll back where contender registry verify finds no fault with it. Then decide again: contender gate${login === undefined ? '' : '. Where another app records, give this step the token of that app'}`,
     });
   }
   return findings;

@@ -162,7 +162,7 @@ export async function objectsAt<T>(
 
 /** The object names of files at a commit, by path; null: no such file there. */
 export async function blobsAt(
-  { github }: GitHubBranch,
+  { github }: Pick<GitHubBranch, 'github'>,
   commit: string,
   paths: readonly string[],
 ): Promise<Map<string, string | null>> {
@@ -198,8 +198,14 @@ export async function firstCommitOf(
   { github, branch }: Pick<GitHubBranch, 'github' | 'branch'>,
   path: string,
 ): Promise<string | null> {
-  const commits = await github.list('GET /repos/{owner}/{repo}/commits', { sha: branch, path });
-  return commits.at(-1)?.sha ?? null;
+  const commits = (await github.list('GET /repos/{owner}/{repo}/commits', { sha: branch, path })).map(({ sha }) => sha);
+  const [last, ...before] = commits;
+  // A decision that was taken off had the name before it.
+  const oidAt = async (commit: string): Promise<string | null> =>
+    (await blobsAt({ github }, commit, [path])).get(path) ?? null;
+  const oid = last === undefined || before.length === 0 ? null : await oidAt(last);
+  for (const commit of oid === null ? [] : before.toReversed()) if ((await oidAt(commit)) === oid) return commit;
+  return oid === null ? (commits.at(-1) ?? null) : (last ?? null);
 }
 
 /** The files below a folder, at any depth that was listed. */

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { Decision, RegistryView } from '../../src/evidence/index.ts';
+import { silentLog } from '../../src/log.ts';
+import { canonicalBytes, type Finding } from '../../src/registry/chain.ts';
+import { openGitRegistry } from '../../src/registry/git-registry.ts';
+import { openBranch } from '../../src/registry/git/branch.ts';
+import { openRepository } from '../../src/registry/git/repository.ts';
+import type { Registry } from '../../src/registry/registry.ts';
+import { verifyChange, changeBetween } from '../../src/registry/verify-change.ts';
+import type { DecisionCheck } from '../../src/registry/verify.ts';
+import { voidDecision, type Voided } from '../../src/registry/void-decision.ts';
+import type { Void } from '../../src/registry/void.ts';
+import { evidence, judged, now } from './sample-decision.ts';
+import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
+
+const decisions = 'registry/models/m/decisions/000';
+
+/** Contender makes no decision in the name of mallory. */
+const judge: DecisionCheck = ({ path, decision }) =>
+  decision.actor === 'mallory' ? [{ path, found: 'forged', expected: '', remedy: '' }] : [];
+
+const of =
+  (actor: string, candidate: string, more: Partial<Decision> = {}) =>
+  (view: RegistryView): Decision => ({
+    ...judged('m', candidate, 'promote', [evidence(candidate)])(view),
+    actor,
+    ...more,
+  });
+
+interface At {
+  repository: TemporaryRepository;
+  registry: Registry;
+  record(decide: (view: RegistryView) => Decision, candidate: string): Promise<void>;
+  verify(): Promise<{ findings: string[]; voids: Void[] }>;
+  takeOff(seq: number, model?: string): Promise<Voided>;
+  /** As a person pushes what was prepared. */
+  accept(prepared: Voided): Promise<void>;
+}
+
+/** A registry with tags and two sound decisions, the second a promotion to 1.0.1. */
+function inRegistry(work: (at: At) => Promise<void>): Promise<void> {
+  return inRepository(async (repository) => {
+    const registry = await openGitRegistry({
+      repository: repository.folder,
+      path: 'registry',
+      tags: 'gto',
+      artifactsYaml: true,
+      log: silentLog,
+    });
+    const at: At = {
+      repository,
+      registry,
+      async record(decide, candidate) {
+        const { status } = await registry.record({ model: 'm', decide, evidence: [evidence(candidate)] });
+        assert.equal(status, 'recorded');
+      },
+      async verify() {
+        const voids: Void[] = [];
+        const findings = await registry.verify({ judge, onVoid: (entry) => voids.push(entry) });
+        return { findings: findings.map(({ path, found }) => `${path}: ${found}`), voids };
+      },
+      async takeOff(seq, model = 'm') {
+        const opened = await openRepository(repository.folder);
+        const branch = await openBranch(opened, 'model-registry', undefined, undefined, silentLog, '', 'registry');
+        const place = { repository: opened, branch, folder: 'registry', artifactsYaml: true, model, seq, judge };
+        return voidDecision({ ...place, by: 'grace', reason: 'Mallory pushed it', now });
+      },
+      async accept({ branch }) {
+        await repository.git('push', '--quiet', '.', `${branch}:model-registry`);
+      },
+    };
+    await at.record(of('ada', 'one'), 'one');
+    await at.record(of('ada', 'two'), 'two');
+    await work(at);
+  });
+}
+
+/** Delete the tags that verify finds fault with, and go on: what is sound then, with an entry for each of these. */
+async function isSoundWith({ repository, registry, record, verify }: At, seqs: readonly number[]): Promise<void> {
+  for (const { path } of await registry.verify({ judge })) {
+    assert.match(path, /^refs\/tags\//u);
+    await repository.git('update-ref', '-d', path);
+  }
+  const before = (await registry.view('m')).champion?.version ?? '';
+  await record(of('ada', 'next'), 'next');
+  const after = (await registry.view('m')).champion?.version ?? '';
+  assert.notEqual(after, before);
+  const tagged = await repository.git('rev-parse', `m@v${after}^{commit}`);
+  assert.equal(tagged, await repository.git('rev-parse', 'model-registry'));
+  const { findings, voids } = await verify();
+  assert.deepEqual(findings, []);
+  assert.deepEqual(
+    voids.map(({ seq, by, reason }) => `${seq} ${by} ${reason}`).toSorted((a, b) => (a < b ? -1 : 1)),
+    seqs.map((seq) => `${seq} grace Mallory pushed it`),
+  );
+}
+
+describe('a decision that Contender did not make', () => {
+  test('is taken off with those after it, on a branch that follows, and is told for ever', () =>
+    inRegistry(async (at) => {
+      await at.record(of('mallory', 'evil'), 'evil');
+      await at.record(of('ada', 'three'), 'three');
+      const [before] = [await at.repository.tree(), await at.repository.git('rev-parse', 'model-registry')];
+      const prepared = await at.takeOff(3);
+      assert.equal(await at.repository.tree(), before);
+      await at.accept(prepared);
+      const { champion, decisions: log } = await at.registry.view('m');
+      assert.equal(champion?.version, '1.0.1');
+      assert.equal(log.length, 2);
+      assert.match(await at.repository.git('show', 'model-registry:artifacts.yaml'), /version: 1\.0\.1/u);
+      const found = (await at.verify()).findings;
+      assert.ok(found.length > 0);
+      for (const each of found) assert.match(each, /^refs\/tags\/.*: made from decision [34] of m, which is void$/u);
+      await isSoundWith(at, [3, 4]);
+    }));
+
+  test('is taken off where it was reverted, and what was recorded since under its number stays', () =>
+    inRegistry(async (at) => {
+      await at.record(of('mallory', 'evil'), 'evil');
+      await at.repository.visit();
+      await at.repository.git('revert', '--no-edit', 'HEAD');
+      await at.repository.git('switch', '--quiet', 'main');
+      for (const tag of ['m@v1.0.2', 'm#champion#5', 'm#champion!#4']) await at.repository.git('tag', '--delete', tag);
+      await at.record(of('ada', 'three'), 'three');
+      assert.match((await at.verify()).findings.join(), /000003\.json: not what was recorded/u);
+      await at.accept(await at.takeOff(3));
+      assert.equal((await at.registry.view('m')).champion?.artifacts[0]?.uri.endsWith('three.onnx'), true);
+      await isSoundWith(at, [3]);
+    }));
+
+  test('is taken off where it is no decision at all, or the first of all, or of a time to come', () =>
+    inRegistry(async (at) => {
+      await at.repository.visit();
+      await at.repository.write(`${decisions}/000003.json`, 'Nothing to see here.\n');
+      await at.repository.commit('Forge');
+      await at.repository.git('switch', '--quiet', 'main');
+      await at.accept(await at.takeOff(3));
+      await at.record(of('ada', 'late', { time: '2040-01-01T00:00:00.000Z' }), 'late');
+      await at.accept(await at.takeOff(3));
+      await isSoundWith(at, [3, 3]);
+      const other = {
+        model: 'other',
+        decide: (view: RegistryView) => ({ ...of('mallory', 'x')(view), model: 'other' }),
+      };
+      await at.registry.record({ ...other, evidence: [evidence('x')] });
+      await at.accept(await at.takeOff(1, 'other'));
+      assert.deepEqual((await at.registry.view('other')).decisions, []);
+    }));
+
+  test('leaves what Contender made: a sound decision is not taken off, whoever writes an entry for it', () =>
+    inRegistry(async (at) => {
+      const before = await at.repository.git('for-each-ref');
+      await assert.rejects(at.takeOff(2), /decision 2 is void, and is what Contender makes.*rollback/su);
+      await assert.rejects(at.takeOff(3), /no decision 3 of m/u);
+      assert.equal(await at.repository.git('for-each-ref'), before);
+      // By hand.
+      await at.record(of('mallory', 'evil'), 'evil');
+      const { entries } = await at.takeOff(3);
+      const [entry] = entries as [Void];
+      await at.repository.visit();
+      const manifest = await at.repository.git('show', 'HEAD~2:registry/models/m/manifest.json');
+      const { sha256 } = (
+        JSON.parse(await at.repository.git('show', 'HEAD~1:registry/models/m/manifest.json')) as {
+          head: { sha256: string };
+        }
+      ).head;
+      await at.repository.git('rm', '--quiet', `${decisions}/000002.json`, `${decisions}/000003.json`);
+      await writeFile(join(at.repository.folder, 'registry/models/m/manifest.json'), `${manifest}\n`);
+      for (const each of [entry, { ...entry, seq: 2, sha256 }]) {
+        await at.repository.write(`registry/models/m/void/${each.sha256}.json`, canonicalBytes(each));
+      }
+      await at.repository.commit('Take them off');
+      assert.match(
+        (await at.verify()).findings.join('\n'),
+        /void\/.*: decision 2 is void, and is what Contender makes/u,
+      );
+    }));
+
+  test('may go in a pull request, which may take away nothing else, nor an entry', () =>
+    inRegistry(async ({ repository, record, takeOff, accept }) => {
+      await record(of('mallory', 'evil'), 'evil');
+      const prepared = await takeOff(3);
+      const opened = await openRepository(repository.folder);
+      const between = async (base: string, head: string): Promise<Finding[]> => {
+        const change = await changeBetween(opened, base, head);
+        return (await verifyChange(opened, change, 'registry', { tags: 'ignored', artifactsYaml: true, judge }))
+          .findings;
+      };
+      assert.deepEqual(await between('model-registry', prepared.branch), []);
+      await accept(prepared);
+      await repository.visit();
+      const path = `registry/models/m/void/${prepared.entries[0]?.sha256}.json`;
+      const text = await readFile(join(repository.folder, path), 'utf8');
+      for (const change of ['', text.replace('grace', 'linus')]) {
+        if (change === '') await repository.git('rm', '--quiet', path);
+        else await repository.write(path, change);
+        await repository.commit('Nobody signed it');
+        const found = await between(prepared.branch, 'HEAD');
+        assert.ok(
+          found.some((each) => each.path === path),
+          JSON.stringify(found),
+        );
+      }
+    }));
+});
