@@ -52,7 +52,8 @@ export function requireTime({ decisions }: RegistryHistory): void {
   throw new RegistryError({
     found: `decision ${last.seq} of ${last.model} is of ${last.time}, and the clock here says ${new Date().toISOString()}`,
     expected: 'a decision later than those before it',
-    remedy: `Nothing was recorded. Set the clock of this machine; where it is right, take that decision off: contender registry void --model ${last.model} --decision ${last.seq}`,
+    remedy:
+      'Nothing was recorded. Set the clock of this machine; where it is right, take that decision back as docs/registry.md#a-decision-that-must-go says',
   });
 }
 

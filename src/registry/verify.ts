@@ -244,8 +244,8 @@ function history(
 }
 
 /**
- * Only what Contender did not make may be taken off, and what was recorded after it: every commit that brought it must show that, or the
- * time that it says.
+ * Only what Contender did not make may be taken off, and what was recorded after it: every commit that brought it must show that. What an
+ * entry says of itself, such as its time, proves nothing: whoever takes off a sound decision writes it.
  */
 async function voidFaults(
   repository: Repository,
@@ -275,9 +275,9 @@ async function voidFaults(
     const place = parseRegistryPath(file.path.slice(folder.length + 1));
     if (place?.kind !== 'decision' || place.seq !== entry.seq)
       return finding(`number ${entry.seq}`, `the number that ${file.path} has`);
-    const { prev, time } = (parsed(bytes) ?? {}) as Partial<RecordedDecision>;
+    const { prev } = (parsed(bytes) ?? {}) as Partial<RecordedDecision>;
     const follows = voids.entries.some(({ entry: other }) => other.model === entry.model && other.sha256 === prev);
-    if (judge === undefined || follows || Date.parse(time ?? '') > Date.parse(entry.time)) continue;
+    if (judge === undefined || follows) continue;
     const { commit: from = '' } = gone.find((each) => each === file) ?? {};
     if (await hasFault(repository, from, folder, entry.model, { path: file.path, bytes, judge })) continue;
     return finding(

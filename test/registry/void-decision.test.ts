@@ -23,19 +23,15 @@ const judge: DecisionCheck = ({ path, decision }) =>
   decision.actor === 'mallory' ? [{ path, found: 'forged', expected: '', remedy: '' }] : [];
 
 const of =
-  (actor: string, candidate: string, more: Partial<Decision> = {}) =>
-  (view: RegistryView): Decision => ({
-    ...judged('m', candidate, 'promote', [evidence(candidate)])(view),
-    actor,
-    ...more,
-  });
+  (actor: string, candidate: string) =>
+  (view: RegistryView): Decision => ({ ...judged('m', candidate, 'promote', [evidence(candidate)])(view), actor });
 
 interface At {
   repository: TemporaryRepository;
   registry: Registry;
   record(decide: (view: RegistryView) => Decision, candidate: string): Promise<void>;
   verify(): Promise<{ findings: string[]; voids: Void[] }>;
-  takeOff(seq: number, model?: string): Promise<Voided>;
+  takeOff(seq: number, model?: string, when?: Date): Promise<Voided>;
   /** As a person pushes what was prepared. */
   accept(prepared: Voided): Promise<void>;
 }
@@ -62,11 +58,11 @@ function inRegistry(work: (at: At) => Promise<void>): Promise<void> {
         const findings = await registry.verify({ judge, onVoid: (entry) => voids.push(entry) });
         return { findings: findings.map(({ path, found }) => `${path}: ${found}`), voids };
       },
-      async takeOff(seq, model = 'm') {
+      async takeOff(seq, model = 'm', when = now) {
         const opened = await openRepository(repository.folder);
         const branch = await openBranch(opened, 'model-registry', undefined, undefined, silentLog, '', 'registry');
         const place = { repository: opened, branch, folder: 'registry', artifactsYaml: true, model, seq, judge };
-        return voidDecision({ ...place, by: 'grace', reason: 'Mallory pushed it', now });
+        return voidDecision({ ...place, by: 'grace', reason: 'Mallory pushed it', now: when });
       },
       async accept({ branch }) {
         await repository.git('push', '--quiet', '.', `${branch}:model-registry`);
@@ -131,16 +127,14 @@ describe('a decision that Contender did not make', () => {
       await isSoundWith(at, [3]);
     }));
 
-  test('is taken off where it is no decision at all, or the first of all, or of a time to come', () =>
+  test('is taken off where it is no decision at all, or the first of all', () =>
     inRegistry(async (at) => {
       await at.repository.visit();
       await at.repository.write(`${decisions}/000003.json`, 'Nothing to see here.\n');
       await at.repository.commit('Forge');
       await at.repository.git('switch', '--quiet', 'main');
       await at.accept(await at.takeOff(3));
-      await at.record(of('ada', 'late', { time: '2040-01-01T00:00:00.000Z' }), 'late');
-      await at.accept(await at.takeOff(3));
-      await isSoundWith(at, [3, 3]);
+      await isSoundWith(at, [3]);
       const other = {
         model: 'other',
         decide: (view: RegistryView) => ({ ...of('mallory', 'x')(view), model: 'other' }),
@@ -155,6 +149,11 @@ describe('a decision that Contender did not make', () => {
       const before = await at.repository.git('for-each-ref');
       await assert.rejects(at.takeOff(2), /decision 2 is void, and is what Contender makes.*rollback/su);
       await assert.rejects(at.takeOff(3), /no decision 3 of m/u);
+      // Whoever takes it off says when.
+      await assert.rejects(
+        at.takeOff(2, 'm', new Date('2000-01-01')),
+        /decision 2 is void, and is what Contender makes/u,
+      );
       assert.equal(await at.repository.git('for-each-ref'), before);
       // By hand.
       await at.record(of('mallory', 'evil'), 'evil');
