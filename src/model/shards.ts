@@ -24,8 +24,8 @@ const Stability = Type.Object({
    * are in another order; `batch`: when they are predicted in smaller batches, such as each alone.
    */
   differs: Type.Union([Type.Enum(['random', 'order', 'batch']), Type.Null()]),
-  /** The greatest difference of a score; of labels alone, the share of rows with another one. */
-  difference: Type.Number(),
+  /** The greatest difference of a score; of labels alone, the share of rows with another one. Null: a row got no answer that can be read. */
+  difference: Type.Union([Type.Number(), Type.Null()]),
 });
 export type Stability = Static<typeof Stability>;
 

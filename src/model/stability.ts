@@ -1,3 +1,4 @@
+import { ContenderError } from '../errors.ts';
 import type { Feeds } from './batches.ts';
 import { isClose, type Predictions, type Tolerance } from './predictions.ts';
 import type { Stability } from './shards.ts';
@@ -20,23 +21,31 @@ const mostAgain = 512;
 /**
  * Ask a model for the answers to some rows together and in two parts, and to a few of them in another order and each alone.
  * @param feeds `rows` rows, of which a few are taken, spread over them
+ * Rows that have no answer there, or one that cannot be read, are answered otherwise.
  * @param reader reads so many rows
- * @throws ModelError as the model and the reader do
  */
 export async function stabilityOf(
   run: (feeds: Feeds) => Promise<Record<string, TensorValues>>,
   reader: (rows: number) => OutputReader,
   { feeds, rows, tolerance, dataLabels }: StabilityInput,
 ): Promise<Stability> {
-  /** Answers to the rows of a sample, the batches of it run one after the other, in the order of the rows. */
-  const answer = async (sample: readonly number[], batches: readonly (readonly number[])[]): Promise<Predictions> => {
+  /** Answers to the rows of a sample, the batches of it run one after the other, in the order of the rows; null where a row has none. */
+  const answer = async (
+    sample: readonly number[],
+    batches: readonly (readonly number[])[],
+  ): Promise<Predictions | null> => {
     const reads = reader(sample.length);
-    for (const batch of batches) {
-      const taken = batch.map((index) => sample[index] as number);
-      const part = Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, taken)]));
-      reads.add(await run(part), batch.length);
+    try {
+      for (const batch of batches) {
+        const taken = batch.map((index) => sample[index] as number);
+        const part = Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, taken)]));
+        reads.add(await run(part), batch.length);
+      }
+      return (await reads.finish({ dataLabels })).predictions;
+    } catch (error) {
+      if (error instanceof ContenderError) return null;
+      throw error;
     }
-    return (await reads.finish({ dataLabels })).predictions;
   };
   const all = [...Array.from({ length: Math.min(rows, mostRows) }).keys()];
   const few = spread(all.length, rows);
@@ -56,7 +65,13 @@ export async function stabilityOf(
   const inParts = greatestDifference(once, await answer(sample, apart), apart.flat(), tolerance);
   // A model that answers as before in other batches is not random either.
   const random = inParts > 0 ? greatestDifference(once, await answer(sample, [together]), together, tolerance) : 0;
-  if (random > 0) return { rows: sample.length, tolerance, differs: 'random', difference: random };
+  const found = (differs: Stability['differs'], difference: number, { length }: readonly number[]): Stability => ({
+    rows: length,
+    tolerance,
+    differs,
+    difference: Number.isFinite(difference) ? difference : null,
+  });
+  if (random > 0) return found('random', random, sample);
   const first = await answer(few, [all]);
   const backwards = all.toReversed();
   const tests = [
@@ -65,10 +80,9 @@ export async function stabilityOf(
   ] as const;
   for (const { how, batches, order } of tests) {
     const difference = greatestDifference(first, await answer(few, batches), order, tolerance);
-    if (difference > 0) return { rows: few.length, tolerance, differs: how, difference };
+    if (difference > 0) return found(how, difference, few);
   }
-  if (inParts > 0) return { rows: sample.length, tolerance, differs: 'batch', difference: inParts };
-  return { rows: few.length, tolerance, differs: null, difference: 0 };
+  return inParts > 0 ? found('batch', inParts, sample) : found(null, 0, few);
 }
 
 /** So many of a number of rows, spread over them. */
@@ -87,13 +101,17 @@ function rowsWithGaps(feeds: Feeds, rows: number): number[] {
   return [...found].toSorted((a, b) => a - b);
 }
 
-/** The greatest difference beyond the tolerance, 0 where there is none. `order[i]`: the row that is the `i`-th of `other`. */
+/**
+ * The greatest difference beyond the tolerance, 0 where there is none, infinite where there is nothing to compare. `order[i]`: the row
+ * that is the `i`-th of `other`.
+ */
 function greatestDifference(
-  one: Predictions,
-  other: Predictions,
+  one: Predictions | null,
+  other: Predictions | null,
   order: readonly number[],
   tolerance: Tolerance,
 ): number {
+  if (one === null || other === null) return Number.POSITIVE_INFINITY;
   let greatest = 0;
   if (one.scores !== null && other.scores !== null) {
     // Where there are scores, a label may change with their last bits.

@@ -113,7 +113,7 @@ describe('a model', () => {
       const stability = stabilityIn(await predicted(bytes));
       assert.equal(stability.differs, differs);
       assert.equal(stability.rows, 16);
-      assert.equal(stability.difference > 1e-6, differs !== null);
+      assert.equal((stability.difference ?? 0) > 1e-6, differs !== null);
     });
   }
 
@@ -129,6 +129,44 @@ describe('a model', () => {
     );
     const stability = stabilityIn(await predicted(bytes, undefined, 8000));
     assert.deepEqual([stability.differs, stability.rows], ['random', 400]);
+  });
+
+  it('that has no answer to a row alone is told to depend on the others', async () => {
+    // By the sample variance of the rows of a batch, which one row does not have.
+    const bytes = scorer(
+      [
+        node('Shape', ['m'], ['shape']),
+        node('Gather', ['shape', 'first'], ['rows']),
+        node('Cast', ['rows'], ['n'], [intAttribute('to', 1)]),
+        node('ReduceSumSquare', ['m'], ['squares'], [message([1, 'axes'], [8, 0], [20, 7])]),
+        node('Sub', ['n', 'one'], ['freedom']),
+        node('Mul', ['freedom', 'zero'], ['nothing']),
+        node('Div', ['nothing', 'freedom'], ['shift']),
+        node('Mul', ['squares', 'shift'], ['moved']),
+        node('Add', ['m', 'moved'], ['s']),
+        node('Sigmoid', ['s'], ['p']),
+      ],
+      [
+        tensor('first', 'int64', [], int64s(0)),
+        tensor('one', 'float', [], floats(1)),
+        tensor('zero', 'float', [], floats(0)),
+      ],
+    );
+    const { differs, difference } = stabilityIn(await predicted(bytes));
+    assert.deepEqual([differs, difference], ['batch', null]);
+  });
+
+  it('that fails on a row alone is told to depend on the others', async () => {
+    const bytes = scorer(
+      [
+        node('Reshape', ['m', 'pairs'], ['two']),
+        node('Reshape', ['two', 'column'], ['s']),
+        node('Sigmoid', ['s'], ['p']),
+      ],
+      [tensor('pairs', 'int64', [2], int64s(-1, 2)), tensor('column', 'int64', [2], int64s(-1, 1))],
+    );
+    const { differs, difference } = stabilityIn(await predicted(bytes));
+    assert.deepEqual([differs, difference], ['batch', null]);
   });
 
   it('that fills gaps from the rows beside them is told to do so, where gaps are rare', async () => {

@@ -72,13 +72,14 @@ const observed = {
 
 const findings: Record<NonNullable<Stability['differs']>, (stability: Stability) => string> = {
   random: ({ rows, difference }) =>
-    `of ${rows} rows predicted again, some got other answers${by(difference)}. The model is random: look for a dropout in training mode, or another random operator, and export it for inference.`,
+    `of ${rows} rows predicted again, some got ${other(difference)}. The model is random: look for a dropout in training mode, or another random operator, and export it for inference.`,
   order: ({ rows, difference }) =>
-    `of ${rows} rows in another order, some got other answers${by(difference)}. The answer depends on the order of the rows in a batch: look for an operator that works along the first dimension (a cumulative sum, a recurrent layer).`,
+    `of ${rows} rows in another order, some got ${other(difference)}. The answer depends on the order of the rows in a batch: look for an operator that works along the first dimension (a cumulative sum, a recurrent layer).`,
   batch: ({ rows, difference }) =>
-    `of ${rows} rows predicted in smaller batches, some got other answers than together${by(difference)}. The answer depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, a batch normalisation left in training mode, or a dynamic quantisation, which scales by all rows of a batch (quantise statically instead).`,
+    `of ${rows} rows predicted in smaller batches, some got ${other(difference, ' than together')}. The answer depends on the other rows of a batch: look for a softmax or a normalisation over the first dimension, a batch normalisation left in training mode, or a dynamic quantisation, which scales by all rows of a batch (quantise statically instead).`,
 };
 
-function by(difference: number): string {
-  return Number.isFinite(difference) ? ` (by ${Number(difference.toPrecision(2))} at most)` : '';
+function other(difference: number | null, than = ''): string {
+  if (difference === null) return 'no answer, or none that can be read (such as NaN)';
+  return `other answers${than} (by ${Number(difference.toPrecision(2))} at most)`;
 }

@@ -31,6 +31,14 @@ describe('the check that a model has one answer to a row', () => {
     });
   }
 
+  it('says where a row has no answer that can be read', () => {
+    const result = answering('batch') as Extract<PredictionResult, { ok: true }>;
+    const stability = { rows: 16, tolerance, differs: 'batch', difference: null } as const;
+    const [check] = steadinessChecks({ ...result, stability }, null);
+    assert.equal(check?.verdict, 'fail');
+    assert.match(check.message, /in smaller batches, some got no answer, or none that can be read/u);
+  });
+
   it('passes where each row has one, and says within which tolerance', () => {
     const [check] = steadinessChecks(answering(null), null);
     assert.equal(check?.verdict, 'pass');
