@@ -47,7 +47,7 @@ export function chooseOutputs(
       /^(?:y_?)?(?:pred(?:s|ict|icted|ictions?)?|hat)(?:\.output)?(?::\d+)?$/iu.test(name),
     );
     const pool = floating.length > 0 ? new Set([...floating, ...predicted]) : numbers;
-    const scores = pick([...pool], fits, [/pred|variable|value|score/iu], outputs);
+    const scores = pick([...pool], fits, [/pred|variable|value|score/iu], outputs, columns);
     if (scores === null) throw noOutput(outputs);
     return { scores, labels: null };
   }
@@ -58,8 +58,9 @@ export function chooseOutputs(
     fits,
     [/prob/iu, /score|logit|margin|decision|output|pred/iu],
     outputs,
+    columns,
   );
-  const labels = scores === null ? (labelled ?? labelOutput(outputs, task, columns, false)) : labelled;
+  const labels = scores === null ? labelOutput(outputs, task, columns, false) : labelled;
   if (scores === null && labels === null) throw noOutput(outputs);
   return { scores, labels };
 }
@@ -81,6 +82,7 @@ function pick(
   fits: (output: DeclaredOutput) => boolean,
   names: readonly RegExp[],
   all: readonly DeclaredOutput[],
+  columns: Columns,
 ): string | null {
   const fitting = candidates.filter(fits);
   const pool = fitting.length > 0 ? fitting : candidates;
@@ -88,7 +90,7 @@ function pick(
   for (const name of names) {
     // ML.NET adds `.output` to the name of every column.
     const [named, ...others] = pool.filter((each) => name.test(each.name.replace(/\.output$/u, '')));
-    if (others.length > 0 || (named !== undefined && isOfSomethingElse(named.name))) break;
+    if (others.length > 0 || (named !== undefined && isOfSomethingElse(named.name, columns))) break;
     if (named !== undefined) return named.name;
   }
   throw new ConfigError({
@@ -99,23 +101,25 @@ function pick(
 }
 
 /**
- * `uncertainty_prob`, `probability_of_failure`, `prob_0`, `pred_std`: beside another output that fits, the word that a score has too is not
- * enough.
+ * `uncertainty_prob`, `anomaly_score`, `aux_output`, `prob_0`, `pred_std`: beside another output that fits, the word that a score has too
+ * is not enough. The name of the label tells nothing else.
  */
-function isOfSomethingElse(name: string): boolean {
+function isOfSomethingElse(name: string, columns: Columns): boolean {
+  const own = new Set(labelColumns(columns).flatMap(wordsOf));
   // TensorFlow numbers the outputs of a node behind a colon.
-  const apart = name.replace(/:\d+$/u, '').replaceAll(/(?<=[a-z])(?=[A-Z\d])/gu, ' ');
-  const words = apart.split(/[^a-z\d]+/iu).filter((word) => word !== '');
-  return /prob/iu.test(name)
-    ? !words.every((word) => usualWords.test(word))
-    : words.some((word) => otherWords.test(word));
+  return !wordsOf(name.replace(/:\d+$/u, '').replace(/^(outputs?)_?\d+$/iu, '$1')).every(
+    (word) => usualWords.test(word) || own.has(word),
+  );
+}
+
+function wordsOf(name: string): string[] {
+  const apart = name.replaceAll(/(?<=[a-z])(?=[A-Z\d])/gu, ' ').toLowerCase();
+  return apart.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '');
 }
 
 /** The score of the class 0 is not that of the positive class. */
 const usualWords =
-  /^(?:prob\w*|predict\w*|preds?|outputs?|scores?|class\w*|labels?|positive|tensor|softmax|sigmoid|model|final|y|hat|[1-9]\d*)$/iu;
-const otherWords =
-  /^(?:no|not|non|std|stddev|deviations?|var|variances?|sigma|low|lower|upper|high|min|minimum|max|maximum|bounds?|interval|quantiles?|[pq]|baseline|uncertain\w*|entropy|errors?|loss(?:es)?)$/iu;
+  /^(?:prob(?:a|s|as|abilit(?:y|ies))?|predict\w*|preds?|outputs?|scores?|logits?|margins?|decision|function|raw|values?|variable|class\w*|labels?|positive|tensor|softmax|sigmoid|model|main|final|dense|layer|y|hat|ids?|ind(?:ex|ices)|idx|[1-9]\d*)$/u;
 
 /** Is an output of this name one of labels, beyond doubt? */
 export function isLabelName(name: string): boolean {
@@ -140,9 +144,12 @@ function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Co
   if (named) return said?.length === 1 ? (said[0] as DeclaredOutput).name : null;
   // Nothing is left to read but labels.
   const pool = said ?? (candidates.length > 0 ? candidates : outputs.filter(({ type }) => !isFloating(type)));
-  if (pool.length <= 1) return pool[0]?.name ?? null;
+  const [first, ...others] = pool;
+  if (others.length === 0 && (candidates.length <= 1 || !isOfSomethingElse(first?.name ?? '', columns))) {
+    return first?.name ?? null;
+  }
   throw new ConfigError({
-    found: `The model has ${pool.length} outputs that may hold the labels: ${listOutputs(pool)}`,
+    found: `The model has ${Math.max(pool.length, candidates.length)} outputs that may hold the labels: ${listOutputs(others.length > 0 ? pool : candidates)}`,
     expected: 'to know which of them is meant',
     remedy: 'Name it: {uri, output}',
   });

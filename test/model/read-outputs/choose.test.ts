@@ -38,6 +38,10 @@ describe('of several outputs that fit', () => {
     ['margin', 'probability_of_failure'],
     ['logits', 'prob_0'],
     ['y', 'uncertainty_score'],
+    ['risk', 'trust_score'],
+    ['softmax', 'aux_output'],
+    ['sigmoid', 'gate_output'],
+    ['p', 'probe'],
   ] as const) {
     it(`the probability of something else is not taken for the score: ${first}, ${second}`, () => {
       for (const names of [
@@ -50,10 +54,31 @@ describe('of several outputs that fit', () => {
     });
   }
 
+  it('a name of the label and such words alone is that of the score', () => {
+    const columns = { id: 'id', label: 'is_fraud' } as const;
+    const chosen = (...names: string[]): string | null =>
+      chooseOutputs(names.map(one), { task: 'binary-classification', columns }).scores;
+    for (const name of ['fraud_score', 'output_0', 'main_output', 'decision_function', 'dense_1_output', 'raw_score']) {
+      assert.equal(chosen('distance', name), name);
+    }
+    assert.throws(() => chosen('distance', 'churn_score'), /2 outputs that may hold the scores/u);
+  });
+
+  it('a label of something else is not taken for the label where nothing else is read', () => {
+    const chosen = (...names: string[]): string | null =>
+      chooseOutputs(
+        names.map((name) => ({ name, type: 'int64', shape: [-1] })),
+        { task: 'binary-classification', columns: { id: 'id', label: 'y' } },
+      ).labels;
+    assert.throws(() => chosen('fraud', 'segment_label'), /2 outputs that may hold the labels: fraud .*segment_label/u);
+    assert.equal(chosen('segment', 'predicted_label'), 'predicted_label');
+    assert.equal(chosen('segment_label'), 'segment_label');
+  });
+
   it('how sure a value is is not taken for the value', () => {
     assert.throws(() => valueOf('mean', 'pred_std'), /2 outputs that may hold the scores/u);
     assert.throws(() => valueOf('prediction_variance', 'y'), /2 outputs that may hold the scores/u);
-    for (const other of ['pred_q90', 'prediction_p10', 'min_value', 'baseline_value', 'predHigh']) {
+    for (const other of ['anomaly_score', 'pred_q90', 'prediction_p10', 'min_value', 'baseline_value', 'predHigh']) {
       assert.throws(() => valueOf('y', other), /2 outputs that may hold the scores/u, other);
     }
     assert.equal(valueOf('prediction', 'std'), 'prediction');
