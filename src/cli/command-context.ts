@@ -1,10 +1,14 @@
 import { Option, type Command } from 'commander';
 import { defaults } from '../config/defaults.ts';
+import type { Model } from '../config/index.ts';
+import { ContenderError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
 import { jsonText } from '../report/escape.ts';
 import type { ConsoleOptions } from '../report/index.ts';
 import type { ReportInput } from '../report/standing.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
+
+type Csv = NonNullable<Model['data']['csv']>;
 
 /** Options every command that reads contender.yml shares. */
 export interface CommonOptions {
@@ -33,6 +37,16 @@ export interface CommandContext {
   open(options: CommonOptions, anyModel?: boolean): Promise<Workspace>;
   actor(workspace: Workspace): Promise<string>;
   run: RunContext;
+}
+
+/** How CSV is written here: a file of rows is read as contender.yml says, where there is one that can be read. */
+export async function csvHere(context: CommandContext, options: CommonOptions): Promise<Csv | undefined> {
+  try {
+    return (await context.open(options)).modelConfig.data.csv;
+  } catch (error) {
+    if (options.config !== undefined || !(error instanceof ContenderError)) throw error;
+    return undefined;
+  }
 }
 
 /** How text is shown: as wide as the terminal, or wide enough for the tables where there is none. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
-import { printResult, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { csvHere, printResult, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
 import { shown } from './places.ts';
 import { terminalLog } from './terminal-log.ts';
 
@@ -19,7 +19,7 @@ export function addInferCommand(program: Command, context: CommandContext): void
       const { configuredInput } = await import('../pipeline/profiling.ts');
       const workspace = file === undefined || options.config !== undefined ? await context.open(options) : null;
       const configured = workspace?.modelConfig;
-      const csv = configured?.data.csv;
+      const csv = file === undefined ? undefined : await csvHere(context, options);
       const input =
         file === undefined && workspace !== null
           ? await configuredInput(workspace, 'evaluation')

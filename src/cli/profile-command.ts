@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { resolve } from 'node:path';
 import type { Shard } from '../pipeline/typed.ts';
 import type { ProfileInput } from '../pipeline/profiling.ts';
-import { consoleOptions, printResult, withReadOptions } from './command-context.ts';
+import { consoleOptions, csvHere, printResult, withReadOptions } from './command-context.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import { rowsShardOption } from './predict-command.ts';
 import { terminalLog } from './terminal-log.ts';
@@ -48,7 +48,7 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       const { configuredInput } = await import('../pipeline/profiling.ts');
       return [await configuredInput(await context.open(options), options.of)];
     }
-    const csv = options.config === undefined ? undefined : (await context.open(options)).modelConfig.data.csv;
+    const csv = await csvHere(context, options);
     return files.map((uri) => ({
       path: resolve(options.workspace ?? '.', uri),
       uri,

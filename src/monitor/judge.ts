@@ -153,11 +153,13 @@ function missing(
     champions.flatMap(({ sha256, calibration, table }) => (calibration === null && table === null ? [] : [sha256])),
   );
   let inRow = 0;
-  return records.map(({ rows, estimate, champion, changed }) => {
+  return records.map(({ rows, others, estimate, champion, changed }) => {
     const isScoreless = estimates && estimate === null && !changed && scored.has(champion?.sha256 ?? '');
     const isMissing = rows < minRows || isScoreless;
     inRow = isMissing ? inRow + 1 : 0;
-    const what = `${rounded(rows)} ${unitOf(rows, 'rows')}`;
+    const beside = sum(Object.values(others));
+    const of = beside === 0 ? '' : ` of the champion (${rounded(beside)} are of ${modelsOf(others)})`;
+    const what = `${rounded(rows)} ${unitOf(rows, 'rows')}${of}`;
     const why = rows < minRows ? `${what}, fewer than ${minRows}` : `${what}, and none has a score`;
     return {
       signal: 'data/missing',
@@ -522,6 +524,15 @@ const noted = [
   ['late', 'data/late', 'Rows on time', 'note'],
 ] as const;
 
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ', …' : ''}`;
+}
+
+/** Names of models as the log has them; a digest as people write it. */
+function modelsOf(others: WindowRecord['others']): string {
+  return listed(Object.keys(others).map((name) => (/^[0-9a-f]{64}$/u.test(name) ? name.slice(0, 12) : name)));
+}
+
 /** What is no fault of the model and yet should be known. */
 function notes(record: WindowRecord, before: WindowRecord | undefined): Observation[] {
   const note = (signal: string, title: string, message: string | null, level: Level = 'note'): Observation => ({
@@ -535,11 +546,10 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
     limit: null,
   });
   const { alone, others, changed, performance, faults } = record;
-  const names = (list: readonly string[]): string => `${list.slice(0, 5).join(', ')}${list.length > 5 ? ', …' : ''}`;
   const fresh = before === undefined ? [] : alone.production.filter((name) => !before.alone.production.includes(name));
   const schema = [
-    ...(alone.reference.length === 0 ? [] : [`production has no ${names(alone.reference)}`]),
-    ...(fresh.length === 0 ? [] : [`production has ${names(fresh)}, which it had not before`]),
+    ...(alone.reference.length === 0 ? [] : [`production has no ${listed(alone.reference)}`]),
+    ...(fresh.length === 0 ? [] : [`production has ${listed(fresh)}, which it had not before`]),
   ];
   const other = Object.entries(others);
   return [
@@ -554,7 +564,7 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
               ? 'the champion changed within this window, so that what is of the model is not judged'
               : other.length === 0
                 ? null
-                : `${rounded(sum(Object.values(others)))} rows are of ${names(other.map(([name]) => name))}, which is not the champion: they are left out`,
+                : `${rounded(sum(Object.values(others)))} rows are of ${modelsOf(others)}, which is not the champion: they are left out`,
           ),
         ]),
     ...(performance === null

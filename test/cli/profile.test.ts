@@ -78,6 +78,23 @@ describe('contender profile', () => {
       assert.match(twice.stderr, /parts\/1\.json: rows 1 to 6666 of rows\.parquet are counted twice/u);
     }));
 
+  test('reads a file as contender.yml says that CSV is written here, and infer does', () =>
+    inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'train.csv'), `id;x\n${'1;0,5\n2;1,5\n'}`);
+      for (const command of ['profile', 'infer']) {
+        const { code, stderr } = await contender(folder, [command, 'train.csv']);
+        assert.equal(code, 2);
+        assert.match(stderr, /semicolons and no comma/u);
+      }
+      await writeFile(join(folder, 'contender.yml'), configuration(`csv: { delimiter: ';', decimal: ',' }`));
+      assert.match(await done(folder, 'profile', 'train.csv'), /x +DOUBLE +0% +2 +0\.5/u);
+      assert.match(await done(folder, 'infer', 'train.csv'), /"x": \{\s+"type": "number"/u);
+      // One that cannot be read is no reason not to look at a file.
+      await writeFile(join(folder, 'contender.yml'), 'version: 7\n');
+      await writeFile(join(folder, 'other.csv'), 'id,x\n1,0.5\n2,1.5\n');
+      assert.match(await done(folder, 'profile', 'other.csv'), /x +DOUBLE/u);
+    }));
+
   test('stands for the reference data: the same columns drift as against the rows', () =>
     inTemporaryFolder(async (folder) => {
       await writeParquet(join(folder, 'before.parquet'), rowsOf(1));

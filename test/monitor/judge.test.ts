@@ -63,3 +63,12 @@ test('an estimate of a regression has no vote where it missed by more than half 
   assert.equal(last(0.104), 'ok');
   assert.equal(last(0.108), 'inconclusive');
 });
+
+test('a window without rows of the champion says how many another model answered', () => {
+  const digest = 'f'.repeat(64);
+  const records = windows(0.1).map((each) => ({ ...each, rows: 0, others: { [digest]: 600 }, estimate: null }));
+  const message = observe(records, [champion], settings)
+    .at(-1)
+    ?.find(({ signal }) => signal === 'data/missing')?.message;
+  assert.match(message ?? '', /^0 rows of the champion \(600 are of ffffffffffff\), fewer than 100/u);
+});
