@@ -23,6 +23,12 @@ export function classText(value: ClassValue): string {
   return Number.isFinite(number) ? numberText(number) : value;
 }
 
+/** The one name of a class where columns of several types meet: of true and false 1 and 0 are other names. */
+export function canonicalClass(name: string): string {
+  const text = classText(name);
+  return text === 'true' ? '1' : text === 'false' ? '0' : text;
+}
+
 /**
  * The classes of one column, text by text.
  * @returns the class of a text. @throws DataError for one that is the class of another text of the column

@@ -1,3 +1,4 @@
+import { canonicalClass } from '../../data/class-text.ts';
 import { alphaOf, labelColumns, milliseconds } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
 import type { Dataset } from '../../data/dataset.ts';
@@ -5,7 +6,6 @@ import { ConfigError, DataError, UsageError } from '../../errors.ts';
 import { backtest, type BacktestResult, type PastModel } from '../../monitor/backtest.ts';
 import { monitoredOf } from '../../monitor/schema.ts';
 import type { Workspace } from '../workspace.ts';
-import { canonicalClass } from './baseline.ts';
 import { otherClasses } from './labels.ts';
 import { hasColumn, idsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
 

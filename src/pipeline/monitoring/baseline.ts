@@ -1,4 +1,4 @@
-import { classText } from '../../data/class-text.ts';
+import { canonicalClass } from '../../data/class-text.ts';
 import { calibrated, fitIsotonic } from '../../monitor/calibration.ts';
 import { lossTable } from '../../monitor/loss-table.ts';
 import type { ChampionBaseline } from '../../monitor/record.ts';
@@ -15,12 +15,6 @@ export function baselineOf(champion: ChampionOnEvaluation, task: Task, positive:
   if (task === 'regression') return { ...base, ...ofRegression(champion) };
   if (task !== 'binary-classification' && task !== 'multiclass-classification') return null;
   return { ...base, ...ofClassification(champion, task, canonicalClass(positive)) };
-}
-
-/** The one name of a class: of true and false 1 and 0 are other names. */
-export function canonicalClass(name: string): string {
-  const text = classText(name);
-  return text === 'true' ? '1' : text === 'false' ? '0' : text;
 }
 
 function ofClassification(

@@ -1,11 +1,10 @@
 import { readColumns, type Dataset } from '../../data/dataset.ts';
-import { classPosition, classText } from '../../data/class-text.ts';
+import { canonicalClass, classPosition, classText } from '../../data/class-text.ts';
 import { ModelError } from '../../errors.ts';
 import type { Artifact, RegistryHistory } from '../../evidence/index.ts';
 import type { ChampionBaseline } from '../../monitor/record.ts';
 import { highestColumn, isPositive } from '../../model/decisions.ts';
 import { thresholdAt, type Predictions } from '../../model/predictions.ts';
-import { canonicalClass } from './baseline.ts';
 import { withContestants } from '../contestants/contestants.ts';
 import { resolveChampion } from '../contestants/resolve.ts';
 import type { Workspace } from '../workspace.ts';

@@ -1,7 +1,7 @@
+import { canonicalClass } from '../../data/class-text.ts';
 import { labelColumns } from '../../config/index.ts';
 import type { ChampionBaseline, WindowRecord } from '../../monitor/record.ts';
 import type { Workspace } from '../workspace.ts';
-import { canonicalClass } from './baseline.ts';
 import { idsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
 import { answersOf, idsOfProduction, type Production } from './production.ts';
 import type { MonitorSettings } from './settings.ts';

@@ -1,4 +1,4 @@
-import { classText } from '../../data/class-text.ts';
+import { canonicalClass, classText } from '../../data/class-text.ts';
 import { requireColumns, type Dataset } from '../../data/dataset.ts';
 import { clockTolerance } from '../../config/units.ts';
 import { DataError } from '../../errors.ts';
@@ -10,7 +10,7 @@ import { compareColumn, defaultDriftLimits } from '../../profile/drift.ts';
 import { categoricalValues, numericValues, type ColumnValues } from '../../profile/column-drift.ts';
 import { comparableColumns } from '../../stages/data/drift-columns.ts';
 import type { Workspace } from '../workspace.ts';
-import { canonicalClass, confidenceOf } from './baseline.ts';
+import { confidenceOf } from './baseline.ts';
 import { hasColumn, idsIn, numbersOf, textsOf, timesIn } from './logs.ts';
 import { withReference } from './reference.ts';
 import type { MonitorSettings } from './settings.ts';
