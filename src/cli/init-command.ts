@@ -41,7 +41,7 @@ export function addInitCommand(program: Command, context: CommandContext): void 
 }
 
 function textOf(
-  { path, existed, written, assumed, todo, pushesLater, champion }: Initialised,
+  { path, existed, written, assumed, todo, pushes, pushesLater, champion }: Initialised,
   command: string,
 ): string {
   const lines: string[] = [];
@@ -59,7 +59,7 @@ function textOf(
     'Then:',
     ...aligned([
       [`${command} gate --no-record${rival}`, 'a first verdict; nothing is recorded'],
-      ['git add, git commit', 'what was written, the model and the data'],
+      [`git add, git commit${pushes ? ', git push' : ''}`, 'what was written, the model and the data'],
       ...(champion === undefined
         ? []
         : [[`${command} registry register --artifact ${shellWord(champion)}`, 'make it the champion'] as const]),

@@ -32,7 +32,7 @@ function rowOf(column: ColumnProfile, rows: number): Cell[] {
       const infinite = column.infinite[0] + column.infinite[1];
       return [
         ...head,
-        numberCell(distinctText(distinct)),
+        numberCell(distinctText(distinct, rows - missing)),
         ...[min, quantiles[50] ?? null, max, mean, sd].map((value) =>
           numberCell(value === null ? '' : significant(value, 4)),
         ),
@@ -42,7 +42,7 @@ function rowOf(column: ColumnProfile, rows: number): Cell[] {
     case 'category': {
       const { distinct, categories } = column;
       const top = (categories ?? []).slice(0, 3).map(([text, times]) => `${shown(text)} ${shareOf(times, rows)}`);
-      return [...head, numberCell(distinctText(distinct)), ...blank(5), textCell(top.join(', '))];
+      return [...head, numberCell(distinctText(distinct, rows - missing)), ...blank(5), textCell(top.join(', '))];
     }
     case 'time':
       return [...head, textCell(''), textCell(column.min ?? ''), textCell(''), textCell(column.max ?? ''), ...blank(3)];
@@ -51,8 +51,9 @@ function rowOf(column: ColumnProfile, rows: number): Cell[] {
   }
 }
 
-function distinctText({ count: distinct, exact }: NumberColumn['distinct']): string {
-  return exact ? count(distinct) : `about ${count(Number(distinct.toPrecision(2)))}`;
+/** @param most an estimate may be above it: as many as have a value */
+function distinctText({ count: distinct, exact }: NumberColumn['distinct'], most: number): string {
+  return exact ? count(distinct) : `about ${count(Math.min(most, Number(distinct.toPrecision(2))))}`;
 }
 
 function shareOf(part: number, of: number): string {

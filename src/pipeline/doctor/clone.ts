@@ -2,6 +2,7 @@ import { join, relative } from 'node:path';
 import { defaults, type Config } from '../../config/index.ts';
 import { withoutSecrets } from '../../object-address.ts';
 import { commitAt, isShallow, openRepository } from '../../registry/git/repository.ts';
+import { isOnBranch } from '../../registry/git/remote.ts';
 import { runGit, textOf } from '../../registry/git/run.ts';
 import { uncommittedEdits } from '../../registry/git/status.ts';
 import { openRegistry } from '../open-registry.ts';
@@ -88,6 +89,13 @@ export async function lookAtClone(
       'note',
       `${origin}; decisions stay in the clone that records them`,
       'Set registry: { push: origin } in contender.yml: a workflow that records loses its clone',
+    );
+  } else if (push !== undefined && head !== null && !(await isOnBranch(repository, push, head))) {
+    tell(
+      'Remote',
+      'note',
+      `${origin ?? push} does not have the commit that is checked out, as far as was fetched`,
+      `Push it before you register or record: git push ${push}`,
     );
   } else tell('Remote', 'ok', origin ?? 'none, and none is asked for');
   return { origin };

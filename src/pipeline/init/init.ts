@@ -3,7 +3,8 @@ import type { InitTask } from './tasks.ts';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { modelNamePattern } from '../../config/schema.ts';
-import { openDataset, withDataset, type Dataset } from '../../data/dataset.ts';
+import { openDataset, withDataset, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { isNumeric } from '../../data/types.ts';
 import { ContenderError, ModelError, RegistryError, instead, UsageError } from '../../errors.ts';
 import { silentLog } from '../../log.ts';
 import { planInputs } from '../../model/features.ts';
@@ -50,6 +51,8 @@ export interface Initialised {
   assumed: string[];
   /** What is left for a person to do before the gate can run. */
   todo: string[];
+  /** Whether decisions are pushed to origin, which then must have what they name. */
+  pushes: boolean;
   /** Whether the workflows wait for a remote and for `registry: { push: origin }`. */
   pushesLater: boolean;
   /** A champion model that was found and is not in the configuration: from the folder. */
@@ -91,7 +94,7 @@ export async function initialise(input: InitInput): Promise<Initialised> {
       data.evaluation,
     ]);
     const written = await workflows(input, git, models, watched.filter(isPath));
-    return { path, existed: true, written, assumed: [], todo: [], pushesLater: false };
+    return { path, existed: true, written, assumed: [], todo: [], pushes: false, pushesLater: false };
   }
   const plan = await planOf(input, git);
   // Before anything is written: what init writes must be what Contender takes.
@@ -111,6 +114,7 @@ export async function initialise(input: InitInput): Promise<Initialised> {
     written: [...written, ...made],
     assumed: plan.assumed,
     todo: plan.todo,
+    pushes: git?.hasOrigin === true,
     pushesLater: made.length > 0 && git?.hasOrigin !== true,
     ...(plan.champion === undefined ? {} : { champion: plan.champion }),
   };
@@ -373,11 +377,16 @@ function featuresOf(
   };
   const fault = fits();
   if (fault === null) return { list: null };
-  const numbers = dataset.columns
-    .filter(({ name, type }) => type !== 'VARCHAR' && type !== 'BOOLEAN' && !Object.values(columns).includes(name))
-    .map(({ name }) => name);
-  if (numbers.length > 0 && fits(numbers) === null) return { list: numbers };
+  const free = dataset.columns.filter(({ name }) => !Object.values(columns).includes(name));
+  for (const takes of [({ type }: DatasetColumn) => type !== 'VARCHAR' && type !== 'BOOLEAN', isNumber]) {
+    const list = free.filter(takes).map(({ name }) => name);
+    if (list.length > 0 && fits(list) === null) return { list };
+  }
   return { list: null, problem: `columns.features: ${fault.message}` };
+}
+
+function isNumber({ type }: DatasetColumn): boolean {
+  return isNumeric(type);
 }
 
 /** Files of predictions, opened: which columns are whose scores. */

@@ -1,4 +1,5 @@
 import { rowNumber } from '../../config/columns.ts';
+import { classText } from '../../data/class-text.ts';
 import { quoteIdentifier, rowsFrom, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
 import { isNested, isNumeric, isWhole } from '../../data/types.ts';
 import { nearest } from '../../config/suggest.ts';
@@ -25,9 +26,11 @@ export interface ModelFacts {
   single: boolean | null;
   /** How many classes it tells apart; null: it does not say. */
   classes: number | null;
+  /** What it calls them; none: it does not say. */
+  names: readonly string[];
 }
 
-export const noModel: ModelFacts = { inputs: [], targets: [], single: null, classes: null };
+export const noModel: ModelFacts = { inputs: [], targets: [], single: null, classes: null, names: [] };
 
 /** What a model says of columns: those that feed it can never be its label. */
 export function factsOf(inspection: ModelInspection, columns: readonly DatasetColumn[]): ModelFacts {
@@ -38,7 +41,8 @@ export function factsOf(inspection: ModelInspection, columns: readonly DatasetCo
   const fed = names.filter((name) => own.includes(name) || own.includes(name.replace(/[^A-Za-z0-9]/gu, '_')));
   const stated = ['target', 'target_name', 'label', 'label_name'].flatMap((key) => metadata[key] ?? []);
   const widths = outputs.map(({ shape }) => (shape === null || shape.length < 2 ? 1 : shape.at(-1)));
-  const told = outputs.flatMap(({ name }) => origins[name]?.classes?.length ?? []);
+  const lists = outputs.flatMap(({ name }) => [origins[name]?.classes ?? []].filter((each) => each.length > 0));
+  const told = lists.map(({ length }) => length);
   const columnsOf = widths.filter((size): size is number => typeof size === 'number' && size > 2);
   const counts = told.length > 0 ? told : columnsOf;
   return {
@@ -46,6 +50,7 @@ export function factsOf(inspection: ModelInspection, columns: readonly DatasetCo
     targets: [...stated, ...outputs.map(({ name }) => name)],
     single: told.length === 0 && outputs.length === 1 && widths[0] === 1 && outputs[0]?.type !== 'string',
     classes: counts.length === 0 ? null : Math.max(...counts),
+    names: (lists[0] ?? []).map(classText),
   };
 }
 
@@ -91,7 +96,7 @@ export async function idColumn(
 
 /**
  * The column that is predicted. What feeds the model is never taken; what the model's metadata or outputs are named after is taken first,
- * then a usual name, then the last column that nothing else is. Two usual names are a question.
+ * then a usual name, then the only column of the model's classes, then the last column that nothing else is. Two usual names are a question.
  * @throws UsageError where it cannot be told and nobody is there to be asked
  */
 export async function labelColumn(
@@ -117,6 +122,10 @@ export async function labelColumn(
   const usual = free.filter(({ name }) => labelNames.test(name));
   if (ofModel !== undefined && (usual.length === 0 || usual.includes(ofModel))) {
     return { value: ofModel.name, because: 'the model names it as what it predicts' };
+  }
+  const ofClasses = usual.length === 1 ? [] : await columnsOf(dataset, usual.length > 0 ? usual : free, model.names);
+  if (ofClasses.length === 1) {
+    return { value: ofClasses[0] ?? '', because: 'its values are the classes of the model' };
   }
   const [first, ...more] = usual;
   if (first !== undefined && more.length === 0) return { value: first.name, because: 'by its name' };
@@ -145,6 +154,20 @@ export async function labelColumn(
     value: last.name,
     because: `${is}${among === '' ? '' : ' by its place'}${among} ${model.inputs.length === 0 ? 'not the id: check it first' : 'neither id nor input of the model'}`,
   };
+}
+
+/** Columns that have classes of the model for values, and nothing else. */
+async function columnsOf(
+  dataset: Dataset,
+  columns: readonly DatasetColumn[],
+  names: readonly string[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const { name } of names.length === 0 ? [] : columns) {
+    const values = (await labelValues(dataset, name)).map((each) => classText(String(each)));
+    if (values.length > 1 && values.every((each) => names.includes(each))) found.push(name);
+  }
+  return found;
 }
 
 /** Values of the label, sorted, as far as it takes to tell classes from numbers. */

@@ -338,7 +338,7 @@ export async function requireKept(remote: Remote, ref: string, commit: string): 
 }
 
 /** As far as is known here: by what was fetched of the remote. */
-async function isOnBranch(repository: Repository, remote: string, commit: string): Promise<boolean> {
+export async function isOnBranch(repository: Repository, remote: string, commit: string): Promise<boolean> {
   const found = await runGit(repository.folder, [
     'for-each-ref',
     '--count=1',

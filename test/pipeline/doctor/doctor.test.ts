@@ -74,6 +74,18 @@ describe('what doctor says of a clone and its files', () => {
       assert.match(told(findings, 'Remote'), /^note: .*decisions stay in the clone that records them/u);
     }));
 
+  test('a commit that the remote does not have, where decisions are pushed to it', () =>
+    inTemporaryFolder(async (folder) => {
+      const { git, configure } = await gateRepository(join(folder, 'work'));
+      await promisify(execFile)('git', ['init', '--quiet', '--template=', '--bare', join(folder, 'bare')]);
+      await git('remote', 'add', 'origin', join(folder, 'bare'));
+      await configure('registry:', 'registry:\n  push: origin');
+      const remote = async (): Promise<string> => told(await look(join(folder, 'work')), 'Remote');
+      assert.match(await remote(), /^note: .*does not have the commit that is checked out/u);
+      await git('push', '--quiet', 'origin', 'HEAD');
+      assert.match(await remote(), /^ok: /u);
+    }));
+
   test('an address that is a secret, without the secret', () =>
     inTemporaryFolder(async (folder) => {
       const { configure } = await gateRepository(folder);

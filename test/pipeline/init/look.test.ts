@@ -40,6 +40,15 @@ describe('the label that init proposes', () => {
       assert.equal((await labelColumn(dataset, undefined, { ...alone, model })).value, 'visits');
     }));
 
+  test('is the only column whose values are the classes of the model, before the last column', () =>
+    withRows('id,priority,flag,team\n1,low,0,a\n2,high,1,b\n3,low,1,a\n', async (dataset) => {
+      const model = { ...noModel, names: ['high', 'low', 'urgent'] };
+      const found = await labelColumn(dataset, undefined, { ...alone, model });
+      assert.deepEqual(found, { value: 'priority', because: 'its values are the classes of the model' });
+      const unsure = { ...noModel, names: ['0', '1', 'a', 'b'] };
+      assert.equal((await labelColumn(dataset, undefined, { ...alone, model: unsure })).value, 'team');
+    }));
+
   test('is asked for where two columns have a usual name, and an error that names the option where nobody is there', () =>
     withRows('id,y,target\n1,2,0\n2,5,1\n', async (dataset) => {
       await assert.rejects(
