@@ -62,6 +62,14 @@ export function multiclassOutputs(rows: Case['rows'], model: string, classes: nu
   return { scores, probabilities: true, decisions };
 }
 
+/** Probabilities divided by the sum of their row, as the references have them for the areas: scikit-learn refuses rows of another sum than 1. */
+export function addedUp({ scores, ...rest }: Outputs, classes: number): Outputs {
+  const sums = Float64Array.from({ length: scores!.length / classes }, (_, row) =>
+    scores!.subarray(row * classes, (row + 1) * classes).reduce((sum, score) => sum + score, 0),
+  );
+  return { ...rest, scores: scores!.map((score, index) => score / sums[Math.floor(index / classes)]!) };
+}
+
 /** Percentile interval of bootstrap replicates, as the references have them. */
 export function percentileInterval(values: Float64Array, tail: number): [number, number] {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort();

@@ -6,7 +6,7 @@ import { findMetric } from '../../../src/stages/evaluation/metrics/catalogue.ts'
 import { metricValue } from '../../../src/stages/evaluation/metrics/metric.ts';
 import type { Outputs, Sample } from '../../../src/stages/evaluation/sample.ts';
 import { fixture } from '../../support/project.ts';
-import { binaryOutputs, binarySample, multiclassOutputs, numbers, readCase, type Case } from './cases.ts';
+import { addedUp, binaryOutputs, binarySample, multiclassOutputs, numbers, readCase, type Case } from './cases.ts';
 
 interface Setting {
   task: Task;
@@ -50,7 +50,8 @@ describe('the metrics without a reference in their case', async () => {
       for (const [model, values] of Object.entries(expected)) {
         const outputs = setting.outputs(rows, model);
         for (const [metric, value] of Object.entries(values)) {
-          const found = metricValue(findMetric(metric, task, 'test'), sample, outputs);
+          const own = metric.startsWith('roc_auc_ov') ? addedUp(outputs, 10) : outputs;
+          const found = metricValue(findMetric(metric, task, 'test'), sample, own);
           assert.ok(Math.abs(found - value) <= 1e-9, `${model} ${metric}: ${found}, not ${value}`);
         }
       }

@@ -132,14 +132,14 @@ const sharedMetrics: Untitled[] = [
 
 const areaMetrics: Untitled[] = [
   ...[false, true].map((weighted) =>
-    againstRest(weighted ? 'roc_auc_ovr_weighted' : 'roc_auc_ovr', rocCurve, weighted, normalised),
+    againstRest(weighted ? 'roc_auc_ovr_weighted' : 'roc_auc_ovr', rocCurve, weighted),
   ),
   multiclassArea('roc_auc_ovo', (sample, outputs) => pairwiseAreas(sample, outputs, false)),
   {
     ...multiclassArea('roc_auc_ovo_weighted', (sample, outputs) => pairwiseAreas(sample, outputs, true)),
     onRequest: true,
   },
-  againstRest('average_precision_macro', precisionCurve, false, (_, outputs) => scoresOf(outputs)),
+  againstRest('average_precision_macro', precisionCurve, false),
 ];
 
 /** Metrics of a task with one class a row. Those of one class of several are the binary ones of a view: `recall[spam]`. */
@@ -274,19 +274,14 @@ const confidences = remembered((scores: Float64Array, truth: Float64Array, class
 });
 
 /** The areas of a curve of every class against the rest, averaged. */
-function againstRest(
-  name: string,
-  curve: Curve,
-  weighted: boolean,
-  scores: (sample: Sample, outputs: Outputs) => Float64Array,
-): Untitled {
+function againstRest(name: string, curve: Curve, weighted: boolean): Untitled {
   return {
     ...multiclassArea(name, (sample, outputs) => {
-      const classes = eachAgainstRest(sample, scores(sample, outputs));
+      const classes = eachAgainstRest(sample, scoresOf(outputs));
       return (weights) => meanArea(classes, curve, weighted, weights);
     }),
     influence: (sample, outputs) =>
-      meanAreaInfluence(eachAgainstRest(sample, scores(sample, outputs)), curve, weighted, sample.weights),
+      meanAreaInfluence(eachAgainstRest(sample, scoresOf(outputs)), curve, weighted, sample.weights),
   };
 }
 
@@ -310,15 +305,6 @@ function multiclassArea(
   };
 }
 
-/** Scores with probabilities divided by the sum of their row, as scikit-learn does before it ranks them. */
-function normalised(sample: Sample, outputs: Outputs): Float64Array {
-  const scores = scoresOf(outputs);
-  if (!outputs.probabilities) return scores;
-  const sums = new Float64Array(sample.rows);
-  for (const [index, score] of scores.entries()) sums[Math.floor(index / sample.classes)]! += score;
-  return scores.map((score, index) => score / (sums[Math.floor(index / sample.classes)] as number));
-}
-
 /** Every class against the rest. */
 function eachAgainstRest(sample: Sample, scores: Float64Array): RankedClass[] {
   return Array.from({ length: sample.classes }, (_, label) =>
@@ -331,7 +317,7 @@ function eachAgainstRest(sample: Sample, scores: Float64Array): RankedClass[] {
 
 /** Hand and Till's M (Machine Learning 45, 2001): each pair of classes alone, by the scores of either, averaged. */
 function pairwiseAreas(sample: Sample, outputs: Outputs, weighted: boolean): Evaluator {
-  const scores = normalised(sample, outputs);
+  const scores = scoresOf(outputs);
   const rowsOf = Array.from({ length: sample.classes }, (_, label) =>
     Uint32Array.from(sample.truth.keys()).filter((row) => sample.truth[row] === label),
   );
