@@ -9,6 +9,9 @@ export function quantileOf(count: number, probability: number, at: (place: numbe
   const low = at(below);
   const high = at(Math.min(below + 1, count - 1));
   const share = place - below;
+  // Nothing lies between a number and an infinity.
+  if (share === 0 || !Number.isFinite(low)) return low;
+  if (!Number.isFinite(high)) return high;
   // As numpy does, from the nearer end: rounding then keeps the order of quantiles.
   return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
 }

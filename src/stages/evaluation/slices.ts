@@ -174,13 +174,12 @@ export function binOf(value: number, edges: readonly number[]): number {
   return bin;
 }
 
-/** Names of the bins, such as `[0, 2.5)`. */
+/** Names of the bins, such as `[0, 2.5)`: in as many digits as tell the edges apart, since bins of one name would be one slice. */
 export function binLabels(edges: readonly number[]): string[] {
-  const format = (value: number | undefined): string => String(Number(value?.toPrecision(6)));
+  const rounded = [6, 9, 12].map((digits) => edges.map((edge) => Number(edge.toPrecision(digits))));
+  const told = rounded.find((each) => new Set(each).size === edges.length) ?? edges;
+  const texts = told.map((edge) => String(edge).replace('Infinity', 'inf'));
   const last = edges.length - 2;
-  if (last < 0) return [format(edges[0])];
-  return Array.from(
-    { length: last + 1 },
-    (_, bin) => `[${format(edges[bin])}, ${format(edges[bin + 1])}${bin === last ? ']' : ')'}`,
-  );
+  if (last < 0) return texts;
+  return Array.from({ length: last + 1 }, (_, bin) => `[${texts[bin]}, ${texts[bin + 1]}${bin === last ? ']' : ')'}`);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseConfig } from '../../../src/pipeline/configuration.ts';
 import type { Policy } from '../../../src/stages/evaluation/schema.ts';
-import { openDataset, type Dataset, type TextColumn } from '../../../src/data/dataset.ts';
+import { openDataset, type Dataset, type NumberColumn, type TextColumn } from '../../../src/data/dataset.ts';
 import { openSqlSession, type SqlSession } from '../../../src/sql/session.ts';
 import { sliceName } from '../../../src/stages/evaluation/slice-names.ts';
 import { checkPredicates, columnSlices, predicateRows } from '../../../src/stages/evaluation/slices.ts';
@@ -84,6 +84,31 @@ describe('slices by columns', () => {
       columnSlices('a', vectors).map(({ rows }) => rows.length),
       [1, 1, 1, 2],
     );
+  });
+});
+
+describe('slices by bins of a number', () => {
+  const binned = (bins: number, ...values: number[]): [string, number][] => {
+    const column: NumberColumn = { name: 'n', kind: 'number', values: Float64Array.from(values) };
+    const vectors = { texts: new Map(), numbers: new Map([['n', column]]) };
+    return columnSlices({ column: 'n', bins }, vectors).map(({ name, rows }) => [name, rows.length]);
+  };
+
+  it('are each one, however near their edges are to one another', () => {
+    const seconds = Array.from({ length: 8 }, (_, at) => 1_700_000_000 + at);
+    assert.deepEqual(binned(2, ...seconds), [
+      ['n=[1700000000, 1700000003.5)', 4],
+      ['n=[1700000003.5, 1700000007]', 4],
+    ]);
+    assert.equal(binned(4, ...seconds.map((value) => value / 1e6)).length, 4);
+    assert.deepEqual(binned(2, 0, 1 / 3, 1, 2).at(0), ['n=[0, 0.666667)', 2]);
+  });
+
+  it('end at an infinity where values do', () => {
+    assert.deepEqual(binned(2, Number.NEGATIVE_INFINITY, -1, 0, 1, 2, Number.POSITIVE_INFINITY), [
+      ['n=[-inf, 0.5)', 3],
+      ['n=[0.5, inf]', 3],
+    ]);
   });
 });
 
