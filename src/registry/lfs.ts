@@ -141,7 +141,7 @@ function notPushed({ path, pointer }: LfsFile, why: string): RegistryError {
     found: `this is kept in Git LFS, and object ${pointer.oid.slice(0, 12)} was not pushed (${why})`,
     expected: 'bytes that others can fetch',
     where: path,
-    remedy: 'Nothing was recorded. Push them: git lfs push --all origin',
+    remedy: 'Nothing was recorded. Push them from a clone that has them: git lfs push --all origin',
   });
 }
 

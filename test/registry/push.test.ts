@@ -612,12 +612,18 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal(await shared.remote.git('branch', '--list', 'model-registry'), '');
     }));
 
-  test('says that another branch of the remote is in its way, and not that others were faster', () =>
+  test('says which other branch or tag of the remote is in its way, and not that others were faster', () =>
     inClones(async (shared) => {
       const ada = await shared.clone('ada');
-      await ada.git('push', '--quiet', 'origin', 'main:refs/heads/model-registry/old');
-      const says = /origin refused it: .*'refs\/heads\/model-registry\/old' exists; cannot create/u;
-      await assert.rejects(promote(await registryOf(ada), 'one'), says);
+      for (const [there, remedy] of [
+        ['refs/heads/model-registry/old', 'Rename or delete the branch model-registry/old of origin'],
+        ['refs/tags/m@v1.0.0/old', 'Delete the tag m@v1.0.0/old of origin'],
+      ] as const) {
+        await ada.git('push', '--quiet', 'origin', `main:${there}`);
+        const says = new RegExp(`origin refused it: .*'${there}' exists; cannot create.*recorded\\. ${remedy}`, 'su');
+        await assert.rejects(promote(await registryOf(ada), 'one'), says);
+        await ada.git('push', '--quiet', '--delete', 'origin', there);
+      }
     }));
 
   test('says what a lock on the remote takes, without the advice that git gives to whoever is at the keyboard', () =>

@@ -284,7 +284,8 @@ export function wayOut(said: string, where: string, key: string): string | undef
         : '';
     return `. A rule protects the branch or a tag. Let whoever runs this bypass it, ${through}or name a branch of its own in ${key}`;
   }
-  const inTheWay = /'refs\/heads\/([^']+)' exists; cannot create/u.exec(said)?.[1];
+  const [, kind, inTheWay] = /'refs\/(heads|tags)\/([^']+)' exists; cannot create/u.exec(said) ?? [];
+  if (kind === 'tags') return `. Delete the tag ${inTheWay} of ${where}, which is in the way of it`;
   if (inTheWay !== undefined) {
     return `. Rename or delete the branch ${inTheWay} of ${where}, or set ${key} to another name`;
   }
