@@ -109,7 +109,7 @@ function legend(checks: readonly Compared[]): string {
   const levels = [...new Set(checks.map(({ comparison }) => levelText(comparison.alpha)))].join(' or ');
   const points = checks.some(({ comparison }) => comparison.scale === 'share') ? ' Points are percentage points.' : '';
   const drawn = checks.some(({ comparison }) => comparison.margin > 0)
-    ? ' In margins: ┊ is the largest loss allowed, │ no difference, ● what was measured.'
+    ? ' In margins: ┊ is the largest loss allowed, │ no difference, ● what was measured, ◂ and ▸ further than is drawn.'
     : '';
   return `Gain: above 0 the candidate is better, whichever way the metric runs.${points} Interval: each end is a one-sided ${levels} bound.${drawn}`;
 }

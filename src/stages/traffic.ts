@@ -123,8 +123,10 @@ export function trafficProblems(section: string, { weights, observe, guardrails,
   const problem = (pointer: string, key: string, message: string): void => {
     found.push({ pointer: `/${section}/${pointer}`, key, message });
   };
-  if (milliseconds(expires ?? '15m') < 3 * milliseconds(poll ?? '1m')) {
-    problem('expires', 'expires', 'a weight is renewed at each poll: expires must be at least three times as long');
+  const every = poll ?? '1m';
+  if (milliseconds(expires ?? '15m') < 3 * milliseconds(every)) {
+    const message = `a weight is renewed at each poll (${every}): expires must be at least three times as long`;
+    problem('expires', 'expires', message);
   }
   if ('server' in observe && !('server' in weights)) {
     problem('observe', 'observe', 'observe: {server: true} needs weights: {server: URL}');

@@ -46,7 +46,7 @@ function problems(model: Model): Problem[] {
     problem('weights', 'switch', 'a model has a rollout or a switch: both would set its weight');
   }
   if (milliseconds(watch) < 3 * milliseconds(poll)) {
-    problem('watch_time', 'watch_time', 'watch_time must be at least three times poll');
+    problem('watch_time', 'watch_time', `${watch}, and it must be at least three times poll (${poll})`);
   }
   for (const [index, { prove_below: proof }] of guardrails.entries()) {
     const message = 'a switch proves nothing: no version answers beside the other';
