@@ -20,7 +20,7 @@ export function inconsistencies({ models, registry }: Config, { kinds, problems 
       ...columnsProblems(model),
       ...featuresProblems(model),
       ...kindsProblems('/policy/required_evidence', kinds, model.policy.required_evidence),
-      ...thresholdProblems(model),
+      ...readingProblems(model),
       ...approvalsProblems(model),
       ...problems(model),
     ].map(({ pointer, ...problem }) => ({ pointer: `/models/${name}${pointer}`, ...problem })),
@@ -119,12 +119,27 @@ function columnsProblems({ task, columns }: Model): Problem[] {
   return [];
 }
 
-function thresholdProblems({ task, columns, candidate, champion }: Model): Problem[] {
+/** What a reference says of its scores that does not go with the task; values of a regression have no threshold, and are no logits. */
+function readingProblems({ task, columns, candidate, champion }: Model): Problem[] {
   const labels = labelColumns(columns).length;
   const named = [...[candidate].flat().map((each) => ['candidate', each] as const), ['champion', champion] as const];
   return named.flatMap(([role, reference]) => {
-    if (typeof reference !== 'object' || typeof reference.threshold !== 'object') return [];
-    const problem = { pointer: `/${role}`, key: 'threshold' };
+    if (typeof reference !== 'object') return [];
+    const pointer = `/${role}`;
+    if (task === 'regression' || task === 'ranking') {
+      const { transform = 'none' } = 'uri' in reference ? reference : {};
+      const idle = [
+        ...(reference.threshold === undefined ? [] : ['threshold']),
+        ...(transform === 'none' ? [] : ['transform']),
+      ];
+      return idle.map((key) => ({
+        pointer,
+        key,
+        message: `${key} has no effect on the values of task: ${task}. Remove it`,
+      }));
+    }
+    if (typeof reference.threshold !== 'object') return [];
+    const problem = { pointer, key: 'threshold' };
     if (task !== 'multilabel-classification') {
       return [{ ...problem, message: `threshold is a list. Expected for ${task}: a number` }];
     }

@@ -108,6 +108,14 @@ describe('contender.yml', () => {
     const threshold = '{ uri: m.onnx, threshold: [0.5] }';
     assert.match(problem(two.replace('models/candidate.onnx', threshold)), /yml:5:\d+: .*1 thresholds. Expected 2/u);
     assert.match(problem(valid.replace('models/candidate.onnx', threshold)), /yml:5:\d+: .*threshold is a list/u);
+    const regression = valid.replace('binary-classification', 'regression');
+    for (const [key, value] of Object.entries({ threshold: 0.3, transform: 'sigmoid' })) {
+      const idle = regression.replace('models/candidate.onnx', `{ uri: m.onnx, ${key}: ${value} }`);
+      assert.match(
+        problem(idle),
+        new RegExp(`yml:5:\\d+: .*${key} has no effect on the values of task: regression`, 'u'),
+      );
+    }
     assert.doesNotThrow(() => parseConfig(ranking.replace('id: id', 'id: id, group: query'), 'contender.yml'));
   });
 
