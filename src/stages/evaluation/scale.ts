@@ -27,7 +27,8 @@ export function scaleChecks(
 ): Check[] {
   // A quantile is far from the mean on purpose.
   if (name.startsWith('pinball_')) return [];
-  if (sample.classes !== 0 || sample.queries !== undefined || sample.rows < fewestRows) return [];
+  const ofValues = sample.classes === 0 && sample.labels === undefined && sample.queries === undefined;
+  if (!ofValues || sample.rows < fewestRows) return [];
   const found = Object.entries(sides).flatMap(([role, outputs]) => {
     const text = outputs === null || outputs.scores === null ? null : otherScale(sample, outputs.scores);
     return text === null ? [] : [{ role, ...text }];

@@ -66,3 +66,11 @@ test('nothing is told of quantiles, which lie far from the mean on purpose', () 
   assert.equal(told(truth, high, null).length, 1);
   assert.deepEqual(told(truth, high, null, undefined, 'pinball_0.95'), []);
 });
+
+test('nothing is told of raw scores of several labels a row, which are no values', () => {
+  const truth = x.map((value, row) => (value + 3 * noise[row]! > 3 ? 1 : 0));
+  const sample: Sample = { rows, classes: 0, labels: 1, names: ['a'], truth, weights: null, clusters: null };
+  const candidate = { scores: x.map((value) => 9 * (value - 3)), probabilities: false, decisions: null };
+  assert.deepEqual(scaleChecks(sample, { name: 'subset_accuracy' }, { candidate, champion: null }), []);
+  assert.equal(told(truth, candidate.scores, null).length, 1);
+});
