@@ -4,6 +4,7 @@ import { ConfigError, MismatchError, ModelError } from '../errors.ts';
 import type { DatasetColumn } from '../data/dataset.ts';
 import { nearest } from '../config/suggest.ts';
 import { countOf, fedInputs, namesIn, type ModelInspection, type TensorDeclaration } from './inspect.ts';
+import { metadataEntries } from './metadata.ts';
 import { rowSize } from './tensor.ts';
 import { firstOf } from '../wording.ts';
 
@@ -115,7 +116,7 @@ const listKeys =
 /** Does metadata list the features in the order of the data? @throws ConfigError where it lists these in another one */
 function isInMetadata(metadata: Readonly<Record<string, string>>, features: readonly string[]): boolean {
   let isStated = false;
-  for (const [key, text] of Object.entries(metadata)) {
+  for (const [key, text] of metadataEntries(metadata)) {
     // Lists of all columns of the training have the label among them.
     const list = (listKeys.test(key) ? namesIn(text) : []).filter((name) => features.includes(name));
     const isSame = list.every((name, at) => name === features[at]);

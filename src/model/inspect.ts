@@ -1,4 +1,4 @@
-import { jsonIn } from '../json.ts';
+import { jsonIn, objectOf } from '../json.ts';
 import { readModel } from './artifact.ts';
 import {
   allNodes,
@@ -129,11 +129,13 @@ function featureNames(metadata: Record<string, string>): string[] | null {
   return text === undefined || text.trim() === '' ? null : namesIn(text);
 }
 
-/** A list of names: as JSON, as Python writes it, or separated by commas. */
+/** A list of names, or of what has a name: as JSON, as Python writes it, or separated by commas. */
 export function namesIn(text: string): string[] {
   for (const json of [text, text.replaceAll("'", '"')]) {
     const value = jsonIn(json);
-    if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+    if (!Array.isArray(value)) continue;
+    const names = value.map((each: unknown) => (typeof each === 'string' ? each : objectOf(each)['name']));
+    if (names.every((name) => typeof name === 'string')) return names;
   }
   return text.split(',').map((name) => name.trim());
 }

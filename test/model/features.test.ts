@@ -63,6 +63,8 @@ test('features that the metadata lists in another order are asked for', () => {
     ['columns', 'b,a'],
     ['feature_order', 'b, a'],
     ['columns', '["target", "b", "a"]'],
+    ['config', '{"model": {"feature_names": ["b", "a"]}}'],
+    ['signature', '{"inputs": "[{\\"name\\": \\"b\\"}, {\\"name\\": \\"a\\"}]"}'],
   ] as const) {
     assert.throws(() => planInputs(told(key, text), columns, data), {
       name: 'ConfigError',
@@ -77,6 +79,7 @@ test('features that the metadata lists in another order are asked for', () => {
     ['columns', '["target", "a", "b"]'],
     ['columns', '["b", "c"]'],
     ['inputs', '2'],
+    ['config', '{"feature_names": ["a", "b"], "importances": ["b", "a"]}'],
   ] as const) {
     assert.deepEqual(planInputs(told(key, text), columns, data)[0]?.columns, ['a', 'b'], key);
   }

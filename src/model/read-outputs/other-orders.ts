@@ -2,6 +2,7 @@ import { classPosition, classText, type ClassValue } from '../../data/class-text
 import { ConfigError } from '../../errors.ts';
 import { jsonIn } from '../../json.ts';
 import type { ModelInspection } from '../inspect.ts';
+import { metadataEntries } from '../metadata.ts';
 
 /** Keys under which exporters and people keep the names of the classes, and not how many or how important they are. */
 const keys =
@@ -18,9 +19,7 @@ export function refuseOtherOrders(
   of: 'class' | 'label' = 'class',
 ): void {
   const names = classes.map(classText);
-  const stated = Object.entries(metadata)
-    .flatMap(([key, text]) => withNested(key, text))
-    .filter(([key]) => keys.test(key));
+  const stated = metadataEntries(metadata, (key) => !ofOthers.test(key)).filter(([key]) => keys.test(key));
   const lists = [
     ...stated.map(([key, text]) => ({ where: `Its metadata (${key})`, listed: listIn(text, key) })),
     ...classLists.map((list) => ({ where: 'A part of it', listed: list.map(classText) })),
@@ -41,16 +40,6 @@ export function refuseOtherOrders(
 /** Keys of a configuration under which classes are those of a feature, or in the order of a table. */
 const ofOthers =
   /feature|column|variable|input|vocab|preproc|encod(?:ers|ings)|categor|metric|score|confusion|report|evaluation/iu;
-
-/** Whole configurations are kept as one text too: `config: {"id2label": {...}}`. */
-function withNested(key: string, text: string, depth = 0): [key: string, text: string][] {
-  const isOpened = depth < 4 && text.trimStart().startsWith('{') && !ofOthers.test(key);
-  const value = isOpened ? jsonIn(text) : null;
-  const nested = Object.entries((value ?? {}) as Record<string, unknown>).flatMap(([name, each]) =>
-    withNested(name, typeof each === 'string' ? each : JSON.stringify(each), depth + 1),
-  );
-  return [[key, text], ...nested];
-}
 
 /**
  * A list as JSON, as text between commas, semicolons or line ends, or by number: `{"0": "cat", "1": "dog"}`, `{0: 'cat', 1: 'dog'}`, `{"cat": 0, "dog": 1}`.
