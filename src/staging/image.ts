@@ -27,7 +27,13 @@ const readOnlyRoot = {
 };
 
 /**
- * Run an image as a staging container: limited, without capabilities, reachable from this machine only, watched, and
+ * What programs that start as root ask for, so that what starts with `docker run` starts here: they give files to a user, and
+ * become that user. Docker's others (raw sockets, devices, chroot, capabilities of files, the audit log) are no model server's.
+ */
+const startCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID'];
+
+/**
+ * Run an image as a staging container: limited, with few capabilities, reachable from this machine only, watched, and
  * removed whatever happens.
  * @throws StagingError when the image is missing, ends, runs out of memory or does not become healthy in time; ConfigError for settings
  * that the engine refuses
@@ -148,7 +154,7 @@ async function createContainer(
         PidsLimit: processLimit,
         CapDrop: ['ALL'],
         SecurityOpt: ['no-new-privileges'],
-        ...(labels?.[readOnlyLabel] === 'true' ? readOnlyRoot : {}),
+        ...(labels?.[readOnlyLabel] === 'true' ? readOnlyRoot : { CapAdd: startCapabilities }),
         PortBindings: { [exposed]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
         Mounts: mounts,
         LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '1' } },

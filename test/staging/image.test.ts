@@ -119,6 +119,21 @@ test('an image is served from a limited container without privileges, watched, a
   assert.deepEqual(await mine(engine), []);
 });
 
+test('an image that starts as root and hands over to a user starts as with docker run', async (t) => {
+  const engine = await dockerOrSkip(t);
+  if (engine === null) return;
+  const handOver = `
+    const fs = require('node:fs');
+    fs.writeFileSync('/tmp/cache', 'x', { mode: 0o600 });
+    fs.chownSync('/tmp/cache', 1234, 1234);
+    fs.appendFileSync('/tmp/cache', 'y');
+    process.setgid(1234);
+    process.setuid(1234);
+    console.log('user', process.getuid())`;
+  const target = await start(t, engine, { command: ['node', '-e', server(handOver)] });
+  assert.match(await target.logs(), /user 1234/u);
+});
+
 test('the candidate is mounted read-only where the configuration says', async (t) => {
   const engine = await dockerOrSkip(t);
   if (engine === null) return;
