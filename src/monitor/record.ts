@@ -78,8 +78,8 @@ export const ChampionBaseline = Type.Object({
   /** Scores, thinned evenly to at most a thousand, and predicted classes. */
   scores: Type.Array(Type.Number()),
   classes: Type.Record(Type.String(), Type.Integer()),
-  /** How two classes are told apart by one score, that of the positive class; null: they are not. */
-  decides: Maybe(Type.Object({ threshold: Type.Number(), negative: Type.String() })),
+  /** How two classes are told apart by one score, that of the positive class; null: they are not. Earlier versions did not write it. */
+  decides: Type.Optional(Maybe(Type.Object({ threshold: Type.Number(), negative: Type.String() }))),
   /** A step function from scores to probabilities: from each score on the probability beside it, before the first the first. */
   calibration: Maybe(Type.Object({ scores: Type.Array(Type.Number()), probabilities: Type.Array(Type.Number()) })),
   /** Losses of the evaluation set by bins of the score. Inner edges: bin i is (edges[i-1], edges[i]]. Variances are of each bin. */

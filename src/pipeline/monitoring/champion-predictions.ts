@@ -18,7 +18,7 @@ export interface Answers {
   /** The scores are probabilities, though they may not be calibrated. */
   probabilities: boolean;
   /** How two classes are told apart by one score; null: they are not. */
-  decides: ChampionBaseline['decides'];
+  decides: NonNullable<ChampionBaseline['decides']> | null;
 }
 
 /** The champion on the evaluation set, beside what is true there. */

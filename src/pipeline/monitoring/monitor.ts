@@ -152,9 +152,11 @@ async function withBaseline(
   workspace: Workspace,
   settings: MonitorSettings,
   view: RegistryHistory,
-  known: readonly ChampionBaseline[],
+  written: readonly ChampionBaseline[],
   champion: Reign | null,
 ): Promise<ChampionBaseline[]> {
+  // One of an earlier version is made anew.
+  const known = written.filter(({ decides }) => decides !== undefined);
   const needed = settings.judge.estimates || settings.judge.labels !== null;
   if (!needed || champion === null || known.some(({ sha256 }) => sha256 === champion.sha256)) return [...known];
   const { task, columns } = workspace.modelConfig;

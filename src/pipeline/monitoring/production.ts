@@ -244,7 +244,7 @@ export async function answersOf(
     const positive = positiveOf(columns);
     const classOf: ProductionAnswers['classOf'] = (row, { decides }) => {
       const score = first[row] as number;
-      if (Number.isNaN(score) || decides === null) return null;
+      if (Number.isNaN(score) || decides === null || decides === undefined) return null;
       return score >= decides.threshold ? positive : decides.negative;
     };
     return { scores: first, classOf };

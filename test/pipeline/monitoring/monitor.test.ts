@@ -185,9 +185,9 @@ describe('monitoring', () => {
       assert.match(orders.message, /cannot be reached|ECONNREFUSED|Prometheus/u);
     }));
 
-  test('refuses what somebody wrote into its memory, and starts anew where the branch is gone', () =>
+  test('reads the memory of an earlier version, refuses what somebody wrote into it, and starts anew where the branch is gone', () =>
     inRepository(async (folder) => {
-      const production = await simulateProduction(folder, { days: 3 });
+      const production = await simulateProduction(folder, { days: 4 });
       await production.until(3);
       await monitored(production, production.at(3));
       const git = async (...args: string[]): Promise<string> =>
@@ -202,7 +202,7 @@ describe('monitoring', () => {
             ...args,
           ])
         ).stdout.trim();
-      for (const text of ['{"schema"', '{"schema":"contender/monitoring/v1","champions":7}']) {
+      const put = async (text: string): Promise<void> => {
         await writeFile(join(folder, 'state.json'), text);
         const blob = await git('hash-object', '-w', 'state.json');
         const inner = (await git('ls-tree', 'model-monitoring:credit')).replace(
@@ -216,10 +216,21 @@ describe('monitoring', () => {
         };
         const tree = await make(`040000 tree ${await make(inner)}\tcredit`);
         await git('update-ref', 'refs/heads/model-monitoring', await git('commit-tree', '-m', 'Improve', tree));
-        await assert.rejects(monitored(production, production.at(3)), /this is not what monitoring wrote/u);
+      };
+      // What an earlier version wrote, which did not say how two classes are told apart.
+      const state = (): Promise<string> => git('show', 'model-monitoring:credit/state.json');
+      const decides = /"decides":\s*\{[^}]*\},/u;
+      assert.match(await state(), decides);
+      await put((await state()).replace(decides, ''));
+      await production.until(4);
+      assert.equal((await monitored(production, production.at(4))).fresh, 1);
+      assert.match(await state(), decides);
+      for (const text of ['{"schema"', '{"schema":"contender/monitoring/v1","champions":7}']) {
+        await put(text);
+        await assert.rejects(monitored(production, production.at(4)), /this is not what monitoring wrote/u);
       }
       await git('update-ref', '-d', 'refs/heads/model-monitoring');
-      assert.equal((await monitored(production, production.at(3))).fresh, 3);
+      assert.equal((await monitored(production, production.at(4))).fresh, 4);
     }));
 
   test('days without rows are a finding of their own that closes when rows come back', () =>
