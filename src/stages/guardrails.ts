@@ -163,11 +163,16 @@ export function guardrailCheck(
   };
 }
 
+/** Begins with a file or an address, which is written as it is. */
+const addressed = /^\S*[./:]\S/u;
+
 /** Are there data? @param what was seen lately */
 export function dataCheck(kind: string, { fault, blindSince, now }: Sight, requests: ByArm, noDataMs: number): Check {
   const found = fault ?? (requests.champion + requests.candidate === 0 ? 'no request was seen at this step' : null);
   const since =
-    blindSince === null ? '' : ` for ${minutes(now - blindSince)} of the ${minutes(noDataMs)} that are tolerated`;
+    blindSince === null
+      ? ''
+      : ` (no data for ${minutes(now - blindSince)} of the ${minutes(noDataMs)} that are tolerated)`;
   return {
     id: `${kind}/data`,
     title: 'There are data',
@@ -176,7 +181,7 @@ export function dataCheck(kind: string, { fault, blindSince, now }: Sight, reque
     message:
       found === null
         ? `${count(requests.candidate)} requests of the candidate were seen.`
-        : `${capitalised(found)}${since}.`,
+        : (addressed.test(found) ? found : capitalised(found)).replace(/\.?$/u, `${since}.`),
     observed: found ?? 'seen',
     required: 'seen',
   };
