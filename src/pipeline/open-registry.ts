@@ -92,7 +92,7 @@ async function openStore(workspace: Workspace): Promise<Registry> {
     });
   }
   const repository = await workspace.repository();
-  return openGitRegistry({ ...storeInput(workspace), repository, push: settings?.push, github: workspace.github });
+  return openGitRegistry({ ...storeInput(workspace), repository, push: settings?.push });
 }
 
 function storeInput({ config, log }: Workspace): StoreInput {

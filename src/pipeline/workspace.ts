@@ -96,7 +96,7 @@ export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
   let downloads: Promise<string> | undefined;
   return {
     root,
-    repository: () => (repository ??= openRepository(root)),
+    repository: () => (repository ??= openRepository(root, { github: input.github, push: config.registry?.push })),
     downloads: () => (downloads ??= temporaryFolder('models')),
     folder: dirname(configPath),
     configPath,

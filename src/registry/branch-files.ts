@@ -2,7 +2,6 @@ import { GitHubError, RegistryError } from '../errors.ts';
 import type { GitHub } from '../github/client.ts';
 import type { Log } from '../log.ts';
 import { openBranch } from './git/branch.ts';
-import type { GitHubAccess } from '../github/access.ts';
 import { entriesAt, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
 import type { Repository } from './git/repository.ts';
 import { commitOnBranch } from './github/commit-files.ts';
@@ -28,11 +27,10 @@ export async function openGitFiles(input: {
   repository: Repository;
   branch: string;
   push: string | undefined;
-  github: GitHubAccess | undefined;
   log: Log;
 }): Promise<BranchFiles> {
   const { repository } = input;
-  const branch = await openBranch(repository, input.branch, input.push, input.github, input.log, 'monitor.branch');
+  const branch = await openBranch(repository, input.branch, input.push, input.log, 'monitor.branch');
   await branch.requireWritable();
   if (branch.remote === null) await requireStorable(repository);
   await branch.rehearse();

@@ -6,7 +6,6 @@ import { pipeline } from 'node:stream/promises';
 import { RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { entriesAt, entryAt, readBlobs, type TreeEntry } from './git/objects.ts';
-import type { GitHubAccess } from '../github/access.ts';
 import { commitAt, isShallow, type Repository } from './git/repository.ts';
 import { fetchQuietly, openToRead, usualRemotes } from './git/remote.ts';
 import { gitBytes, gitEnvironment, gitSettings, partsOf } from './git/run.ts';
@@ -27,7 +26,7 @@ export async function extractCommitted(
   to: string,
   access: ArtifactAccess,
 ): Promise<void> {
-  if ((await findCommit(repository, commit, access.github)) !== 'here') {
+  if ((await findCommit(repository, commit)) !== 'here') {
     throw new RegistryError({
       found: `commit ${commit.slice(0, 12)}, which holds the model, is not in this clone`,
       where: uri,
@@ -59,15 +58,11 @@ export async function extractCommitted(
  * See that a commit is here: a checkout of one commit does not have that of the champion, and the remotes are asked for it.
  * `nowhere`: there are remotes, and all say that they do not have it either. `unknown`: it is not here, and no more can be said.
  */
-export async function findCommit(
-  repository: Repository,
-  commit: string,
-  github: GitHubAccess | undefined,
-): Promise<'here' | 'nowhere' | 'unknown'> {
+export async function findCommit(repository: Repository, commit: string): Promise<'here' | 'nowhere' | 'unknown'> {
   if ((await commitAt(repository, commit)) !== null) return 'here';
   const depth = isShallow(repository) ? ['--depth=1'] : [];
   const remotes = [];
-  for (const name of await usualRemotes(repository)) remotes.push(...(await openToRead(repository, name, github)));
+  for (const name of await usualRemotes(repository)) remotes.push(...(await openToRead(repository, name)));
   let denials = 0;
   for (const remote of remotes) {
     const { stderr } = await fetchQuietly(remote, [...depth, '--', remote.place, commit]);

@@ -66,7 +66,9 @@ export async function fetchInto(
         'archive' in from
           ? unpack(from.archive, from.path, partial, limit, wanted.uri)
           : extractCommitted(
-              await openRepository(typeof repository === 'string' ? repository : await repository()),
+              await openRepository(typeof repository === 'string' ? repository : await repository(), {
+                github: options.github,
+              }),
               wanted.uri,
               from.commit,
               from.path,

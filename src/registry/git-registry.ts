@@ -5,13 +5,12 @@ import type { Log } from '../log.ts';
 import { readArtifacts, refuseUnreadable } from './artifacts-yaml.ts';
 import { recordedEvidence } from './evidence-file.ts';
 import { openBranch, type Moved, type RegistryBranch, type Tip } from './git/branch.ts';
-import type { GitHubAccess } from '../github/access.ts';
 import { addedIn } from './git/history.ts';
 import { entriesAt, entryAt, listFolders, readBlobs, requireStorable, treeWith, writeCommit } from './git/objects.ts';
 import { jittered } from '../github/retry.ts';
 import { requireKept } from './git/remote.ts';
 import { commitAt, isAncestor, isCutOff, openRepository, registryFolder, shallowFault } from './git/repository.ts';
-import type { Repository } from './git/repository.ts';
+import type { Reach, Repository } from './git/repository.ts';
 import { listTags, listTagsAsOn, missingTags, tagPatterns, type TagToMake } from './git/tags.ts';
 import { artifactsPath, attributesPath, checkModelName, evidencePath, isModelName, refuseTwin } from './layout.ts';
 import type { ChainLink } from './manifest.ts';
@@ -39,16 +38,15 @@ export async function openGitRegistry(
   input: StoreInput & {
     repository: string | Repository;
     push?: string | undefined;
-    github?: GitHubAccess | undefined;
+    github?: Reach['github'];
   },
 ): Promise<Registry> {
-  const repository = await openRepository(input.repository);
+  const repository = await openRepository(input.repository, { github: input.github, push: input.push });
   const folder = registryFolder(input.path);
   const branch = await openBranch(
     repository,
     input.branch ?? defaults.registryBranch,
     input.push,
-    input.github,
     input.log,
     'registry.branch',
     folder,

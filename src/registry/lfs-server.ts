@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { RegistryError } from '../errors.ts';
 import type { Repository } from './git/repository.ts';
-import { usualRemotes } from './git/remote.ts';
 import { runGit, textOf } from './git/run.ts';
-import { siteOf, type GitHubAccess } from '../github/access.ts';
+import { siteOf } from '../github/access.ts';
 
 export interface LfsServer {
   /** Without a slash at the end. */
@@ -21,14 +20,12 @@ export interface LfsServer {
  *
  * @throws RegistryError where nothing says which server it is
  */
-export async function lfsServer(
-  repository: Repository,
-  uri: string,
-  github: GitHubAccess | undefined,
-): Promise<LfsServer> {
-  const { token = '', apiUrl, repository: name } = github ?? {};
+export async function lfsServer(repository: Repository, remote: string | undefined, uri: string): Promise<LfsServer> {
+  const { token = '', apiUrl, repository: name } = repository.reach.github ?? {};
   const site = siteOf(apiUrl);
-  const home = remoteUrl(await remoteOf(repository)) ?? (name === undefined ? null : new URL(`${site}/${name}`));
+  const home =
+    remoteUrl(remote === undefined ? '' : await addressOf(repository, remote)) ??
+    (name === undefined ? null : new URL(`${site}/${name}`));
   if (home === null) {
     throw new RegistryError({
       found: 'the model is kept in Git LFS, its bytes are not here, and there is no remote to fetch them from',
@@ -50,9 +47,7 @@ export async function lfsServer(
   };
 }
 
-async function remoteOf(repository: Repository): Promise<string> {
-  const [remote] = await usualRemotes(repository);
-  if (remote === undefined) return '';
+async function addressOf(repository: Repository, remote: string): Promise<string> {
   return textOf(await runGit(repository.folder, ['remote', 'get-url', '--', remote]));
 }
 

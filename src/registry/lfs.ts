@@ -50,28 +50,41 @@ export async function fetchLfsObject(
   access: ArtifactAccess,
 ): Promise<void> {
   const cache = access.fresh === true ? null : await cacheFolder(pointer.oid);
-  const [remote] = await usualRemotes(repository);
+  const whole = cache === null ? null : join(cache, 'object');
+  if (whole !== null && (await isObject(whole, pointer))) return copyFile(whole, to);
+  const remotes = await usualRemotes(repository);
+  let fault: RegistryError | undefined;
+  for (const remote of remotes.length === 0 ? [undefined] : remotes) {
+    try {
+      await fetchFrom(repository, remote, uri, pointer, whole === null ? to : `${whole}.part`, access);
+      if (cache === null || whole === null) return;
+      await rename(`${whole}.part`, whole);
+      await trimCache(cache).catch(() => {});
+      return await copyFile(whole, to);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      fault ??= error;
+    }
+  }
+  throw fault as RegistryError;
+}
+
+async function fetchFrom(
+  repository: Repository,
+  remote: string | undefined,
+  uri: string,
+  pointer: LfsPointer,
+  to: string,
+  access: ArtifactAccess,
+): Promise<void> {
   const places = remote === undefined ? null : await placesOn(repository, remote, pointer.oid);
-  for (const place of [...(cache === null ? [] : [join(cache, 'object')]), ...(places ?? [])]) {
-    if (await isObject(place, pointer)) return copyFile(place, to);
-  }
-  if (remote !== undefined && places !== null) {
-    throw new RegistryError({
-      found: `this is kept in Git LFS, and ${remote}, a folder, does not have object ${pointer.oid}`,
-      where: uri,
-      remedy: `Push the objects from a clone that has them: git lfs push --all ${remote}`,
-    });
-  }
-  const server = await lfsServer(repository, uri, access.github);
-  if (cache === null) return downloadObject(server, uri, pointer, to, access);
-  const whole = join(cache, 'object');
-  if (!(await isObject(whole, pointer))) {
-    const partial = `${whole}.part`;
-    await downloadObject(server, uri, pointer, partial, access);
-    await rename(partial, whole);
-    await trimCache(cache).catch(() => {});
-  }
-  await copyFile(whole, to);
+  if (places === null) return downloadObject(await lfsServer(repository, remote, uri), uri, pointer, to, access);
+  for (const place of places) if (await isObject(place, pointer)) return copyFile(place, to);
+  throw new RegistryError({
+    found: `this is kept in Git LFS, and ${remote}, a folder, does not have object ${pointer.oid}`,
+    where: uri,
+    remedy: `Push the objects from a clone that has them: git lfs push --all ${remote}`,
+  });
 }
 
 /**
@@ -88,7 +101,7 @@ export async function requireLfsObjects(
 ): Promise<void> {
   const { folder } = repository;
   const hasLfs = (await runGit(folder, ['lfs', 'version'])).code === 0;
-  const env = hasLfs ? await credentialsFor(repository, remote, access.github) : {};
+  const env = hasLfs ? await credentialsFor(repository, remote) : {};
   for (let at = 0; at < files.length; at += together) {
     const some = files.slice(at, at + together);
     const names = some.map(({ pointer }) => pointer.oid);
@@ -112,7 +125,7 @@ async function requireOn(
 ): Promise<void> {
   const isFolder = (await placesOn(repository, remote, '')) !== null;
   if (!isFolder) {
-    const server = await lfsServer(repository, files[0]?.path ?? '', access.github);
+    const server = await lfsServer(repository, remote, files[0]?.path ?? '');
     const objects = await batch(server, files, access);
     for (const { path, pointer } of files) objectOf(server, path, pointer, objects);
     return;

@@ -6,6 +6,7 @@ import { sha256 } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
 import { immutableModelUri } from '../../src/registry/artifact-uri.ts';
 import { fetchArtifact, type FetchOptions } from '../../src/registry/fetch-artifact.ts';
+import { openRepository, type Repository } from '../../src/registry/git/repository.ts';
 import { withLfsServer, type LfsStandIn } from '../support/lfs-server.ts';
 import { withVariables } from '../support/stores/environment.ts';
 import { inRepository, type TemporaryRepository } from './temporary-repository.ts';
@@ -18,7 +19,7 @@ interface Replaced {
   lfs: LfsStandIn;
   repository: TemporaryRepository;
   /** Fetch the champion, whose file another has replaced. */
-  get(options?: Partial<FetchOptions>): Promise<Buffer>;
+  get(options?: Partial<FetchOptions> & { push?: string }): Promise<Buffer>;
 }
 
 describe('a champion in Git LFS whose file a candidate has replaced', () => {
@@ -64,6 +65,14 @@ describe('a champion in Git LFS whose file a candidate has replaced', () => {
         assert.deepEqual(lfs.seen, []);
       }));
   }
+
+  test('is fetched from the remote that has the registry, where origin is a fork without the bytes', () =>
+    replaced(async ({ repository, get }) => {
+      await repository.git('remote', 'rename', 'origin', 'upstream');
+      await repository.git('remote', 'add', 'origin', './fork');
+      await assert.rejects(get(), /origin, a folder, does not have object/u);
+      assert.deepEqual(await get({ push: 'upstream' }), champion);
+    }));
 
   test('is fetched without a token where the server lets anybody in, and says what it takes where not', () =>
     replaced(async ({ lfs, get }) => {
@@ -172,11 +181,12 @@ function replaced(work: (input: Replaced) => Promise<void>): Promise<void> {
         await work({
           lfs,
           repository,
-          get: async (options = {}) => {
+          get: async ({ push, ...options } = {}) => {
             const to = await mkdtemp(join(folder, 'new-'));
-            return readFile(
-              await fetchArtifact(repository.folder, artifact, to, { github, log: silentLog, ...options }),
-            );
+            const access = { github, log: silentLog, ...options };
+            const opened = (): Promise<Repository> =>
+              openRepository(repository.folder, { github: access.github, push });
+            return readFile(await fetchArtifact(opened, artifact, to, access));
           },
         });
       }),

@@ -171,7 +171,7 @@ test('a push that takes a decision off is no loss, and what is recorded in its p
     const before = await headOf(server);
     const { git } = server.repository(repositoryName);
     const repository = await openRepository(git.folder);
-    const opened = await openBranch(repository, 'main', undefined, undefined, silentLog, '', 'registry');
+    const opened = await openBranch(repository, 'main', undefined, silentLog, '', 'registry');
     const judge: DecisionCheck = ({ path }) =>
       path.endsWith('000002.json') ? [{ path, found: 'forged', expected: '', remedy: '' }] : [];
     const place = { repository, branch: opened, folder: 'registry', artifactsYaml: false, model, seq: 2, judge };

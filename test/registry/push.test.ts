@@ -468,7 +468,7 @@ describe('a registry that is pushed as it is recorded', () => {
     inClones(async (shared) => {
       const ada = await shared.clone('ada');
       await promote(await registryOf(ada), 'one');
-      const remote = await openRemote(await openRepository(ada.folder), 'origin', undefined);
+      const remote = await openRemote(await openRepository(ada.folder), 'origin');
       const head = await shared.remote.git('rev-parse', 'model-registry');
       const oid = await shared.remote.git('rev-parse', 'refs/tags/m@v1.0.0');
       const tags = [
@@ -670,8 +670,8 @@ describe('a registry that is pushed as it is recorded', () => {
       const commit = await ada.commit('A model');
       await ada.git('push', '--quiet', mirror.folder, 'main');
       const repository = await openRepository(bob.folder);
-      assert.equal(await findCommit(repository, 'a'.repeat(40), undefined), 'nowhere');
-      assert.equal(await findCommit(repository, commit, undefined), 'here');
+      assert.equal(await findCommit(repository, 'a'.repeat(40)), 'nowhere');
+      assert.equal(await findCommit(repository, commit), 'here');
       await promote(await registryOf(ada, null), 'one');
       // On the mirror alone it is the registry all the same: no second one is begun beside it.
       await ada.git('push', '--quiet', mirror.folder, 'model-registry');

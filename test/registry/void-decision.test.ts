@@ -60,7 +60,7 @@ function inRegistry(work: (at: At) => Promise<void>): Promise<void> {
       },
       async takeOff(seq, model = 'm', when = now) {
         const opened = await openRepository(repository.folder);
-        const branch = await openBranch(opened, 'model-registry', undefined, undefined, silentLog, '', 'registry');
+        const branch = await openBranch(opened, 'model-registry', undefined, silentLog, '', 'registry');
         const place = { repository: opened, branch, folder: 'registry', artifactsYaml: true, model, seq, judge };
         return voidDecision({ ...place, by: 'grace', reason: 'Mallory pushed it', now: when });
       },

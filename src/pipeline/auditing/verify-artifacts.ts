@@ -8,7 +8,6 @@ import type { Finding } from '../../registry/chain.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import { OtherBytes } from '../../registry/fetch-files.ts';
 import { findCommit } from '../../registry/committed-file.ts';
-import type { GitHubAccess } from '../../github/access.ts';
 import type { Repository } from '../../registry/git/repository.ts';
 import { gitBytes } from '../../registry/git/run.ts';
 import type { MadeDecision } from '../../registry/verify.ts';
@@ -48,17 +47,16 @@ export function committedFiles(made: readonly Pick<MadeDecision, 'path' | 'decis
  *
  * @param options.added the decisions are new: the files are read too, and held against the recorded digest (those of Git LFS where they
  * are to be had)
- * @param options.fetch asks the remote for commits that this clone does not have, signed in with `github` where the clone is not. The
- * file of a new champion in a commit that no remote has is a finding
+ * @param options.fetch asks the remote for commits that this clone does not have. The file of a new champion in a commit that no remote has is a finding
  */
 export async function lookUpFiles(
   repository: Repository,
   files: readonly NamedFile[],
-  { added, fetch }: { added: boolean; fetch?: { github: GitHubAccess | undefined } | undefined },
+  { added, fetch = false }: { added: boolean; fetch?: boolean | undefined },
 ): Promise<{ findings: Finding[]; notes: string[] }> {
   const nowhere = new Set<string>();
-  for (const commit of fetch === undefined ? [] : new Set(files.map((each) => each.commit))) {
-    if ((await findCommit(repository, commit, fetch?.github)) === 'nowhere') nowhere.add(commit);
+  for (const commit of !fetch ? [] : new Set(files.map((each) => each.commit))) {
+    if ((await findCommit(repository, commit)) === 'nowhere') nowhere.add(commit);
   }
   const commits = await typesOf(repository, [...new Set(files.map(({ commit }) => `${commit}^{commit}`))]);
   const here = files.filter(({ commit }) => commits.get(`${commit}^{commit}`) === 'commit');

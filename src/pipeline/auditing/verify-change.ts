@@ -103,11 +103,11 @@ export interface VerifiedChange {
  */
 export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedChange> {
   const { root, config: file, base, pushed = false, github } = input;
-  const repository = await openRepository(root);
+  const repository = await openRepository(root, { github });
   const change = await changeBetween(repository, base);
   const verified = await verifyBetween(repository, change, pathInside(repository, resolve(root, file)), {
     github: await gitHubOf(github, { log: silentLog }),
-    fetch: { github },
+    fetch: true,
     // A push has moved the branch on from its base.
     isBranch: (branch) => isTipOf(repository, branch, pushed ? change.merged : change.base),
   });
@@ -149,7 +149,7 @@ export async function verifyBetween(
   path: string,
   options: {
     github: GitHub | null;
-    fetch?: { github: GitHubAccess | undefined };
+    fetch?: boolean;
     elsewhere?: Config;
     isBranch(name: string): Promise<boolean>;
   },

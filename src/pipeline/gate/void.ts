@@ -31,10 +31,10 @@ export async function takeOff(workspace: Workspace, { decision, by, reason }: Ta
     throw new UsageError({ found: 'no person, or no reason', expected: 'who takes the decision off, and why' });
   }
   const repository = await workspace.repository();
-  const { model, config, github, log } = workspace;
+  const { model, config, log } = workspace;
   const { branch: onto, folder } = registryPlace(config);
   const remote = config.registry?.push ?? (isShared(workspace) ? (await usualRemotes(repository))[0] : undefined);
-  const branch = await openBranch(repository, onto, remote, github, log, 'registry.branch', folder);
+  const branch = await openBranch(repository, onto, remote, log, 'registry.branch', folder);
   const artifactsYaml = config.registry?.artifacts_yaml === true;
   const judge = underItsOwnPolicy();
   const now = new Date();

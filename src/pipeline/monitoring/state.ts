@@ -67,7 +67,7 @@ export async function openMemory(workspace: Workspace): Promise<Memory> {
 }
 
 async function openFiles(workspace: Workspace): Promise<BranchFiles> {
-  const { config, github, log, modelConfig } = workspace;
+  const { config, log, modelConfig } = workspace;
   const branch = monitoredOf(modelConfig).monitor?.branch ?? defaultBranch;
   if (branch === (config.registry?.branch ?? defaults.registryBranch)) {
     throw new UsageError({
@@ -78,7 +78,7 @@ async function openFiles(workspace: Workspace): Promise<BranchFiles> {
   }
   if (config.registry?.store === 'github') return openGitHubFiles((await gitHubOf(workspace)).github, branch);
   const repository = await workspace.repository();
-  return openGitFiles({ repository, branch, push: config.registry?.push, github, log });
+  return openGitFiles({ repository, branch, push: config.registry?.push, log });
 }
 
 function yearOf({ start }: WindowRecord): number {

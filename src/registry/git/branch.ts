@@ -2,7 +2,6 @@ import { defaults } from '../../config/defaults.ts';
 import { RegistryError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { parseRegistryPath } from '../layout.ts';
-import type { GitHubAccess } from '../../github/access.ts';
 import {
   fetchCommit,
   fetchTags,
@@ -75,14 +74,13 @@ export async function openBranch(
   repository: Repository,
   name: string,
   push: string | undefined,
-  github: GitHubAccess | undefined,
   log: Log,
   key: string,
   folder?: string,
 ): Promise<RegistryBranch> {
-  const place = { repository, name, ref: branchRef(name), key, folder, github, log };
+  const place = { repository, name, ref: branchRef(name), key, folder, log };
   if (push === undefined) return localBranch(place);
-  return remoteBranch(place, await openRemote(repository, push, github));
+  return remoteBranch(place, await openRemote(repository, push));
 }
 
 /** A branch, and all that is known of it before it is looked at. */
@@ -92,11 +90,10 @@ interface Place {
   ref: string;
   key: string;
   folder: string | undefined;
-  github: GitHubAccess | undefined;
   log: Log;
 }
 
-function localBranch({ repository, name, ref, key, folder, github, log }: Place): RegistryBranch {
+function localBranch({ repository, name, ref, key, folder, log }: Place): RegistryBranch {
   const warn = onceEach(log);
   const updateRefs = async (
     expected: string | null,
@@ -139,7 +136,7 @@ function localBranch({ repository, name, ref, key, folder, github, log }: Place)
         return { head: ahead, expected: here, remoteTags: null };
       }
       // In a clone of one branch, a registry that is not here may be on a remote: a second one beside it is never started.
-      const { found, without, faults } = await lookOnRemotes(repository, ref, github);
+      const { found, without, faults } = await lookOnRemotes(repository, ref);
       for (const { fault } of faults) log.debug(fault.found);
       for (const [commit, remote] of found) {
         const lost = await fetchTip(remote, ref, commit, tracked, folder);
@@ -177,7 +174,7 @@ function localBranch({ repository, name, ref, key, folder, github, log }: Place)
   };
 }
 
-function remoteBranch({ repository, name, ref, key, folder, github, log }: Place, remote: Remote): RegistryBranch {
+function remoteBranch({ repository, name, ref, key, folder, log }: Place, remote: Remote): RegistryBranch {
   const warn = onceEach(log);
   let writes = false;
   return {
@@ -246,7 +243,7 @@ function remoteBranch({ repository, name, ref, key, folder, github, log }: Place
       return { from: remote, refs: await remoteRefs(remote, wanted) };
     } catch (error) {
       if (!(error instanceof RegistryError) || writes || remote.place === remote.name) throw error;
-      const [from] = await openToRead(repository, remote.name, github);
+      const [from] = await openToRead(repository, remote.name);
       const refs = await remoteRefs(from, wanted).catch(() => new Map<string, string>());
       if (!refs.has(ref)) throw error;
       warn(`${error.fault.found}. The registry is read from where ${remote.name} is fetched from.`);
@@ -274,12 +271,12 @@ interface Look {
 }
 
 /** Look for a branch on the remotes. @throws RegistryError where nobody has it, and no remote could be asked where it is fetched from */
-async function lookOnRemotes(repository: Repository, ref: string, github: GitHubAccess | undefined): Promise<Look> {
+async function lookOnRemotes(repository: Repository, ref: string): Promise<Look> {
   const found = new Map<string, Remote>();
   const without: string[] = [];
   const faults: RegistryError[] = [];
   for (const name of await usualRemotes(repository)) {
-    for (const remote of await openToRead(repository, name, github)) {
+    for (const remote of await openToRead(repository, name)) {
       try {
         const there = (await remoteRefs(remote, [ref])).get(ref);
         if (there !== undefined) {

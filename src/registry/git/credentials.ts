@@ -1,4 +1,4 @@
-import { siteOf, type GitHubAccess } from '../../github/access.ts';
+import { siteOf } from '../../github/access.ts';
 import type { Repository } from './repository.ts';
 import { runGit, textOf } from './run.ts';
 
@@ -21,11 +21,8 @@ export function signedIn(server: string, token: string): Record<string, string> 
  * The same for a remote on GitHub over https, where git is not signed in already: a checkout that keeps no credentials
  * (`persist-credentials: false`) can be read and pushed to with the token of the job. Empty for any other remote.
  */
-export async function credentialsFor(
-  repository: Repository,
-  remote: string,
-  { token = '', apiUrl }: GitHubAccess = {},
-): Promise<Record<string, string>> {
+export async function credentialsFor(repository: Repository, remote: string): Promise<Record<string, string>> {
+  const { token = '', apiUrl } = repository.reach.github ?? {};
   if (token === '') return {};
   const server = siteOf(apiUrl);
   const named = await runGit(repository.folder, ['remote', 'get-url', '--', remote]);

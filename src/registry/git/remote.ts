@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../../errors.ts';
 import { notKept } from '../kept-commit.ts';
-import type { GitHubAccess } from '../../github/access.ts';
 import { jittered } from '../../github/retry.ts';
 import { credentialsFor } from './credentials.ts';
 import { commitAt, isAncestor, type Repository } from './repository.ts';
@@ -23,11 +22,7 @@ export interface Remote {
  * A remote that is pushed to. What is pushed is read again where it was pushed: `remote.<name>.pushurl` and `url.<base>.pushInsteadOf`
  * may name another repository than the one that is fetched from. @throws RegistryError where there are several
  */
-export async function openRemote(
-  repository: Repository,
-  name: string,
-  github: GitHubAccess | undefined,
-): Promise<Remote> {
+export async function openRemote(repository: Repository, name: string): Promise<Remote> {
   const { fetched, pushed } = await addressesOf(repository, name);
   if (pushed.length > 1) {
     throw new RegistryError({
@@ -38,30 +33,21 @@ export async function openRemote(
     });
   }
   const [address = fetched] = pushed;
-  return remoteAt(repository, name, address === fetched ? name : address, github);
+  return remoteAt(repository, name, address === fetched ? name : address);
 }
 
 /** A remote as it is read from: where it is fetched from, and after that every other address that it is pushed to. */
-export async function openToRead(
-  repository: Repository,
-  name: string,
-  github: GitHubAccess | undefined,
-): Promise<[Remote, ...Remote[]]> {
+export async function openToRead(repository: Repository, name: string): Promise<[Remote, ...Remote[]]> {
   const { fetched, pushed } = await addressesOf(repository, name);
   const others = [...new Set(pushed)].filter((address) => address !== fetched);
   return [
-    await remoteAt(repository, name, name, github),
-    ...(await Promise.all(others.map((address) => remoteAt(repository, name, address, github)))),
+    await remoteAt(repository, name, name),
+    ...(await Promise.all(others.map((address) => remoteAt(repository, name, address)))),
   ];
 }
 
-async function remoteAt(
-  repository: Repository,
-  name: string,
-  place: string,
-  github: GitHubAccess | undefined,
-): Promise<Remote> {
-  return { repository, name, place, credentials: await credentialsFor(repository, place, github) };
+async function remoteAt(repository: Repository, name: string, place: string): Promise<Remote> {
+  return { repository, name, place, credentials: await credentialsFor(repository, place) };
 }
 
 async function addressesOf(repository: Repository, name: string): Promise<{ fetched: string; pushed: string[] }> {
@@ -71,10 +57,11 @@ async function addressesOf(repository: Repository, name: string): Promise<{ fetc
   return { fetched, pushed: await addresses('--push', '--all') };
 }
 
-/** The remotes that something is looked for on where none is named: origin, else every one. */
-export async function usualRemotes(repository: Repository): Promise<string[]> {
-  const names = partsOf((await runGit(repository.folder, ['remote'])).stdout, '\n');
-  return names.includes('origin') ? ['origin'] : names;
+/** The remotes that something is looked for on: the one that has the registry, and origin, else every one. */
+export async function usualRemotes({ folder, reach }: Repository): Promise<string[]> {
+  const names = partsOf((await runGit(folder, ['remote'])).stdout, '\n');
+  const first = reach.push === undefined ? [] : [reach.push];
+  return [...new Set([...first, ...(names.includes('origin') ? ['origin'] : names)])];
 }
 
 /** What refs of the remote are at, of those that it has. The last part of a name may be a pattern. @throws RegistryError */

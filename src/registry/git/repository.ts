@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RegistryError } from '../../errors.ts';
+import type { GitHubAccess } from '../../github/access.ts';
 import { openObjectStream, type ObjectStream } from './object-stream.ts';
 import { firstFault, git, gitFault, partsOf, runGit, textOf } from './run.ts';
 
@@ -14,10 +15,19 @@ export interface Repository {
   /** Hash of object names. */
   objectFormat: 'sha1' | 'sha256';
   objects: ObjectStream;
+  reach: Reach;
+}
+
+/** How the remotes of a repository are reached. */
+export interface Reach {
+  /** Signs in to a remote on GitHub where the clone does not. */
+  github?: GitHubAccess | undefined;
+  /** The remote that has the registry, where one is named: what it names is fetched from there. */
+  push?: string | undefined;
 }
 
 /** Find the repository a folder belongs to; one that is open is shared. @throws RegistryError when it is not in one, or git refuses it */
-export async function openRepository(folder: string | Repository): Promise<Repository> {
+export async function openRepository(folder: string | Repository, reach: Reach = {}): Promise<Repository> {
   if (typeof folder !== 'string') return folder;
   const question = [
     'rev-parse',
@@ -44,6 +54,7 @@ export async function openRepository(folder: string | Repository): Promise<Repos
     commonFolder: await realpath(commonFolder),
     objectFormat: objectFormat === 'sha256' ? 'sha256' : 'sha1',
     objects: openObjectStream(bare ? folder : top),
+    reach,
   };
 }
 

@@ -94,7 +94,7 @@ test('takes a champion in a commit that no remote has for a finding, where the d
         made(`git:${'3'.repeat(40)}:m.onnx`, 'reject'),
       ]);
       const repository = await openRepository(clone);
-      const { findings, notes } = await lookUpFiles(repository, files, { added: true, fetch: { github: {} } });
+      const { findings, notes } = await lookUpFiles(repository, files, { added: true, fetch: true });
       assert.deepEqual(
         findings.map((each) => each.found),
         [`git:${'2'.repeat(40)}:m.onnx, and neither this clone nor its remote has that commit`],
@@ -102,6 +102,6 @@ test('takes a champion in a commit that no remote has for a finding, where the d
       assert.match(notes.join(), /^Models in 1 commit that this clone does not have .*: 333333333333\.$/u);
       // A remote that cannot be asked says nothing.
       await remote.git('-C', clone, 'remote', 'set-url', 'origin', join(folder, 'gone'));
-      assert.deepEqual((await lookUpFiles(repository, files, { added: true, fetch: { github: {} } })).findings, []);
+      assert.deepEqual((await lookUpFiles(repository, files, { added: true, fetch: true })).findings, []);
     }),
   ));
