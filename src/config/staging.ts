@@ -26,7 +26,7 @@ const service = {
     'what the server speaks (default: json where there is a request, else open-inference)',
   ),
   path: Optional.Matching('^/', 'path of the predictions (default: of the protocol)'),
-  health: Optional.Matching('^/', 'path that answers 200 when ready (default: of the protocol)'),
+  health: Optional.Matching('^/', 'path that answers 2xx when ready (default: of the protocol)'),
   request: Type.Optional(
     Type.Unknown({
       description:

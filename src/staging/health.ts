@@ -4,6 +4,7 @@ import type { Staging } from '../config/schema.ts';
 import { serviceSettings, type ServiceSettings } from '../config/staging.ts';
 import { milliseconds } from '../config/units.ts';
 import { ConfigError, StagingError } from '../errors.ts';
+import { jsonIn, listOf, objectOf } from '../json.ts';
 import { datatypes, isDatatype, modelPath, readModelMetadata } from '../protocol/index.ts';
 import type { ModelMetadata, TensorMetadata } from '../protocol/index.ts';
 import { get, ledTo } from './get.ts';
@@ -36,24 +37,26 @@ export interface Awaited {
  */
 export async function healthy(awaited: Awaited): Promise<ModelMetadata | null> {
   const { url, service, staging, signal } = awaited;
-  await untilHealthy(awaited);
-  return service.protocol === 'open-inference' ? askMetadata(url, service, serviceSettings(staging), signal) : null;
-}
-
-/** Ask until the health endpoint answers as it should. */
-async function untilHealthy(awaited: Awaited): Promise<void> {
   const health = healthUrl(awaited.url, awaited.service);
-  const expected = awaited.service.health === null ? `an answer below 500 from ${health}` : `status 200 from ${health}`;
+  const expected =
+    awaited.service.health === null ? `an answer below 500 from ${health}` : `a status of 2xx from ${health}`;
   const givenMs = milliseconds(awaited.staging.start_timeout ?? defaults.startTimeout);
   const deadline = Date.now() + givenMs;
   let last = 'no answer';
   let mistrusted: number | null = null;
   for (let pause = 25; ; pause = Math.min(pause * 1.5, 500)) {
-    awaited.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - Date.now()));
-    last = await askHealth(health, timeoutMs, awaited.service, awaited.signal);
-    if (awaited.service.health === null ? /^[1-4]\d\d\b/u.test(last) : last === '200') return;
-    awaited.signal?.throwIfAborted();
+    const answer = await askHealth(health, timeoutMs, service, signal);
+    // What the end of the time cut off says less than the answer before it.
+    if (answer !== 'no answer in time' || timeoutMs === requestTimeoutMs || last === 'no answer') last = answer;
+    if ((service.health === null ? /^[1-4]\d\d\b/u : /^2\d\d$/u).test(answer)) {
+      if (service.protocol !== 'open-inference') return null;
+      const told = await askModel(url, service, serviceSettings(staging), signal);
+      if (typeof told !== 'string') return told;
+      last = told;
+    }
+    signal?.throwIfAborted();
     const fault = last.startsWith('TLS: ')
       ? tlsFaults.find(({ found }) => found.some((words) => last.includes(words)))
       : undefined;
@@ -88,12 +91,14 @@ async function untilHealthy(awaited: Awaited): Promise<void> {
         {
           found: `${awaited.what} was not healthy after ${givenMs / 1000} s (last answer: ${last})${shownLogs(await awaited.logs())}`,
           expected,
-          remedy: `Check ${setting}, or raise staging.start_timeout`,
+          remedy: /^40[137]\b/u.test(last)
+            ? 'Set CONTENDER_TARGET_TOKEN (input target-token) or staging.headers'
+            : `Check ${setting}, or raise staging.start_timeout`,
         },
         asksElsewhere(last) || (awaited.external && !/^\d+\b/u.test(last)),
       );
     }
-    await sleep(pause, undefined, awaited.signal === undefined ? {} : { signal: awaited.signal });
+    await sleep(pause, undefined, signal === undefined ? {} : { signal });
   }
 }
 
@@ -107,14 +112,30 @@ export function healthUrl(url: string, { health }: Service): string {
   return new URL(health ?? '/', url).href;
 }
 
-/** Status code of one health request as text, with where it leads if it redirects, or why there is none. */
+/**
+ * Status code of one health request as text, with where it leads if it redirects or what it says against being ready, or why
+ * there is none.
+ */
 export async function askHealth(
   url: string,
   timeoutMs: number,
   manner: Pick<Service, 'headers' | 'tls'>,
   signal?: AbortSignal,
 ): Promise<string> {
-  return get(url, timeoutMs, signal, manner).then(({ status, location }) => `${status}${ledTo(location)}`, reason);
+  return get(url, timeoutMs, signal, manner).then(
+    ({ status, location, body }) => `${status}${ledTo(location)}${saysUnready(body) ? excerpt(body) : ''}`,
+    reason,
+  );
+}
+
+/**
+ * Whether a body says that the model is not ready, whatever the status: KServe answers `ready: false`, TorchServe that it is
+ * unhealthy, and TensorFlow Serving with the state of each version, all with 200.
+ */
+function saysUnready(body: string): boolean {
+  const { ready, status, model_version_status: versions } = objectOf(jsonIn(body));
+  const states = listOf(versions).map((version) => objectOf(version)['state']);
+  return ready === false || status === 'Unhealthy' || (states.length > 0 && !states.includes('AVAILABLE'));
 }
 
 /**
@@ -123,12 +144,19 @@ export async function askHealth(
  * @param base scheme, host and the path before those of the protocol
  * @throws StagingError when it does not serve that model or does not speak the protocol; ConfigError for a datatype that is none.
  */
-export async function askMetadata(
+export async function askMetadata(...asked: Parameters<typeof askModel>): Promise<ModelMetadata> {
+  const told = await askModel(...asked);
+  if (typeof told !== 'string') return told;
+  throw new StagingError({ found: `No metadata of the model: ${told}` });
+}
+
+/** The same; or the status by which the server says that it cannot tell yet, as while it loads the model. */
+async function askModel(
   base: string,
   service: Pick<Service, 'model' | 'headers' | 'tls'>,
   settings: ServiceSettings,
   signal?: AbortSignal,
-): Promise<ModelMetadata> {
+): Promise<ModelMetadata | string> {
   const { model } = service;
   const inputs = declared(settings.inputs, 'inputs');
   const outputs = declared(settings.outputs, 'outputs');
@@ -140,6 +168,7 @@ export async function askMetadata(
       throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, cause: error });
     },
   );
+  if (/^(?:429|50[234])$/u.test(String(status))) return `${status} from ${url}${excerpt(body)}`;
   if (status !== 200) {
     throw new StagingError({
       found: `${url} answered ${status}${ledTo(location)} (${contentType ?? 'no content type'})${excerpt(body)}`,

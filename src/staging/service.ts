@@ -9,7 +9,7 @@ export interface Service {
   model: string;
   /** Path of the predictions. */
   path: string;
-  /** Path that answers 200 when it is ready; null: whatever `/` answers below 500 will do. */
+  /** Path that answers 2xx when it is ready; null: whatever `/` answers below 500 will do. */
   health: string | null;
   headers: Readonly<Record<string, string>>;
   /** Bodies are sent packed, and answers may come packed. */

@@ -92,6 +92,44 @@ test('a server that is not there, not ready or redirects is an error with its la
   await assert.rejects(use(silent), refusal(/last answer: no answer in time/u));
 });
 
+test('a server is healthy once its answers say so, of itself and of its model', async (t) => {
+  const tensor = { name: 'x', datatype: 'FP32', shape: [-1, 2] };
+  const metadata = JSON.stringify({ name: 'spam-filter', inputs: [tensor], outputs: [tensor] });
+  const loading: [number, string][] = [
+    [200, '{"ready":false}'],
+    [200, '{"status":"Unhealthy"}'],
+    [200, '{"model_version_status":[{"version":"1","state":"LOADING"}]}'],
+    [204, ''],
+  ];
+  const model = [503, 429];
+  const url = await listen(t, (request, response) => {
+    if (request.url?.includes('models') !== true) {
+      const [status, body] = loading.length > 1 ? loading.shift()! : loading[0]!;
+      return response.writeHead(status).end(body);
+    }
+    const status = model.shift();
+    return response.writeHead(status ?? 200).end(status === undefined ? metadata : '{"error":"loading"}');
+  });
+  const target = await use(url, { start_timeout: '20s' });
+  assert.equal(target.metadata?.name, 'spam-filter');
+  assert.deepEqual(model, []);
+
+  const never = await listen(t, (request, response) =>
+    response.writeHead(request.url?.includes('models') === true ? 503 : 200).end('{"error":"loading"}'),
+  );
+  await assert.rejects(use(never), refusal(/last answer: 503 from .*models\/spam-filter: .*loading/u));
+  const unready = await listen(t, (_request, response) => response.end('{"name":"spam-filter","ready":false}'));
+  await assert.rejects(use(unready), refusal(/last answer: 200: .*ready/u));
+});
+
+test('what the end of the time cut off does not hide the answer before it', async (t) => {
+  let asked = 0;
+  const url = await listen(t, (_request, response) => {
+    if (asked++ < 3) response.writeHead(401).end();
+  });
+  await assert.rejects(use(url), refusal(/last answer: 401\).*Set CONTENDER_TARGET_TOKEN/su));
+});
+
 test('a server of another model or another protocol is an error', async (t) => {
   const other = await listen(t, (request, response) =>
     response.writeHead(request.url?.includes('models') === true ? 404 : 200).end('{}'),
