@@ -136,6 +136,13 @@ function matrixInput(input: TensorMetadata, { columns, rows }: FeatureRows): obj
   const rowShape = input.shape.slice(1);
   const width = elementCount(rowShape);
   const known = rowShape.every((size) => size >= 0);
+  if (rowShape.length === 0 && columns.length > 1) {
+    throw new StagingError({
+      found: `Input ${quote(input.name)} of the served model has shape ${describeShape(input.shape)}, without a dimension for the rows`,
+      expected: `[?, ${columns.length}]`,
+      remedy: 'Serve it so that the rows come first; Triton does with max_batch_size above 0',
+    });
+  }
   if (known && width !== columns.length) {
     throw new StagingError({
       found: `The served model reads ${width} features in ${quote(input.name)}`,

@@ -63,6 +63,15 @@ test('columns that do not match the served model are an error that says both sid
     () => inferRequest({ columns, rows: [0] }, matrix),
     (error: unknown) => error instanceof StagingError && /reads 2 features.*the 1 feature columns/u.test(error.message),
   );
+  // As Triton tells it of a model without batching.
+  assert.throws(
+    () =>
+      inferRequest(
+        { columns: [...columns, numberColumn('b', [1])], rows: [0] },
+        { ...matrix, inputs: [{ ...matrix.inputs[0]!, shape: [2] }] },
+      ),
+    /has shape \[2\], without a dimension for the rows.*\[\?, 2\].*max_batch_size above 0/su,
+  );
 });
 
 test('what a client sends is what a server reads, missing numbers included', () => {
