@@ -225,7 +225,10 @@ function reason(error: unknown): string {
   if (failed !== undefined) return `TLS: ${failed}`;
   const untrusted =
     'code' in error && /CERT|^UNABLE_TO_|^INVALID_(?:CA|PURPOSE)$|^HOSTNAME_MISMATCH$/u.test(String(error.code));
-  return untrusted ? `TLS: ${error.message} (${String(error.code)})` : error.message;
+  // Node 24 adds an option of its own command line to it.
+  return untrusted
+    ? `TLS: ${error.message.replace(/; if the root CA.*$/su, '')} (${String(error.code)})`
+    : error.message;
 }
 
 interface TlsFault {
