@@ -207,6 +207,7 @@ figcaption { font-size: 0.9rem; font-weight: 600; }
 .chart { display: block; width: 100%; height: auto; color: var(--soft); }
 figure details { margin: 0.25rem 0; font-size: 0.85rem; color: var(--soft); }
 @media (max-width: 640px) {
+  table, tbody { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { display: block; border: 1px solid var(--line); border-radius: 0.5rem; margin: 0.5rem 0; padding: 0.25rem 0; }
   td { display: flex; justify-content: space-between; gap: 1rem; border: 0; max-width: none; text-align: right; white-space: normal; }
