@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { nearest, policySubject, type Config, type Model, type ModelReference } from '../config/index.ts';
 import { sweepTemporaryFolders, temporaryFolder } from '../data/temporary.ts';
@@ -78,12 +78,23 @@ export interface Override {
   sha256: string | undefined;
 }
 
+async function folderAt(path: string): Promise<string> {
+  const is = await stat(path).catch(() => null);
+  if (is?.isDirectory() === true) return realpath(path);
+  throw new UsageError({
+    found: is === null ? 'there is no such folder' : 'this is no folder',
+    expected: 'the folder that paths of contender.yml start from',
+    where: path,
+    remedy: 'Check the path',
+  });
+}
+
 /** Load the configuration and choose the model. @throws ConfigError, UsageError */
 export async function openWorkspace(input: WorkspaceInput): Promise<Workspace> {
   const { overrides = {} } = input;
   refuseStrayDigests(overrides);
   await sweepTemporaryFolders();
-  const root = await realpath(input.root);
+  const root = await folderAt(input.root);
   const path = resolve(root, input.config);
   const inputs = holdInputs(root);
   await inputs.hold(path);

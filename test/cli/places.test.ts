@@ -30,4 +30,12 @@ test('a command works from any folder of the repository, and takes paths as they
     const outside = await contender(below, ['validate', '--config', '../../../elsewhere.yml']);
     assert.equal(outside.code, 2);
     assert.match(outside.stderr, /elsewhere\.yml: there is no such file/u);
+    for (const [where, found] of [
+      ['/nowhere', /nowhere: there is no such folder.*Check the path/u],
+      ['copy.onnx', /copy\.onnx: this is no folder/u],
+    ] as const) {
+      const { code, stderr } = await contender(below, ['validate', '--workspace', where]);
+      assert.equal(code, 2);
+      assert.match(stderr, found);
+    }
   }));
