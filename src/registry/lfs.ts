@@ -1,14 +1,14 @@
 import { copyFile, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { RegistryError } from '../errors.ts';
+import { after, RegistryError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
 import { cacheFolder, trimCache } from './artifact-cache.ts';
 import { download, RefusedDownload } from './download.ts';
 import { credentialsFor } from './git/credentials.ts';
 import { usualRemotes } from './git/remote.ts';
 import type { Repository } from './git/repository.ts';
-import { runGit, textOf } from './git/run.ts';
+import { runGit, textOf, type GitResult } from './git/run.ts';
 import { withoutQuery, refuseHop, type Address } from './hops.ts';
 import { lfsServer, type LfsServer } from './lfs-server.ts';
 import { ask, jsonOf } from './objects/ask.ts';
@@ -102,17 +102,25 @@ export async function requireLfsObjects(
   const { folder } = repository;
   const hasLfs = (await runGit(folder, ['lfs', 'version'])).code === 0;
   const env = hasLfs ? await credentialsFor(repository, remote) : {};
+  const push = (some: readonly LfsFile[]): Promise<GitResult> =>
+    runGit(folder, ['lfs', 'push', '--object-id', remote, ...some.map(({ pointer }) => pointer.oid)], { env });
   for (let at = 0; at < files.length; at += together) {
     const some = files.slice(at, at + together);
-    const names = some.map(({ pointer }) => pointer.oid);
-    const pushed = hasLfs ? await runGit(folder, ['lfs', 'push', '--object-id', remote, ...names], { env }) : null;
-    if (pushed?.code === 0) continue;
-    try {
+    if (!hasLfs) {
       await requireOn(repository, remote, some, access);
-    } catch (error) {
-      if (pushed === null || !(error instanceof RegistryError)) throw error;
-      const named = some.find(({ pointer }) => pushed.stderr.includes(pointer.oid)) ?? files[at];
-      throw notPushed(named as LfsFile, `git lfs push: ${pushed.stderr.split('\n')[0] ?? ''}`);
+      continue;
+    }
+    if ((await push(some)).code === 0) continue;
+    // It gives up at the first that is not here, which the remote may have.
+    for (const file of some) {
+      const { code, stderr } = await push([file]);
+      if (code === 0) continue;
+      const asked = requireOn(repository, remote, [file], access);
+      await asked.catch(
+        after(RegistryError, () => {
+          throw notPushed(file, `git lfs push: ${stderr.split('\n')[0] ?? ''}`);
+        }),
+      );
     }
   }
 }

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { sha256 } from '../../src/evidence/index.ts';
 import { silentLog } from '../../src/log.ts';
 import { immutableModelUri } from '../../src/registry/artifact-uri.ts';
+import { filesInLfs, requireFetchable } from '../../src/registry/committed-file.ts';
 import { fetchArtifact, type FetchOptions } from '../../src/registry/fetch-artifact.ts';
 import { openRepository, type Repository } from '../../src/registry/git/repository.ts';
 import { withLfsServer, type LfsStandIn } from '../support/lfs-server.ts';
@@ -147,6 +148,22 @@ describe('a champion in Git LFS whose file a candidate has replaced', () => {
       delete lfs.behaviour.instead;
       lfs.behaviour.size = 4999;
       await assert.rejects(get(), /has 4999 bytes of object.*5000 bytes, as the repository says/su);
+    }));
+
+  test('is recorded, with data beside it, only where the server has the bytes of all', () =>
+    replaced(async ({ lfs, repository: { folder, git }, repository }) => {
+      await repository.write('data.csv', lfs.keep(champion));
+      await repository.write('models/candidate.onnx', lfs.keep(candidate));
+      await repository.commit('Data');
+      const opened = await openRepository(folder, { github: undefined });
+      const files = await filesInLfs(opened, await git('rev-parse', 'HEAD'), ['data.csv', 'models/candidate.onnx']);
+      assert.equal(files.length, 2);
+      await requireFetchable(opened, 'origin', files, { log: silentLog });
+      lfs.forget(candidate);
+      await assert.rejects(
+        requireFetchable(opened, 'origin', files, { log: silentLog }),
+        /models\/candidate\.onnx: this is kept in Git LFS.*(?:was not pushed|does not give object)/su,
+      );
     }));
 
   test('that the server does not have says who can bring it', () =>
