@@ -250,6 +250,22 @@ describe('counters of Prometheus', () => {
     assert.deepEqual(told.at(-1)?.errors, { champion: 5, candidate: 4 });
   });
 
+  it('that are no number are a fault, and not no failures: a range, a native histogram', async () => {
+    const other = (resultType: string, series: object) => (query: string) =>
+      query.startsWith('r')
+        ? counts(1000, 10, 0, 0)(query)
+        : { status: 'success', data: { resultType, result: [{ metric: {}, ...series }] } };
+    const range = other('matrix', { values: [[0, '7']] });
+    const histogram = other('vector', { histogram: [0, { count: '7', sum: '9' }] });
+    for (const [answer, told] of [
+      [range, /errors for the champion.*gives a matrix, expected one number/u],
+      [histogram, /errors for the champion.*gives a histogram, expected one number/u],
+    ] as const) {
+      const [look] = await looks([answer]);
+      assert.match(look?.fault ?? '', told);
+    }
+  });
+
   it('that were not scraped for a moment are no data, and do not count twice when they are back', async () => {
     const gone = (query: string): unknown => (query.startsWith('e') ? vector() : counts(1100, 60, 0, 0)(query));
     const told = await looks([counts(1000, 10, 5, 1), gone, counts(1200, 110, 9, 3)]);
@@ -287,7 +303,7 @@ describe('counters of Prometheus', () => {
       /gives no series/u,
       /gives NaN/u,
       /partial answer: a store/u,
-      /gives 2 series; take sum/u,
+      /gives 2 series.*as with sum/u,
       /parse error/u,
     ];
     for (const [index, pattern] of expected.entries()) assert.match(told[index]?.fault ?? '', pattern);

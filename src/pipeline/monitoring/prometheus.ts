@@ -1,4 +1,4 @@
-import { jsonIn, objectOf } from '../../json.ts';
+import { jsonIn, listOf, objectOf } from '../../json.ts';
 import { fetchWithin } from '../fetch-within.ts';
 
 /** What Prometheus says: a number, or why there is none. */
@@ -33,21 +33,37 @@ export async function askPrometheus(
   const said: PrometheusReply = objectOf(jsonIn(text));
   if (said.status !== 'success') {
     return {
-      fault: `Prometheus at ${address.host} answered ${answer.status}: ${(said.error ?? 'no JSON of its own').slice(0, 200)}`,
+      fault: `Prometheus at ${address.host} answered ${answer.status}: ${said.error === undefined ? 'no JSON of its own' : wordsOf(said.error)}`,
     };
   }
-  const warnings = said.warnings ?? [];
-  if (warnings.length > 0)
-    return { fault: `Prometheus says that data are missing: ${String(warnings[0]).slice(0, 200)}` };
-  const { resultType, result } = said.data ?? {};
-  if (resultType === 'scalar') return numberOf((result as [number, string])[1]);
-  if (resultType !== 'vector' || !Array.isArray(result))
+  const warnings = listOf(said.warnings);
+  if (warnings.length > 0) return { fault: `Prometheus says that data are missing: ${wordsOf(warnings[0])}` };
+  const read = onlyNumber(said.data);
+  if ('fault' in read) return read;
+  return read.text === null ? { fault: 'Prometheus has no data for this window' } : numberOf(read.text);
+}
+
+/** What Prometheus says of a fault: text, or whatever else stands in its place. */
+export function wordsOf(value: unknown): string {
+  return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 200);
+}
+
+/** The text of the one number that an instant query gives, null where it gives no series, or why it gives something else. */
+export function onlyNumber(data: unknown): { text: string | null } | { fault: string } {
+  const { resultType, result } = objectOf(data);
+  const scalar = resultType === 'scalar';
+  if (!scalar && resultType !== 'vector')
     return { fault: `the query gives a ${String(resultType)}, expected one number` };
-  const series = result as { value: [number, string] }[];
-  if (series.length === 0) return { fault: 'Prometheus has no data for this window' };
-  if (series.length > 1)
+  const series = listOf(result);
+  if (!scalar && series.length === 0) return { text: null };
+  if (!scalar && series.length > 1)
     return { fault: `the query gives ${series.length} series, expected one: aggregate it, as with sum(...)` };
-  return numberOf((series[0] as { value: [number, string] }).value[1]);
+  const [, text] = listOf(scalar ? result : objectOf(series[0])['value']);
+  if (typeof text === 'string') return { text };
+  return {
+    fault:
+      'the query gives a histogram, expected one number: take histogram_count(...) or histogram_quantile(...) of it',
+  };
 }
 
 function numberOf(text: string): PrometheusAnswer {
@@ -59,8 +75,8 @@ function numberOf(text: string): PrometheusAnswer {
 
 /** The body of an answer, as far as it is told. */
 export interface PrometheusReply {
-  status?: string;
-  error?: string;
-  warnings?: unknown[];
-  data?: { resultType?: string; result?: unknown };
+  status?: unknown;
+  error?: unknown;
+  warnings?: unknown;
+  data?: unknown;
 }

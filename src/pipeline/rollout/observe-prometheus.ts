@@ -1,8 +1,8 @@
 import { ContenderError, TrafficError } from '../../errors.ts';
 import type { ByArm, StepObservation } from '../../stages/guardrails.ts';
 import type { Observe } from '../../stages/traffic.ts';
-import { objectOf } from '../../json.ts';
-import type { PrometheusReply } from '../monitoring/prometheus.ts';
+import { listOf, objectOf } from '../../json.ts';
+import { onlyNumber, wordsOf, type PrometheusReply } from '../monitoring/prometheus.ts';
 import { askJson, tokenOf } from './http.ts';
 import type { Observer, ObserverInput, Step } from './observer.ts';
 
@@ -93,16 +93,17 @@ export function observePrometheus({ settings, env }: ObserverInput): Observer {
     const { status, warnings, data, error }: PrometheusReply = objectOf(answer);
     const fault = (found: string): TrafficError =>
       new TrafficError({ found, where: `rollout.observe, query of ${name} for the ${arm}` });
-    if (status !== 'success') throw fault(`Prometheus answers ${error ?? 'without success'}`);
-    if (warnings !== undefined && warnings.length > 0)
-      throw fault(`Prometheus gives a partial answer: ${String(warnings[0])}`);
-    const { resultType, result } = data ?? {};
-    const series = Array.isArray(result) ? (result as { value?: [number, string] }[]) : [];
-    const value = resultType === 'scalar' ? (result as [number, string])[1] : series[0]?.value?.[1];
-    if (resultType !== 'scalar' && series.length > 1)
-      throw fault(`Prometheus gives ${series.length} series; take sum(...) of them`);
+    if (status !== 'success')
+      throw fault(
+        `Prometheus answers ${error === undefined ? 'without success' : typeof error === 'string' ? error : JSON.stringify(error)}`,
+      );
+    const [warning] = listOf(warnings);
+    if (warning !== undefined) throw fault(`Prometheus gives a partial answer: ${wordsOf(warning)}`);
+    const read = onlyNumber(data);
+    if ('fault' in read) throw fault(read.fault);
+    const { text: value } = read;
     // One that was there and is gone was not scraped, and comes back whole.
-    if (value === undefined) {
+    if (value === null) {
       if (name !== 'requests' && !seenOnce.has(`${name} ${arm}`)) return null;
       throw fault('Prometheus gives no series');
     }
