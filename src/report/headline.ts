@@ -89,8 +89,16 @@ export function shortened(text: string): string {
   const words = text.split(' ');
   if (words.length <= mostWords) return text;
   const start = words.slice(0, mostWords).join(' ');
-  const pause = /^.{20,}(?=[;:,.]\s|\s\()/su.exec(start)?.[0];
-  return pause ?? `${start}…`;
+  // What stands before a colon announces, and says little without what follows.
+  const upTo = (pauses: RegExp): string | undefined =>
+    [...start.matchAll(pauses)].map(({ index }) => start.slice(0, index)).findLast(isWhole);
+  return upTo(/[;,.](?=\s)|\s\(/gu) ?? upTo(/:(?=\s)/gu) ?? `${start}…`;
+}
+
+/** Whether it says something, and closes what it opens. */
+function isWhole(text: string): boolean {
+  const count = (sign: string): number => text.split(sign).length - 1;
+  return text.length >= 20 && count('(') === count(')') && count('[') === count(']') && count('"') % 2 === 0;
 }
 
 function firstSentence(message: string): string {

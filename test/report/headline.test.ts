@@ -48,6 +48,18 @@ describe('the headline', () => {
     );
   });
 
+  it('ends a long sentence where it is whole: in no bracket, in no quotation, after no announcement', () => {
+    const failed = '1 of 20 requests failed (5%, at most 0.1%): 1 with an unusable answer; first unusable answer:';
+    for (const [rest, ends] of [
+      ['status 429 (text/html; body "<html> <head><title>429 Too Many', 'first unusable answer: status 429'],
+      ['The answer holds "0.9997512102127075" at index 0 in "probabilities"', '1 with an unusable answer'],
+    ] as const) {
+      const reasons = [{ code: 'x', message: `${failed} ${rest}, which is not what was asked for here.` }];
+      const told = headline({ decision: decision({ reasons }), evidence: [] });
+      assert.ok(told.endsWith(ends), told);
+    }
+  });
+
   it('keeps the capitals of a name', () => {
     const reasons = [{ code: 'x', message: 'ROC AUC is 0.99.' }];
     assert.equal(headline({ decision: decision({ reasons }), evidence: [] }), 'Held: ROC AUC is 0.99');
