@@ -49,14 +49,14 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
   const unknown = new Set<string>();
   const columns = columnsOf(contract.schema);
   const isWide = columns > nestedColumns;
-  const ajv = compiler(contract, log, unknown, isWide);
   let validate: ValidateFunction;
   try {
     const schemas = judgeOfSchemas();
     validate = withTimeLimit(limit, () => {
       const schema = resolvedAnchors(contract.schema);
       void schemas.validateSchema(schema, true);
-      return ajv.compile(schema);
+      // One that was interrupted cannot go on: begun again, the work needs another.
+      return compiler(contract, log, unknown, isWide).compile(schema);
     });
   } catch (cause) {
     if (columns > manyColumns && (cause instanceof RangeError || timedOut(cause)))

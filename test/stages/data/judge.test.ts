@@ -21,6 +21,14 @@ it('a contract with a rule for each of 5,000 columns is compiled, and names the 
   ]);
 });
 
+it('a contract whose compilation a busy machine interrupted is compiled anew', (t) => {
+  // As if the process had been waiting for a processor all the time.
+  t.mock.method(process, 'cpuUsage', () => ({ user: 0, system: 0 }));
+  const schema = { type: 'object', properties: columnsOf(9000) };
+  const contract = { uri: 'c.json', sha256: '0'.repeat(64), schema };
+  assert.throws(() => compileContract(contract, silentLog, 250), /c\.json: the contract takes too long to compile/u);
+});
+
 it('a row breaks the same rule first, however many columns the contract names', () => {
   const rule = fc.constantFrom<object>(
     { type: 'integer' },
