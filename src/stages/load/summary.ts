@@ -209,7 +209,8 @@ export function summaryChecks(summary: LoadSummary, slo: Slo): Check[] {
   ];
 }
 
-function latencyCheck({ tool, requests, percentiles, counts }: LoadSummary, { name, p, ms }: LatencyLimit): Check {
+function latencyCheck(summary: LoadSummary, { name, p, ms }: LatencyLimit): Check {
+  const { tool, requests, failed, percentiles, counts } = summary;
   const title = name === 'max' ? 'Slowest request' : `${name} latency`;
   const finding = (verdict: 'pass' | 'fail' | 'inconclusive', observed: number | null, message: string): Check =>
     loadCheck(name, title, mostMilliseconds, { verdict, observed, required: ms, message });
@@ -225,6 +226,12 @@ function latencyCheck({ tool, requests, percentiles, counts }: LoadSummary, { na
   const numbers = `${name} is ${milliseconds(observed)} against ${milliseconds(ms)} in ${requests} requests, says ${tool}`;
   if (p < 1 && requests < sampleFloor(p)) {
     return finding('inconclusive', observed, `${numbers}: not testable, it takes at least ${sampleFloor(p)} requests`);
+  }
+  // The tools count the time of a request that failed at once like any other: quick failures would make a server quick.
+  const withoutAnswer = p < 1 ? judgeShare({ over: failed, total: requests, p }) : 'met';
+  if (withoutAnswer === 'missed' || (withoutAnswer === 'open' && observed <= ms)) {
+    const verdict = withoutAnswer === 'missed' ? 'fail' : 'inconclusive';
+    return finding(verdict, observed, `${numbers}; but ${failed} failed, and one that failed counts as too slow`);
   }
   const rounding = tool === 'Locust' && p < 1 ? `, and Locust rounds times of this size to ${2 * halfStep(ms)} ms` : '';
   if (counts === null || percentiles.has(p)) {

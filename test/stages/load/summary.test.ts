@@ -84,6 +84,17 @@ describe('a summary of another tool', () => {
     });
   });
 
+  test('makes no server quick by requests that failed at once', () => {
+    const failing = (value: number) => ({
+      metrics: { ...exported.metrics, http_req_failed: { value, passes: 2000 * value, fails: 2000 * (1 - value) } },
+    });
+    const lax: Slo = { p95_ms: 100, error_rate: 0.5 };
+    assert.deepEqual(judged(failing(0.01), lax)['p95'], ['pass', 30]);
+    assert.deepEqual(judged(failing(0.05), lax)['p95'], ['inconclusive', 30]);
+    assert.deepEqual(judged(failing(0.4), lax)['p95'], ['fail', 30]);
+    assert.deepEqual(judged(failing(0.05), { ...lax, p95_ms: 20 })['p95'], ['fail', 30]);
+  });
+
   test('of k6 warns of checks of its script that failed, which are no failed requests to it', () => {
     const failing = { passes: 1500, fails: 500, value: 0.75 };
     const forms = [
