@@ -46,6 +46,7 @@ import {
 } from './slices.ts';
 import { directionChecks } from './direction.ts';
 import { featureOrderChecks } from './feature-order.ts';
+import { labelOrderChecks } from './label-order.ts';
 import { scaleChecks } from './scale.ts';
 import { steadinessChecks } from './steadiness.ts';
 import { weakSliceAdvice } from './weak-slices.ts';
@@ -268,6 +269,7 @@ async function judge(
       ...featureOrderChecks(sample, outputs.outputs, candidate.result),
       ...scaleChecks(sample, plan.primary.metric, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
       ...directionChecks(sample, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
+      ...labelOrderChecks(sample, { candidate: outputs.outputs, champion: same ? null : rivalOutputs }),
       ...unknownValueChecks(dataset.rows, {
         candidate: candidate.result,
         champion: same ? null : (champion?.result ?? null),
