@@ -18,6 +18,16 @@ const modelSections = new Set(Object.keys(Model.properties));
 /** Sections that an example shows without the one above. */
 const above: Readonly<Record<string, (example: object) => object>> = {
   rules: (data) => ({ data }),
+  weights: (parts) => ({
+    rollout: {
+      steps: [10],
+      step_time: '1h',
+      max_step_time: '4h',
+      min_requests: 500,
+      guardrails: [{ name: 'errors', failure: 'error' }],
+      ...parts,
+    },
+  }),
   alerts: (alerts) => ({ monitor: { production: { files: 'log.csv', time: 'at', score: 'score' }, ...alerts } }),
 };
 /** The shape of GTO's artifacts.yaml, and of what belongs into a job of a workflow. */
