@@ -150,7 +150,16 @@ export function answerBook(input: {
     const actual = truth?.[row];
     if (actual === undefined) return;
     summary.judged += 1;
+    // What a caller who reads labels gets is wrong then, unless the model does so itself.
+    if (contradictsItself(answer, position) && !contradictsItself(offline, row)) return;
     if (decided(answer, position) === actual) summary.correct += 1;
+  }
+
+  /** Whether the label of a row is not what the scores beside it decide. */
+  function contradictsItself(answer: Answer, position: number): boolean {
+    const label = answer.labels?.[position];
+    if (answer.scores === null || label === undefined || !labelsTellTies(offline)) return false;
+    return label !== decided(answer, position);
   }
 
   /**

@@ -194,6 +194,20 @@ describe('answers', () => {
     assert.deepEqual([answers.summary().mismatched, answers.summary().correct], [0, 1]);
   });
 
+  test('whose label contradicts their scores are right of no row, unless the model contradicts itself there', () => {
+    const offline: Predictions = {
+      ...predictions({ scores: [0.9, 0.9], kind: 'probability', labels: Int32Array.of(1, 0) }),
+      classes: [0, 1],
+    };
+    const outputs = [
+      { ...label, type: 'int64' },
+      { ...probabilities, shape: [-1, 2] },
+    ];
+    const answers = book('binary-classification', outputs, offline, { positive: 1, truth: Int32Array.of(1, 1) });
+    answers.take([0, 1], ok({ probabilities: [0.1, 0.9, 0.1, 0.9], label: [0, 0] }, 2));
+    assert.deepEqual([answers.summary().judged, answers.summary().correct], [2, 1]);
+  });
+
   test('keep a few examples, however many are wrong', () => {
     const answers = book('regression', [value], predictions({ scores: [0.5], kind: 'value' }));
     for (let index = 0; index < 1000; index += 1) {
