@@ -194,22 +194,19 @@ async function runFiles(processes: readonly string[][], concurrency: number, fou
   const folder = mkdtempSync(join(tmpdir(), 'contender-test-run-'));
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeFolder);
+  const limit = Number(values['file-seconds']) * 1000;
   const filesOf = new Map<string, string[]>();
   for (const [index, names] of processes.entries()) {
-    const paths = names.map((name) => join(testFolder, name));
-    const [path = ''] = paths;
-    const shared = join(folder, `${index}.mjs`);
-    filesOf.set(paths.length === 1 ? path : shared, names);
-    if (paths.length === 1) continue;
-    writeFileSync(shared, paths.map((each) => `import ${JSON.stringify(pathToFileURL(each))};\n`).join(''));
+    const main = join(folder, `${index}.mjs`);
+    filesOf.set(main, names);
+    const imports = names.map((name) => `import ${JSON.stringify(pathToFileURL(join(testFolder, name)))};\n`);
+    // Node 20 ends a process at the limit; later ones fail the test that is running then, and wait for what it left open.
+    writeFileSync(main, `${imports.join('')}setTimeout(() => process.exit(1), ${limit + 1000}).unref();\n`);
   }
-  const limit = Number(values['file-seconds']) * 1000;
   const stream = run({
     files: [...filesOf.keys()],
     concurrency,
     timeout: limit,
-    // Node 20 ends a file at its limit; later ones fail the test that is running then, and would wait for what it left open.
-    forceExit: true,
     signal: interrupted.signal,
   });
   stream.on('test:pass', (event) => {

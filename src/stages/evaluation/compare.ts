@@ -71,8 +71,11 @@ const unitGroups = 1_000;
 const sumsLimit = 2e7;
 /** So many units that differ would show one that flips as a whole, were these not rare among them. */
 const fewDiffering = 15;
-/** Above this many rows a statistic with a known influence function is linearised instead of resampled. */
-const influenceRows = 5_000;
+/**
+ * Above this many rows a statistic with a known influence function is linearised instead of resampled; from `least` on also where rows
+ * times classes or labels are more than `cells`, each of which a resample looks at.
+ */
+const influence = { rows: 5_000, least: 1_000, cells: 200_000 };
 
 /**
  * Compare two models on one metric, by the method docs/statistics.md names for its form.
@@ -355,11 +358,13 @@ function judgeRows(metric: ShownMetric, pair: Pair): Judged {
   const champion = ofChampion(sample.weights);
   const candidate = ofCandidate(sample.weights);
   const interval = (): PairedInterval => {
-    const influence = metric.kind === 'statistic' ? metric.influence : undefined;
-    if (influence !== undefined && sample.rows > influenceRows) {
+    const influenceOf = metric.kind === 'statistic' ? metric.influence : undefined;
+    const cells = sample.rows * (sample.labels ?? (sample.classes > 2 ? sample.classes : 1));
+    const isLarge = sample.rows > influence.rows || (sample.rows >= influence.least && cells > influence.cells);
+    if (influenceOf !== undefined && isLarge) {
       // The infinitesimal jackknife: the paired differences of influence, summed by cluster where there are any.
       const { effects } = linearised(
-        ratioOf(sample, influence(sample, pair.champion), influence(sample, pair.candidate)),
+        ratioOf(sample, influenceOf(sample, pair.champion), influenceOf(sample, pair.candidate)),
       );
       const standardError = errorOf(effects);
       const delta = candidate - champion;
@@ -372,7 +377,7 @@ function judgeRows(metric: ShownMetric, pair: Pair): Judged {
         ? rowUnits(sample.rows, sample.classes > 0 ? sample.truth : null)
         : clusterUnits(sample.clusters);
     const drawn = { statistic, units, rows: sample.rows, base: sample.weights, seed };
-    const affordable = Math.max(200, Math.min(resamples, Math.floor(visitLimit / sample.rows)));
+    const affordable = Math.max(200, Math.min(resamples, Math.floor(visitLimit / cells)));
     const delta = candidate - champion;
     const effects = jackknifeEffects(groupJackknife({ ...drawn, groups: 200 }), null);
     const few = fewInterval(delta, effects);
