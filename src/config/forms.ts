@@ -9,7 +9,7 @@ export const Column = Type.String({ minLength: 1, maxLength: 500 });
 /** A number in the units of a metric, or, of a share, percentage points: `2pp` is 0.02. `quantityOf` reads it. */
 export const Quantity = (description: string, limits: TNumberOptions = {}) =>
   Type.Union([Type.Number(limits), Type.String({ pattern: pointsPattern })], {
-    description: `${description}; for a share, points are allowed too, such as 2pp`,
+    description: `${description}; for a share also percentage points, such as 2pp`,
   });
 export const OptionalQuantity = (description: string, limits?: TNumberOptions) =>
   Type.Optional(Quantity(description, limits));
@@ -28,5 +28,5 @@ export type CaptureFormat = (typeof captureFormats)[number];
 /** The key of a log that is captured, and no table. */
 export const CaptureKey = Optional.Choice(
   captureFormats,
-  'captured requests and responses (JSONL) in place of a table: kserve and seldon (CloudEvents, or documents of the request logger), mlserver (inference requests and responses), contender (contender serve). Columns are id, time, arm (what answered), status, ms, score, label and the features',
+  'captured requests and responses (JSONL) instead of a table: kserve and seldon (CloudEvents, or documents of the request logger), mlserver (inference requests and responses), contender (contender serve). The columns are then id, time, arm (the version that answered), status, ms, score, label and the features',
 );

@@ -12,7 +12,7 @@ export const modelNamePattern = '^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9])?
 
 /** Of binary classification one number, of multilabel classification one for all labels or one each. */
 const Threshold = Type.Union([Type.Number(), Type.Array(Type.Number(), { minItems: 1 })], {
-  description: 'decision threshold of this model (default 0.5); a list for multilabel, in the order of columns.label',
+  description: 'decision threshold of this model (default 0.5); for multilabel a list, in the order of columns.label',
 });
 
 export const ModelReference = Type.Union(
@@ -27,7 +27,7 @@ export const ModelReference = Type.Union(
     }),
     Closed({
       predictions: Text(
-        'CSV or Parquet file or glob, keyed by row id; or an address (https, s3, gs, hf, oci) with its sha256',
+        'CSV or Parquet file or glob with predictions by row id; or an address (https, s3, gs, hf, oci) with its sha256',
       ),
       sha256: Optional.Matching('^[0-9a-f]{64}$', 'digest of the file of predictions'),
       id: Type.Optional(Column),
@@ -45,68 +45,71 @@ export const mostCandidates = 50;
 
 /** Not asked for by the schema, and always there: `parseConfig` puts the number of the row in its place. */
 const IdColumn: typeof Column = Optional.Text(
-  'tells rows apart; left out: their number in the evaluation data, from 1, named (row)',
+  'column that identifies each row (default: the row number in the evaluation data, from 1, called (row))',
 );
 
 export const Columns = Closed({
   id: IdColumn,
   label: Type.Union([Column, Type.Array(Column, { minItems: 2, maxItems: 1000, uniqueItems: true })], {
-    description: 'for multilabel-classification a list: columns of 0 and 1, in the order of the model outputs',
+    description:
+      'column of the label; for multilabel-classification a list of columns of 0 and 1, in the order of the model outputs',
   }),
   positive: Optional.OneOf([Type.Number(), Type.String(), Type.Boolean()], 'label of the positive class (default 1)'),
-  classes: Optional.List(Type.Union([Type.Number(), Type.String()]), 'in the order of the model outputs', {
+  classes: Optional.List(Type.Union([Type.Number(), Type.String()]), 'the classes, in the order of the model outputs', {
     minItems: 2,
   }),
-  features: Optional.List(Column, 'in the order of the model input; default: every other column, by name', {
-    minItems: 1,
-  }),
+  features: Optional.List(
+    Column,
+    'feature columns, in the order of the model input (default: every other column, by name)',
+    {
+      minItems: 1,
+    },
+  ),
   weight: Type.Optional(Type.Union([Column, Type.Null()])),
   cluster: Optional.OneOf(
     [Column, Type.Null()],
-    'rows of one cluster are not independent, such as all rows of a person',
+    'column of the cluster: rows of one cluster are not independent, such as all rows of a person',
   ),
-  group: Optional.OneOf([Column, Type.Null()], 'query that a row belongs to, for ranking'),
+  group: Optional.OneOf([Column, Type.Null()], 'for ranking: column of the query that a row belongs to'),
 });
 export type Columns = Static<typeof Columns>;
 
 /** How CSV files other than RFC 4180 are written: stated, never guessed. */
 export const CsvFormat = Closed({
-  delimiter: Optional.Text('Character between cells (default ",")', {
+  delimiter: Optional.Text('character between cells (default ",")', {
     maxLength: 1,
     pattern: '^[\\x01-\\x09\\x0b\\x0c\\x0e-\\x21\\x23-\\x7e]$',
   }),
-  decimal: Optional.Choice(['.', ','], 'Character before the fraction of a number (default ".")'),
+  decimal: Optional.Choice(['.', ','], 'decimal separator (default ".")'),
   missing: Optional.List(
     Type.String({ minLength: 1, maxLength: 80 }),
-    'Texts that mean a missing value, in addition to the empty cell, such as NA',
+    'texts that mean a missing value, in addition to the empty cell, such as NA',
     { maxItems: 20 },
   ),
   quote: Optional.String(
-    'Character around cells that hold the delimiter, such as "\'"; empty for none (default \'"\')',
+    'quote character around cells that contain the delimiter, such as "\'"; empty for none (default \'"\')',
     { maxLength: 1, pattern: '^[\\x21-\\x7e]?$' },
   ),
   header: Optional.List(
     Type.String({ minLength: 1, maxLength: 500 }),
-    'Names of the columns, of files whose first line is a row and has none',
+    'column names, for files whose first line is already a row',
     { minItems: 1, maxItems: 10_000, uniqueItems: true },
   ),
-  encoding: Optional.Text('Character encoding, such as windows-1252 or utf-16le (default utf-8)', { maxLength: 40 }),
+  encoding: Optional.Text('character encoding, such as windows-1252 or utf-16le (default utf-8)', { maxLength: 40 }),
 });
 
 export const Data = Closed({
   evaluation: Text(
-    'CSV, JSONL or Parquet with labels: a file, a folder or wildcard of files, or an address (https, s3, gs, hf, oci) that ends in #sha256=<digest>',
+    'labelled rows as CSV, JSONL or Parquet: a file, a folder, a glob, or an address (https, s3, gs, hf, oci) that ends in #sha256=<digest>',
   ),
   reference: Optional.Text(
-    'data that the champion was trained on, the reference for drift and leakage: a file of rows, a profile of them (.json), or registry, the data that the champion was evaluated on',
+    'reference data for drift and leakage, usually the training data of the champion: a file of rows, a profile (.json), or registry for the data that the champion was evaluated on',
   ),
-  current: Optional.Text(
-    'current production data, with or without labels: a file of rows, or a profile of them (.json)',
-  ),
+  current: Optional.Text('current production data, with or without labels: a file of rows, or a profile (.json)'),
   csv: Type.Optional(CsvFormat),
   partitions: Optional.List(
     Column,
-    'columns whose values the folders of the files say, such as date of date=2024-01-01/',
+    'columns whose values are in the folder names of the files, such as date in date=2024-01-01/',
     { minItems: 1, maxItems: 20, uniqueItems: true },
   ),
 });
@@ -118,11 +121,11 @@ export function isProfile(uri: string): boolean {
 }
 
 /** People who must agree before a candidate is promoted. */
-export const Approvals = Part('promotion requires approval: without it, a candidate that passed is held', {
-  required: Optional.Integer('how many of them must approve (default 1)', { minimum: 1, maximum: 50 }),
+export const Approvals = Part('promotion requires approval: without approval, a candidate that passed is held', {
+  required: Optional.Integer('number of people who must approve (default 1)', { minimum: 1, maximum: 50 }),
   from: List(
     Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$' }),
-    'GitHub logins of those who may approve: in a review of the pull request, or for an environment',
+    'GitHub logins of the people who may approve, in a review of the pull request or for an environment',
     { minItems: 1, maxItems: 200 },
   ),
   environment: Optional.Text('the only environment of the workflow run whose approval counts (default: any)', {
@@ -138,36 +141,36 @@ export const Waivers = Type.Union(
     Closed({
       from: Optional.List(
         Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$' }),
-        'GitHub logins of those who may waive a check (default: those of approvals.from, or else whoever may record)',
+        'GitHub logins of the people who may waive a check (default: approvals.from; if that is not set, everyone who may record)',
         { minItems: 1, maxItems: 200 },
       ),
-      longest: Optional.Matching('^[0-9]+(h|d)$', 'how long a waiver may be in force (default 90d)'),
+      longest: Optional.Matching('^[0-9]+(h|d)$', 'maximum duration of a waiver (default 90d)'),
     }),
   ],
-  { description: 'who may accept for a limited time that a check does not pass; false: nobody' },
+  { description: 'who may accept, for a limited time, that a check does not pass; false: nobody' },
 );
 export type Waivers = Static<typeof Waivers>;
 
 /** What decides beside the stages. */
 export const Policy = Closed({
-  alpha: Optional.Number('one-sided level (default 0.05)', { exclusiveMinimum: 0, maximum: 0.5 }),
+  alpha: Optional.Number('one-sided significance level (default 0.05)', { exclusiveMinimum: 0, maximum: 0.5 }),
   on_inconclusive: Type.Optional(Type.Enum(['hold', 'reject'])),
   allow_first: Optional.Flag(
     'whether a model may become the first champion if it meets its floors and beats the sanity baselines',
   ),
   required_evidence: Optional.List(
     Type.String({ pattern: '^[a-z][a-z-]*$' }),
-    'default: every stage that is configured',
+    'kinds of evidence that a promotion requires (default: every configured stage)',
   ),
   approvals: Type.Optional(Approvals),
   waivers: Type.Optional(Waivers),
   max_evidence_age: Optional.Matching(
     '^[0-9]+(s|m|h|d)$',
-    'maximum age of the evidence at the decision, such as 7d; older evidence gives a hold (default: no limit)',
+    'maximum age of the evidence at the decision, such as 7d; older evidence leads to a hold (default: no limit)',
   ),
   version: Optional.Choice(
     ['patch', 'minor', 'major', 'signature'],
-    "which part of the version a promotion raises (default patch); signature: decided by the change of the model's inputs and outputs",
+    "part of the version number that a promotion raises (default patch); signature: depends on the change of the model's inputs and outputs",
   ),
   seed: Optional.Integer('seed of every resampling (default 20240501)', { minimum: 0 }),
 });
@@ -178,7 +181,7 @@ export { Staging };
 export const Limits = Closed({ memory: Type.Optional(Bytes), time: Type.Optional(Duration) });
 
 /** Two scores are the same where they differ by no more than one of these. */
-export const Parity = Part('tolerance: two answers of a model to the same row are equal within it', {
+export const Parity = Part('tolerance within which two answers of a model to the same row are equal', {
   absolute: Optional.Number('absolute tolerance (default 1e-6)', { minimum: 0 }),
   relative: Optional.Number('tolerance relative to the larger score (default 1e-6)', { minimum: 0, maximum: 1 }),
 });
@@ -197,7 +200,7 @@ export const Model = Closed({
   task: Task,
   candidate: Type.Union([ModelReference, Type.Array(ModelReference, { minItems: 2, maxItems: mostCandidates })], {
     description:
-      'a path, an address (https, s3, gs, hf, oci), {uri, sha256} or {predictions: file}; a list of them, or a path with * and ?, of which the best by the primary metric is judged',
+      'a path, an address (https, s3, gs, hf, oci), {uri, sha256} or {predictions: file}; or a list of them, or a path with * and ?: the best one by the primary metric is evaluated',
   }),
   champion: Type.Optional(ModelReference),
   columns: Columns,
@@ -219,20 +222,20 @@ export const settingsAt =
 export const environmentNamePattern = '^(?!(?:champion|previous|latest|v[0-9]+)$)[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$';
 
 export const Environment = Closed({
-  after: Optional.Text('the environment that a version must have been in before this one'),
+  after: Optional.Text('environment that a version must have been in before this one'),
   evidence: Optional.List(
     Type.String({ pattern: '^[a-z][a-z-]*$' }),
-    'kinds of evidence on the version that must have passed',
+    'kinds of evidence that must have passed for the version',
     { minItems: 1 },
   ),
-  max_age: Optional.Matching('^[0-9]+(s|m|h|d)$', 'how old that evidence may be, such as 24h'),
+  max_age: Optional.Matching('^[0-9]+(s|m|h|d)$', 'maximum age of that evidence, such as 24h'),
 });
 export type Environment = Static<typeof Environment>;
 
 export const Registry = Closed({
-  path: Optional.Text('folder of the registry, from the top of the repository (default registry)'),
+  path: Optional.Text('folder of the registry, relative to the root of the repository (default registry)'),
   branch: Optional.Text(
-    'branch of the registry (default model-registry). It is created with the first decision, contains nothing else, and is written without touching the work tree',
+    'branch of the registry (default model-registry). It is created with the first decision, contains nothing else, and is written without changing the work tree',
   ),
   store: Optional.Choice(
     ['git', 'github'],
@@ -240,36 +243,33 @@ export const Registry = Closed({
   ),
   pull_request: Optional.Choice(
     ['when-protected', 'always', 'never'],
-    'for store github: put decisions into a pull request that people merge, if branch rules forbid direct commits (default), always, or never',
+    'for store github: put decisions into a pull request that people merge: if branch rules forbid direct commits (default), always, or never',
   ),
   push: Optional.Matching(
     '^[A-Za-z0-9][A-Za-z0-9._-]*$',
-    'for store git: the remote, such as origin, to which decisions and their tags are pushed when they are recorded (default: none)',
+    'for store git: remote, such as origin, to which decisions and their tags are pushed when they are recorded (default: none)',
   ),
   tags: Optional.Choice(
     ['gto'],
     'create git tags for versions and environments, in the format of GTO (default: no tags)',
   ),
   artifacts_yaml: Optional.Flag(
-    "with tags: gto, keep the champion of each model in GTO's artifacts.yaml at the top of the repository too (default false)",
+    "with tags: gto, also write the champion of each model to GTO's artifacts.yaml in the root of the repository (default false)",
   ),
-  mlflow: Optional.Part(
-    'keep an MLflow server up to date: every version with tags, and the champion as the alias champion',
-    {
-      uri: Optional.Matching(
-        '^https?://[^?#@]+$',
-        'address of the MLflow server (default: the variable MLFLOW_TRACKING_URI)',
-      ),
-      model: Optional.Matching(
-        '^[A-Za-z0-9_{][A-Za-z0-9_.{} -]{0,199}$',
-        'name of the registered model there; {model} stands for the name of the model (default {model})',
-      ),
-    },
-  ),
+  mlflow: Optional.Part('mirror to an MLflow server: every version with tags, and the champion as the alias champion', {
+    uri: Optional.Matching(
+      '^https?://[^?#@]+$',
+      'address of the MLflow server (default: the variable MLFLOW_TRACKING_URI)',
+    ),
+    model: Optional.Matching(
+      '^[A-Za-z0-9_{][A-Za-z0-9_.{} -]{0,199}$',
+      'name of the registered model in MLflow; {model} is replaced by the name of the model (default {model})',
+    ),
+  }),
   environments: Type.Optional(
     Type.Record(Type.String({ pattern: environmentNamePattern }), Environment, {
       ...strict,
-      description: "a team's own environments, such as staging, canary and production, and what each asks of a version",
+      description: 'your own environments, such as staging, canary and production, and what each requires of a version',
     }),
   ),
 });

@@ -11,41 +11,47 @@ const Command = List(Type.String(), 'program and arguments, run without a shell'
 const Url = Type.String({ pattern: '^https?://' });
 const TokenVariable = Matching(
   '^[A-Z][A-Z0-9_]*$',
-  'environment variable with the token that is sent as `Authorization: Bearer`',
+  'name of the environment variable with the token that is sent as `Authorization: Bearer`',
 );
 
 /** Where the share of the traffic is set. */
 export const Weights = Type.Union([
   Part('`contender serve` with two models', { server: Url, token: Type.Optional(TokenVariable) }),
-  Part('Istio, Gateway API, KServe and whatever else is delivered from git', {
-    yaml: Text('a file of a git repository, from the top of it'),
+  Part('Istio, Gateway API, KServe and anything else that is deployed from git', {
+    yaml: Text('path of a file, relative to the root of its git repository'),
     repository: Optional.Text('folder of the clone (default: the workspace)'),
-    candidate: Text('path of the weight, such as spec.http.0.route.1.weight; quotes keep the dots of a key'),
-    champion: Optional.Text('path of the weight of the champion, which is written as 100 less the other'),
-    branch: Optional.Text('default: the one that is checked out'),
-    push: Optional.Matching('^[A-Za-z0-9][A-Za-z0-9._-]*$', 'the remote to push to (default origin)'),
+    candidate: Text('path of the weight, such as spec.http.0.route.1.weight; quote a key that contains dots'),
+    champion: Optional.Text(
+      'path of the weight of the champion, which is set to 100 minus the weight of the candidate',
+    ),
+    branch: Optional.Text('branch to push to (default: the one that is checked out)'),
+    push: Optional.Matching('^[A-Za-z0-9][A-Za-z0-9._-]*$', 'remote to push to (default origin)'),
   }),
-  Part('any program; read prints the weight', {
+  Part('program and arguments that print the weight', {
     read: Command,
-    write: List(Type.String(), 'the same, with {weight} for the share of the candidate and {rest} for 100 less that', {
-      minItems: 1,
-    }),
+    write: List(
+      Type.String(),
+      'program and arguments that set the weight; {weight} is replaced by the share of the candidate and {rest} by 100 minus it',
+      {
+        minItems: 1,
+      },
+    ),
   }),
   Part('any HTTP service', {
-    url: Matching('^https?://', 'GET gives {"weight": N}, PUT takes it'),
+    url: Matching('^https?://', 'address where GET returns {"weight": N} and PUT sets it'),
     token: Type.Optional(TokenVariable),
   }),
   Part('split_clients of nginx, or a map of HAProxy: see docs/rollout.md', {
     proxy: Type.Enum(['nginx', 'haproxy']),
     file: Text(
-      'a file of its own, which the configuration of the proxy includes; from the workspace, or an absolute path',
+      'separate file that the configuration of the proxy includes; relative to the workspace, or an absolute path',
     ),
     reload: Command,
   }),
 ]);
 export type Weights = Static<typeof Weights>;
 
-const EventColumns = Part('where they have other names', {
+const EventColumns = Part('names of the columns, if they differ from the defaults', {
   time: Type.Optional(Name),
   id: Type.Optional(Name),
   user: Type.Optional(Name),
@@ -58,19 +64,21 @@ const EventColumns = Part('where they have other names', {
 
 /** Where it is seen how the two versions do. */
 export const Observe = Type.Union([
-  Part('the log of the server that weights names', { server: Type.Literal(true) }),
+  Part('read the log of the server in weights', { server: Type.Literal(true) }),
   Closed({
-    log: Text('CSV, JSONL or Parquet: a row for each request, and for each feedback'),
+    log: Text('CSV, JSONL or Parquet with one row for each request and each feedback'),
     columns: Type.Optional(EventColumns),
-    unit: Optional.Choice(['ms', 's'], 'of the times that answers took (default ms)'),
+    unit: Optional.Choice(['ms', 's'], 'unit of the response times (default ms)'),
     arms: Optional.Closed({ champion: Name, candidate: Name }),
   }),
   Closed({
     prometheus: Url,
     token: Type.Optional(TokenVariable),
-    arms: Part('what $arm stands for in the queries', { champion: Name, candidate: Name }),
-    requests: Text('PromQL of a counter, one series, with $arm in it'),
-    failures: Type.Record(Type.String(), Type.String({ minLength: 1 }), { description: 'the same by guardrail' }),
+    arms: Part('values of $arm in the queries', { champion: Name, candidate: Name }),
+    requests: Text('PromQL of a counter with one series, containing $arm'),
+    failures: Type.Record(Type.String(), Type.String({ minLength: 1 }), {
+      description: 'PromQL of a counter for each guardrail',
+    }),
   }),
 ]);
 export type Observe = Static<typeof Observe>;
@@ -79,18 +87,18 @@ export const Guardrail = Closed({
   name: Type.String({ pattern: '^[a-z][a-z0-9_]*$', maxLength: 60 }),
   failure: Type.Enum(['error', 'slow', 'feedback', 'mean'], {
     description:
-      'error: status 500 or above, or none; slow: took longer than over_ms, or never ended; feedback: somebody said so of the request; mean: no failure, but a number whose mean must not get worse (rollouts, from a log)',
+      'error: status 500 or above, or no answer; slow: took longer than over_ms, or never ended; feedback: the request got this feedback; mean: not a failure, but a number whose mean must not get worse (only rollouts with a log)',
   }),
   over_ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
   feedback: Type.Optional(Name),
-  value: Optional.Text('of a mean: the column of the log (default ms)', { maxLength: 200 }),
-  worse: Optional.Choice(['higher', 'lower'], 'of a mean, which way it must not go (default higher)'),
+  value: Optional.Text('for mean: column of the log (default ms)', { maxLength: 200 }),
+  worse: Optional.Choice(['higher', 'lower'], 'for mean: direction that is worse (default higher)'),
   max_ratio: Optional.Number(
-    "tolerated failure rate or mean of the candidate, as a multiple of the champion's (default 1); where lower is worse the champion's, as a multiple of the candidate's",
+    "largest tolerated ratio of the failure rate or mean of the candidate to the champion's (default 1); if lower is worse, of the champion's to the candidate's",
     { minimum: 1 },
   ),
   prove_below: Optional.Number(
-    'before everybody gets the candidate, the ratio must be shown to be below this (default: no proof is asked for)',
+    'before the candidate gets all traffic, the ratio must be shown to be below this (default: no proof required)',
     { exclusiveMinimum: 1 },
   ),
 });
@@ -136,22 +144,23 @@ export function trafficProblems(section: string, { weights, observe, guardrails,
     problem(
       'observe/columns/ms',
       'ms',
-      `${ms} is a name of times in seconds: say which they are, observe.unit: s or ms`,
+      `${ms} is usually a time in seconds: state the unit with observe.unit: s or ms`,
     );
   }
   for (const [index, { name, failure, over_ms, feedback, value, worse }] of guardrails.entries()) {
     const at = (key: string, message: string): void => problem(`guardrails/${index}/${key}`, key, message);
     if (guardrails.findIndex((each) => each.name === name) !== index) at('name', `there are two guardrails ${name}`);
     if (failure === 'mean' && (section !== 'rollout' || 'prometheus' in observe))
-      at('failure', 'means are judged in a rollout, and from a log: counters say nothing of how far values spread');
-    if (failure !== 'mean' && (value ?? worse) !== undefined) at('failure', 'value and worse are of failure: mean');
+      at('failure', 'mean is available only in a rollout with a log: counters do not show the spread of values');
+    if (failure !== 'mean' && (value ?? worse) !== undefined)
+      at('failure', 'value and worse are allowed only with failure: mean');
     if ('prometheus' in observe) {
       const query = Object.hasOwn(observe.failures, name) ? observe.failures[name] : undefined;
       if (query === undefined) at('name', `observe.failures has no query for ${name}`);
       continue;
     }
-    if (failure === 'slow' && over_ms === undefined) at('over_ms', 'slow needs over_ms');
-    if (failure === 'feedback' && feedback === undefined) at('feedback', 'feedback needs the word that is logged');
+    if (failure === 'slow' && over_ms === undefined) at('over_ms', 'failure: slow needs over_ms');
+    if (failure === 'feedback' && feedback === undefined) at('feedback', 'feedback needs the name that is logged');
   }
   if ('prometheus' in observe) {
     for (const [name, query] of Object.entries({ requests: observe.requests, ...observe.failures })) {

@@ -9,11 +9,11 @@ export const ExperimentMetric = Closed({
   name: Type.String({ pattern: '^[a-z][a-z0-9_]*$', maxLength: 60 }),
   kind: Type.Enum(['conversion', 'sum', 'count', 'ratio'], {
     description:
-      'conversion: the share of users with an outcome (where a column is named, one above 0); sum: the column, by user; count: outcomes by user; ratio: the sum of the column over that of the denominator',
+      'conversion: share of users with an outcome (with column: with a value above 0); sum: sum of the column per user; count: number of outcomes per user; ratio: sum of the column divided by the sum of the denominator',
   }),
   column: Type.Optional(Column),
   denominator: Type.Optional(Column),
-  event: Optional.Text('only outcomes of this name: see columns.name', { maxLength: 200 }),
+  event: Optional.Text('count only outcomes with this name: see columns.name', { maxLength: 200 }),
   better: Optional.Choice(['higher', 'lower'], 'default higher'),
   require: Type.Optional(Requirement),
   margin: Type.Optional(Margin),
@@ -22,27 +22,27 @@ export const ExperimentMetric = Closed({
     'without outcomes: a column of the assignments that was known before the exposure, for CUPED',
   ),
   expected: Optional.Part('for --plan', {
-    value: Type.Number({ description: 'what the champion has' }),
-    sd: Optional.Number('standard deviation over users; of a conversion it follows', { exclusiveMinimum: 0 }),
-    effect: Quantity('the difference that should be found', { exclusiveMinimum: 0 }),
+    value: Type.Number({ description: 'value of the champion' }),
+    sd: Optional.Number('standard deviation over users; not needed for a conversion', { exclusiveMinimum: 0 }),
+    effect: Quantity('the difference to detect', { exclusiveMinimum: 0 }),
   }),
 });
 export type ExperimentMetric = Static<typeof ExperimentMetric>;
 
 export const AbTest = Closed({
-  assignments: Text('CSV, JSONL or Parquet: a row for each exposure of a user'),
+  assignments: Text('CSV, JSONL or Parquet with one row for each exposure of a user'),
   outcomes: Optional.Text(
-    'a row for each outcome; without it the metrics are columns of the assignments, one row a user',
+    'file with one row for each outcome; without it the metrics are columns of the assignments, with one row per user',
   ),
-  columns: Part('user and time are of both files', {
+  columns: Part('columns of the files; user and time are in both files', {
     user: Column,
     arm: Column,
     time: Type.Optional(Column),
-    event: Optional.Text('of outcomes: an id, by which those that were logged twice are found'),
-    name: Optional.Text('of outcomes: what happened, such as purchase'),
-    version: Optional.Text('of assignments: which model answered, by its sha256 or any name that tells versions apart'),
+    event: Optional.Text('in outcomes: an id, to detect outcomes that were logged twice'),
+    name: Optional.Text('in outcomes: name of the outcome, such as purchase'),
+    version: Optional.Text('in assignments: the model that answered, by sha256 or any unique name'),
   }),
-  arms: Part('what stands in the column of the arm', {
+  arms: Part('values of the arm column', {
     champion: Type.String({ minLength: 1 }),
     candidate: Type.String({ minLength: 1 }),
     ignore: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
@@ -55,14 +55,22 @@ export const AbTest = Closed({
   lookback: Type.Optional(Days),
   analysis: Optional.Choice(
     ['sequential', 'fixed'],
-    'sequential (default): may be looked at every day; fixed: one look, once the planned users are there, with narrower bounds',
+    'sequential (default): can be evaluated every day; fixed: one evaluation when the planned number of users is reached, with narrower bounds',
   ),
-  users: Type.Integer({ minimum: 2, description: 'planned users of both arms: where the bounds are tightest' }),
-  users_per_day: Optional.Number('of both arms, for --plan', { exclusiveMinimum: 0 }),
-  min_users: Optional.Integer('of each arm, before anything is judged (default 100)', { minimum: 2 }),
-  max_crossover: Optional.Number('share of users that may be in both arms (default 0.01)', { minimum: 0, maximum: 1 }),
+  users: Type.Integer({
+    minimum: 2,
+    description: 'planned number of users of both arms, at which the bounds are tightest',
+  }),
+  users_per_day: Optional.Number('number of users per day in both arms, for --plan', { exclusiveMinimum: 0 }),
+  min_users: Optional.Integer('minimum number of users of each arm before metrics are evaluated (default 100)', {
+    minimum: 2,
+  }),
+  max_crossover: Optional.Number('largest allowed share of users in both arms (default 0.01)', {
+    minimum: 0,
+    maximum: 1,
+  }),
   metrics: Type.Array(ExperimentMetric, { minItems: 1 }),
-  segments: Optional.List(Column, 'columns of the assignments: shown by value, as advice, never a gate'),
+  segments: Optional.List(Column, 'columns of the assignments for which results are shown by value, as advice only'),
 });
 export type AbTest = Static<typeof AbTest>;
 

@@ -20,31 +20,37 @@ const Share = (description: string) => Optional.Number(description, { exclusiveM
 export const Behaviour = Type.Object(
   {
     rows: Optional.Integer(
-      'rows of the evaluation set that are used, drawn at random (default 1000); agreement uses them all',
+      'number of random rows of the evaluation set to use (default 1000); agreement uses all rows',
       { minimum: 10, maximum: 100_000 },
     ),
-    efficiency: Optional.Part('size, latency, memory and load time, as ratios to the champion with intervals', {
-      size: BytesGate('file'),
-      size_ratio: RatioGate('size of the file'),
-      memory: BytesGate('peak resident memory'),
-      memory_ratio: RatioGate('peak resident memory'),
-      latency_ratio: RatioGate('time for one row'),
-      batch_latency_ratio: RatioGate('time for a batch'),
-      load_ratio: RatioGate('time to load the model'),
-      batch: Optional.Integer('rows of a batch (default 256)', { minimum: 2, maximum: 8192 }),
-      blocks: Optional.Integer('paired measurements of latency, divided among the pairs of processes (default 30)', {
-        minimum: 20,
-        maximum: 500,
-      }),
-      starts: Optional.Integer(
-        'pairs of fresh processes over which latency, memory and load time are measured (default 8)',
-        { minimum: 3, maximum: 50 },
-      ),
-    }),
-    importance: Optional.Part('permutation importance of both models and its shift; advice unless max_shift is set', {
-      repeats: Optional.Integer('permutations of each feature (default 5)', { minimum: 3, maximum: 100 }),
+    efficiency: Optional.Part(
+      'size, latency, memory and load time, as ratios to the champion with confidence intervals',
+      {
+        size: BytesGate('file'),
+        size_ratio: RatioGate('size of the file'),
+        memory: BytesGate('peak resident memory'),
+        memory_ratio: RatioGate('peak resident memory'),
+        latency_ratio: RatioGate('time for one row'),
+        batch_latency_ratio: RatioGate('time for a batch'),
+        load_ratio: RatioGate('time to load the model'),
+        batch: Optional.Integer('batch size in rows (default 256)', { minimum: 2, maximum: 8192 }),
+        blocks: Optional.Integer(
+          'number of paired latency measurements, distributed over the pairs of processes (default 30)',
+          {
+            minimum: 20,
+            maximum: 500,
+          },
+        ),
+        starts: Optional.Integer(
+          'number of pairs of new processes in which latency, memory and load time are measured (default 8)',
+          { minimum: 3, maximum: 50 },
+        ),
+      },
+    ),
+    importance: Optional.Part('permutation importance of the features of both models; advice unless max_shift is set', {
+      repeats: Optional.Integer('number of permutations of each feature (default 5)', { minimum: 3, maximum: 100 }),
       features: Optional.List(Column, 'features to permute (default: all, at most 200)', { minItems: 1 }),
-      metric: Optional.Text('default: that of policy.primary'),
+      metric: Optional.Text('metric (default: that of policy.primary)'),
       max_shift: Optional.Number('largest share of importance that may move to other features', {
         exclusiveMinimum: 0,
         maximum: 1,
@@ -52,25 +58,25 @@ export const Behaviour = Type.Object(
       severity: Type.Optional(Severity),
     }),
     robustness: Optional.Part(
-      'effect of small changes of the data on both models; advice without margin or max_flip_rate',
+      'effect of small changes of the data on both models; advice unless margin or max_flip_rate is set',
       {
-        noise: Optional.Number('normal noise on numeric features, in standard deviations of the column', {
+        noise: Optional.Number('Gaussian noise on numeric features, in standard deviations of the column', {
           exclusiveMinimum: 0,
           maximum: 10,
         }),
-        missing: Share('share of the values set to missing, for inputs that allow missing values'),
-        unseen_categories: Share('share of the texts replaced by a category that no model has seen'),
+        missing: Share('share of values set to missing, for inputs that allow missing values'),
+        unseen_categories: Share('share of texts replaced by a category that no model has seen'),
         columns: Optional.List(Column, 'change only these features', { minItems: 1 }),
-        metric: Optional.Text('default: that of policy.primary'),
-        margin: OptionalQuantity('how much more of the metric the candidate may lose than the champion', {
+        metric: Optional.Text('metric (default: that of policy.primary)'),
+        margin: OptionalQuantity('largest tolerated loss of the metric beyond that of the champion', {
           minimum: 0,
         }),
-        max_flip_rate: OptionalQuantity('largest share of decisions of the candidate that change', { minimum: 0 }),
+        max_flip_rate: OptionalQuantity('largest allowed share of changed decisions of the candidate', { minimum: 0 }),
         severity: Type.Optional(Severity),
       },
     ),
     agreement: Optional.Part(
-      'compare the candidate (quantised, pruned, converted) with the model it was made from: champion, or a model',
+      'compare a quantised, pruned or converted candidate with its original model: champion, or a model',
       {
         with: ModelReference,
         min_label_agreement: OptionalQuantity('minimum share of rows with the same decision', { minimum: 0 }),

@@ -10,17 +10,17 @@ const ColumnList = Type.Array(Column, { minItems: 1, maxItems: 20 });
 
 /** What every rule may say beside what it demands. */
 const anyRule = {
-  severity: Optional.Choice(['block', 'warn', 'info'], 'what a failure does (default block)'),
+  severity: Optional.Choice(['block', 'warn', 'info'], 'severity of a failure (default block)'),
   datasets: Optional.List(
     Type.Enum(['evaluation', 'reference', 'current']),
-    'the datasets it is about (default: all that are given)',
+    'datasets to check (default: all configured datasets)',
     { minItems: 1, uniqueItems: true },
   ),
 };
 /** The same of rules on single rows. */
 const rowRule = {
   ...anyRule,
-  mostly: Optional.Number('share of the rows that must keep to it (default 1)', { exclusiveMinimum: 0, maximum: 1 }),
+  mostly: Optional.Number('share of rows that must satisfy the rule (default 1)', { exclusiveMinimum: 0, maximum: 1 }),
 };
 
 export const TableRule = Type.Union(
@@ -34,30 +34,33 @@ export const TableRule = Type.Union(
     Closed({
       distinct_count: Type.Object(
         { column: Column, min: Type.Optional(Count), max: Type.Optional(Count) },
-        { ...strict, minProperties: 2, description: 'how many different values a column has' },
+        { ...strict, minProperties: 2, description: 'number of different values of a column' },
       ),
       ...anyRule,
     }),
     Closed({
-      freshness: Part('how old the newest date or time may be', {
+      freshness: Part('maximum age of the newest date or time', {
         column: Column,
-        max_age: Matching('^[0-9]+(m|h|d)$', 'of the newest row when it is judged, such as 36h'),
+        max_age: Matching('^[0-9]+(m|h|d)$', 'maximum age of the newest row at the time of the check, such as 36h'),
       }),
       ...anyRule,
     }),
     Closed({
-      monotonic: Part('values in the order of the rows; missing ones are left out', {
+      monotonic: Part('values that rise or fall in the order of the rows; missing values are ignored', {
         column: Column,
         order: Optional.Choice(['increasing', 'decreasing'], '(default increasing)'),
-        strict: Optional.Flag('equal neighbours break it too (default false)'),
+        strict: Optional.Flag('equal neighbouring values are also a violation (default false)'),
       }),
       ...rowRule,
     }),
     Closed({
-      foreign_key: Part('values that must stand in another dataset; rows with a missing one are left out', {
+      foreign_key: Part('values that must exist in another dataset; rows with a missing value are ignored', {
         columns: ColumnList,
         dataset: Type.Enum(['evaluation', 'reference', 'current']),
-        to: Optional.List(Column, 'default: the same names', { minItems: 1, maxItems: 20 }),
+        to: Optional.List(Column, 'columns in the other dataset (default: the same names)', {
+          minItems: 1,
+          maxItems: 20,
+        }),
       }),
       ...rowRule,
     }),
@@ -67,7 +70,7 @@ export const TableRule = Type.Union(
         {
           ...strict,
           minProperties: 1,
-          description: 'share that each class has of the rows (default column: the label)',
+          description: 'share of each class in the rows (default column: the label)',
         },
       ),
       ...anyRule,
@@ -83,17 +86,20 @@ export const TableRule = Type.Union(
           min: Type.Optional(Share),
           max: Type.Optional(Share),
         },
-        { ...strict, minProperties: 3, description: 'share of the rows that have one of these values' },
+        { ...strict, minProperties: 3, description: 'share of rows that have one of these values' },
       ),
       ...anyRule,
     }),
     Closed({
-      functional_dependency: Part('rows that agree in `from` agree in `to`', { from: ColumnList, to: ColumnList }),
+      functional_dependency: Part('rows with equal values in `from` must have equal values in `to`', {
+        from: ColumnList,
+        to: ColumnList,
+      }),
       ...rowRule,
     }),
     Closed({
-      sql: Text('one SELECT from the table `data`: every row it returns breaks the rule', { maxLength: 100_000 }),
-      name: Optional.Matching('^[a-z0-9][a-z0-9_-]{0,59}$', 'how the check is called (default sql)'),
+      sql: Text('one SELECT from the table `data`: every returned row is a violation', { maxLength: 100_000 }),
+      name: Optional.Matching('^[a-z0-9][a-z0-9_-]{0,59}$', 'name of the check (default sql)'),
       ...rowRule,
     }),
   ],
@@ -113,27 +119,30 @@ const Rows = (description: string) => Optional.Integer(description, { minimum: 0
 export const Drift = Part('measure how much each column has changed since data.reference', {
   columns: Optional.OneOf(
     [Type.Literal('*'), Type.Array(Column, { minItems: 1, uniqueItems: true })],
-    'columns to compare (default "*": all that both datasets have, except ids, times and lists)',
+    'columns to compare (default "*": all columns of both datasets except ids, times and lists)',
   ),
   against: Optional.List(
     Type.Enum(['current', 'evaluation']),
-    'datasets to compare with data.reference (default: those that are configured)',
+    'datasets to compare with data.reference (default: all configured datasets)',
     { minItems: 1, uniqueItems: true },
   ),
   max_psi: Optional.Number(
-    'a column fails above this corrected population stability index, and warns above half of it (default 0.2)',
+    'largest corrected population stability index (PSI) of a column; above half of it there is a warning (default 0.2)',
     { exclusiveMinimum: 0 },
   ),
-  max_missing_change: OptionalQuantity('change of the share of missing values (default 0.05)', {
+  max_missing_change: OptionalQuantity('largest change of the share of missing values (default 0.05)', {
     minimum: 0,
     maximum: 1,
   }),
-  max_new_categories: OptionalQuantity('share of rows in categories that are not in the reference (default 0.01)', {
-    minimum: 0,
-    maximum: 1,
-  }),
+  max_new_categories: OptionalQuantity(
+    'largest share of rows in categories that are not in the reference (default 0.01)',
+    {
+      minimum: 0,
+      maximum: 1,
+    },
+  ),
   max_auc: Optional.Number(
-    'AUC beyond which a linear classifier may not tell rows of the two datasets apart, by all columns together (default 0.6)',
+    'largest AUC with which a linear classifier on all columns may distinguish rows of the two datasets (default 0.6)',
     { exclusiveMinimum: 0.5, maximum: 1 },
   ),
   alpha: Optional.Number('family-wise level of all tests of one comparison (default 0.05)', {
@@ -142,7 +151,7 @@ export const Drift = Part('measure how much each column has changed since data.r
   }),
   min_rows: Optional.Integer('minimum number of values of a column on each side (default 100)', { minimum: 2 }),
   severity: Severity('block'),
-  labels: Optional.Flag('compare the columns of labels too (default true)'),
+  labels: Optional.Flag('also compare the label columns (default true)'),
   predictions: Type.Optional(
     Type.Object(
       {
@@ -154,7 +163,7 @@ export const Drift = Part('measure how much each column has changed since data.r
         ...strict,
         minProperties: 1,
         description:
-          'columns in which the data have what the champion predicted: its score, or of several classes the class and the largest score. With reference: registry they are compared with what it predicted when it was judged',
+          'columns with the predictions of the champion: its score, or for several classes the class and the largest score. With reference: registry they are compared with its predictions on the data of its own evaluation',
       },
     ),
   ),
@@ -163,20 +172,22 @@ export type Drift = Static<typeof Drift>;
 
 export const Leakage = Closed({
   max_overlap_rows: Rows(
-    'rows of the evaluation data that are also in the reference data, ignoring the id (default 0)',
+    'largest number of evaluation rows that are also in the reference data, ignoring the id (default 0)',
   ),
-  max_duplicate_rows: Rows('rows of one dataset that repeat an earlier one, ignoring the id (default: any number)'),
+  max_duplicate_rows: Rows(
+    'largest number of rows of a dataset that repeat an earlier row, ignoring the id (default: no limit)',
+  ),
   max_conflicting_rows: Rows(
-    'rows of one dataset that differ from another row only in label and id (default: any number)',
+    'largest number of rows of a dataset that differ from another row only in label and id (default: no limit)',
   ),
   max_near_duplicate_rows: Rows(
-    'rows of the evaluation data that stand in the reference data but for case, punctuation and the fourth digit of numbers (default: any number)',
+    'largest number of evaluation rows that are in the reference data except for case, punctuation and the fourth digit of numbers (default: no limit)',
   ),
   max_skill: Optional.Number(
-    'part of the label that one column alone may tell: of classes, of the errors of the most frequent class; of numbers, R squared (default 0.98)',
+    'largest part of the label that a single column may predict: for classes the reduction of the errors of the majority class; for numbers R squared (default 0.98)',
     { exclusiveMinimum: 0, maximum: 1 },
   ),
-  time: Optional.Text('column of a date or time, by which evaluation rows must be later than all reference rows', {
+  time: Optional.Text('date or time column in which every evaluation row must be later than all reference rows', {
     maxLength: 500,
   }),
   severity: Severity('warn'),
@@ -184,12 +195,11 @@ export const Leakage = Closed({
 export type Leakage = Static<typeof Leakage>;
 
 export const Privacy = Closed({
-  mask: Optional.Flag('put such values out of sight in evidence, reports and lists of rows (default true)'),
-  allow: Optional.List(
-    Column,
-    'columns that are known to hold such values and are meant to: neither told nor masked as columns',
-    { minItems: 1, uniqueItems: true },
-  ),
+  mask: Optional.Flag('hide such values in evidence, reports and lists of rows (default true)'),
+  allow: Optional.List(Column, 'columns that are meant to contain such values: no warning, and not masked', {
+    minItems: 1,
+    uniqueItems: true,
+  }),
 });
 export type Privacy = Static<typeof Privacy>;
 
@@ -200,14 +210,14 @@ export const dataKeys = {
   drift: Type.Optional(Drift),
   leakage: Optional.OneOf(
     [Type.Literal(false), Leakage],
-    'rows that evaluation and reference data share, and duplicates (default: checked if there is data.reference)',
+    'rows shared by evaluation and reference data, and duplicates (default: checked if data.reference is set)',
   ),
   privacy: Optional.OneOf(
     [Type.Literal(false), Privacy],
-    'columns that look like personal data (e-mail, phone, card, IBAN, IP address, national id) are a warning, and their values masked (default); false: neither',
+    'warn about columns that look like personal data (e-mail, phone, card, IBAN, IP address, national id), and mask their values (default); false: off',
   ),
   profile: Optional.Flag(
-    'keep a profile of the reference data (if there is none: of the evaluation data) in the evidence, to compare later data with it (default: if there is data.reference)',
+    'store a profile of the reference data (or else of the evaluation data) in the evidence, to compare later data with it (default: if data.reference is set)',
   ),
 };
 const DataSettings = Type.Object(dataKeys);
@@ -238,34 +248,32 @@ export function problems(model: Model): Problem[] {
     found.push({
       pointer: '/data',
       key: 'drift',
-      message:
-        'drift is a change since the reference data, and there are none: add data.reference, such as the data that the champion was trained on',
+      message: 'drift needs reference data: add data.reference, such as the training data of the champion',
     });
   }
   if (current === 'registry') {
     found.push({
       pointer: '/data',
       key: 'current',
-      message: 'registry is what the champion was judged on, which only data.reference may be: name the data of today',
+      message: 'registry is allowed only for data.reference: name a file of current data',
     });
   }
   const index = drift?.against?.indexOf('current') ?? -1;
   if (index >= 0 && current === undefined) {
-    found.push({ pointer: `/data/drift/against/${index}`, message: 'there are no current data: add data.current' });
+    found.push({ pointer: `/data/drift/against/${index}`, message: 'current data are missing: add data.current' });
   }
   if (leakage !== undefined && leakage !== false && leakage.max_overlap_rows !== undefined) {
     const message =
       reference === undefined
-        ? 'overlap is with the reference data, and there are none: add data.reference'
+        ? 'the overlap check needs reference data: add data.reference'
         : isProfile(reference)
-          ? 'overlap is of rows, and data.reference is a profile, which has none: name the data themselves'
+          ? 'the overlap check needs the rows of the reference data, but data.reference is a profile: name the data themselves'
           : null;
     if (message !== null) found.push({ pointer: '/data/leakage', key: 'max_overlap_rows', message });
   }
   if (leakage !== undefined && leakage !== false && leakage.time !== undefined) {
     if (reference === undefined || isProfile(reference)) {
-      const message =
-        'the times are compared with those of the reference rows, and there are none: name them in data.reference';
+      const message = 'the check of times needs the rows of the reference data: name them in data.reference';
       found.push({ pointer: '/data/leakage', key: 'time', message });
     }
   }

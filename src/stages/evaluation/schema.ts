@@ -40,12 +40,17 @@ export type Primary = Static<typeof Primary>;
 export const Guardrail = Closed({
   ...metricFields,
   require: Type.Optional(Requirement),
-  slices: Optional.List(Slice, 'compare on each of these slices instead of on the whole', { minItems: 1 }),
+  slices: Optional.List(Slice, 'compare on each of these slices instead of on the whole evaluation set', {
+    minItems: 1,
+  }),
   mode: Optional.Choice(
     ['guard', 'prove'],
-    'guard: block on demonstrated harm (default); prove: every slice must be shown non-inferior',
+    'guard: block on demonstrated harm (default); prove: every slice must be shown to be non-inferior',
   ),
-  min_rows: Optional.Integer('smaller slices are skipped, and the report says so (default 30)', { minimum: 1 }),
+  min_rows: Optional.Integer(
+    'minimum number of rows of a slice; smaller slices are skipped, and the report says so (default 30)',
+    { minimum: 1 },
+  ),
   required: Optional.List(Type.String(), 'slices such as source=hard_ham that must exist and be large enough'),
 });
 export type Guardrail = Static<typeof Guardrail>;
@@ -53,8 +58,14 @@ export type Guardrail = Static<typeof Guardrail>;
 /** Gaps between groups of people, by the values of sensitive columns. */
 export const Fairness = Closed({
   columns: List(Column, 'sensitive columns; each is evaluated separately', { minItems: 1, maxItems: 10 }),
-  favourable: Optional.Choice(['positive', 'negative'], 'the decision that favours a person (default positive)'),
-  min_rows: Optional.Integer('smaller groups are left out, and the report says so (default 30)', { minimum: 1 }),
+  favourable: Optional.Choice(
+    ['positive', 'negative'],
+    'the decision that is favourable for a person (default positive)',
+  ),
+  min_rows: Optional.Integer(
+    'minimum number of rows of a group; smaller groups are left out, and the report says so (default 30)',
+    { minimum: 1 },
+  ),
   gates: Type.Array(
     Closed({
       metric: Type.Enum([
@@ -66,8 +77,8 @@ export const Fairness = Closed({
         'predictive_parity_difference',
         'accuracy_difference',
       ]),
-      max: OptionalQuantity('largest gap of the candidate', { minimum: 0 }),
-      min: OptionalQuantity('smallest ratio of the candidate: 0.8 is the four-fifths rule', { minimum: 0 }),
+      max: OptionalQuantity('largest allowed gap of the candidate', { minimum: 0 }),
+      min: OptionalQuantity('smallest allowed ratio of the candidate: 0.8 is the four-fifths rule', { minimum: 0 }),
       margin: Type.Optional(Margin),
       require: Type.Optional(Requirement),
       severity: Type.Optional(Severity),
@@ -80,7 +91,9 @@ export type Fairness = Static<typeof Fairness>;
 /** A search for slices on which the candidate loses. */
 export const Discover = Part('search for slices on which the candidate is worse: reported, never blocking', {
   columns: Optional.List(Column, 'columns to search (default: every feature column)', { minItems: 1 }),
-  min_rows: Optional.Integer('smaller slices are ignored (default 30)', { minimum: 1 }),
+  min_rows: Optional.Integer('minimum number of rows of a slice; smaller slices are ignored (default 30)', {
+    minimum: 1,
+  }),
 });
 export type Discover = Static<typeof Discover>;
 
@@ -95,19 +108,19 @@ export const Cost = Type.Union(
     }),
     Closed({
       matrix: Type.Record(Type.String(), Type.Record(Type.String(), Type.Number()), {
-        description: 'true class, then decided class; correct decisions cost 0 unless stated',
+        description: 'costs by true class, then predicted class; correct decisions cost 0 unless stated',
       }),
-      otherwise: Type.Number({ description: 'cost of every wrong decision that is not in the matrix' }),
+      otherwise: Type.Number({ description: 'cost of every other wrong decision' }),
     }),
   ],
-  { description: 'for the metric expected_cost' },
+  { description: 'costs for the metric expected_cost' },
 );
 export type Cost = Static<typeof Cost>;
 
 /** A metric of the team's own, in SQL. */
 export const CustomMetric = Closed({
-  name: Matching('^[a-z][a-z0-9_]{0,63}$', 'to use as a metric elsewhere in the policy'),
-  sql: Text('one expression of aggregates over label, prediction, score and the columns of the data', {
+  name: Matching('^[a-z][a-z0-9_]{0,63}$', 'name for use as a metric in the policy'),
+  sql: Text('one SQL expression of aggregates over label, prediction, score and the columns of the data', {
     maxLength: 10000,
   }),
   higher_is_better: Type.Boolean(),
@@ -121,7 +134,8 @@ export const Anchor = Part(
     version: Type.String({
       pattern: '^(?:best|(?:0|[1-9][0-9]*)\\.(?:0|[1-9][0-9]*)\\.(?:0|[1-9][0-9]*)(?:-[0-9A-Za-z.-]+)?)$',
       maxLength: 256,
-      description: 'a version of the registry, or best: the promoted version with the best value of the primary metric',
+      description:
+        'a version of the registry, or best for the promoted version with the best value of the primary metric',
     }),
     margin: Quantity('the largest tolerated loss of the primary metric since that version, over all promotions', {
       minimum: 0,
@@ -133,15 +147,18 @@ export type Anchor = Static<typeof Anchor>;
 /** Keys that the stage adds to a model. */
 export const modelKeys = {
   training: Optional.Text(
-    'JSON file that says how the candidate was trained (default: what the metadata of its ONNX file says): see docs/models.md',
+    'JSON file that describes the training of the candidate (default: the metadata of its ONNX file): see docs/models.md',
   ),
 };
 
 /** Keys that the stage adds to `policy`. */
 export const policyKeys = {
-  min_rows: Optional.Integer('comparisons on fewer rows (of a ranking: queries) are inconclusive (default 30)', {
-    minimum: 1,
-  }),
+  min_rows: Optional.Integer(
+    'minimum number of rows (for ranking: queries) of a comparison; with fewer it is inconclusive (default 30)',
+    {
+      minimum: 1,
+    },
+  ),
   primary: Primary,
   guardrails: Type.Optional(Type.Array(Guardrail)),
   anchor: Type.Optional(Anchor),
@@ -155,13 +172,13 @@ export const policyKeys = {
         'split alpha over all decisions made on one evaluation set, so that their total error rate stays within alpha',
     }),
     budget: Optional.Integer(
-      'how many decisions the set may be used for, each at alpha / budget (default: decision k has alpha / (k (k + 1)))',
+      'number of decisions that may use the set, each at alpha / budget (default: decision k has alpha / (k (k + 1)))',
       { minimum: 1 },
     ),
   }),
   training: Optional.List(
     Type.Enum([...trainingParts]),
-    'what must be known of the training of a candidate; one of which it is not is held',
+    'facts about the training that must be known; a candidate without them is held',
     { minItems: 1, uniqueItems: true },
   ),
   report: Optional.List(Type.String(), 'metrics to report without gating on them'),

@@ -10,11 +10,11 @@ const ratePerSecond = 'requests per second';
 const common = {
   name: Optional.Matching(
     '^[a-z][a-z0-9-]{0,30}$',
-    'stands in the ids of its checks where there are several profiles (default: its kind)',
+    'name in the ids of its checks if there are several profiles (default: its kind)',
   ),
   arrivals: Type.Optional(Type.Enum(['constant', 'poisson'])),
   warmup: Type.Optional(Duration),
-  connections: Optional.Integer('how many may be open at once; opened as they are needed', {
+  connections: Optional.Integer('maximum number of open connections; they are opened as needed', {
     minimum: 1,
     maximum: 1000,
   }),
@@ -33,13 +33,13 @@ const Constant = Closed({
 
 const Others = [
   Closed({
-    kind: kind('smoke', 'a little load: 5 requests a second for 15 s, unless said otherwise'),
+    kind: kind('smoke', 'a short light load (default: 5 requests per second for 15 s)'),
     rate: Type.Optional(Rate(ratePerSecond)),
     duration: Type.Optional(Duration),
     ...common,
   }),
   Closed({
-    kind: kind('closed', 'so many users, each of whom asks again when answered'),
+    kind: kind('closed', 'a number of users, each sending the next request after its answer'),
     users: Type.Integer({ minimum: 1, maximum: 1000 }),
     duration: Duration,
     ...common,
@@ -54,55 +54,61 @@ const Others = [
   Closed({
     kind: kind('steps', 'a rate that rises in steps until the objectives are missed'),
     from: Rate('requests per second of the first step'),
-    to: Rate('requests per second that no step exceeds'),
-    step: Type.Optional(Rate('requests per second from step to step')),
-    factor: Optional.Number('from step to step, in place of step (default 1.5)', { exclusiveMinimum: 1, maximum: 10 }),
+    to: Rate('largest rate, in requests per second'),
+    step: Type.Optional(Rate('increase per step, in requests per second')),
+    factor: Optional.Number('factor per step, instead of step (default 1.5)', { exclusiveMinimum: 1, maximum: 10 }),
     each: Type.Optional({ ...Duration, description: 'length of a step (default 10s)' }),
     ...common,
   }),
   Closed({
-    kind: kind('spike', 'a sudden rise of a base rate, and what follows it'),
+    kind: kind('spike', 'a sudden rise of the rate, and the recovery after it'),
     base: Rate('requests per second before and after'),
-    factor: Optional.Number('of the spike (default 10)', { exclusiveMinimum: 1, maximum: 1000 }),
-    before: Type.Optional({ ...Duration, description: 'length of the base before (default 10s)' }),
-    length: Type.Optional({ ...Duration, description: 'of the spike (default 10s)' }),
-    after: Type.Optional({ ...Duration, description: 'length of the base after, to recover in (default 30s)' }),
+    factor: Optional.Number('rate of the spike as a multiple of the base rate (default 10)', {
+      exclusiveMinimum: 1,
+      maximum: 1000,
+    }),
+    before: Type.Optional({ ...Duration, description: 'time at the base rate before the spike (default 10s)' }),
+    length: Type.Optional({ ...Duration, description: 'length of the spike (default 10s)' }),
+    after: Type.Optional({
+      ...Duration,
+      description: 'time at the base rate after the spike, for recovery (default 30s)',
+    }),
     ...common,
   }),
   Closed({
-    kind: kind('soak', 'a constant rate for long: do latency or memory grow?'),
+    kind: kind('soak', 'a constant rate for a long time, to see whether latency or memory grow'),
     rate: Rate(ratePerSecond),
     duration: Duration,
     ...common,
   }),
   Closed({
-    kind: kind('stages', 'stretches of your own'),
+    kind: kind('stages', 'your own sequence of stages'),
     stages: Type.Array(
       Closed({
         rate: Type.Number({
           minimum: 0,
           maximum: 100000,
-          description: 'requests per second that the stage ends at, and rises or falls to evenly',
+          description: 'requests per second at the end of the stage; the rate changes linearly',
         }),
         duration: Duration,
-        jump: Optional.Flag('it is held from the start of the stage'),
+        jump: Optional.Flag('hold this rate from the start of the stage'),
       }),
       { minItems: 1, maxItems: 1000 },
     ),
     ...common,
   }),
   Closed({
-    kind: kind('replay', 'the traffic of a file'),
+    kind: kind('replay', 'recorded traffic from a file'),
     file: Text(
-      'lines with the time of a request each (ISO 8601, or seconds), or with a time and the requests per second from then on',
+      'file with one line per request and its time (ISO 8601, or seconds), or with a time and the requests per second from then on',
     ),
-    speed: Optional.Number('how much faster than it was (default 1)', { exclusiveMinimum: 0, maximum: 100000 }),
-    scale: Optional.Number('how many times the requests (default 1)', { exclusiveMinimum: 0, maximum: 1000 }),
+    speed: Optional.Number('speed-up factor (default 1)', { exclusiveMinimum: 0, maximum: 100000 }),
+    scale: Optional.Number('factor for the number of requests (default 1)', { exclusiveMinimum: 0, maximum: 1000 }),
     ...common,
   }),
   Closed({
     kind: kind('capacity', 'search for the highest rate within the objectives'),
-    to: Type.Optional(Rate('requests per second that are not exceeded (default 100000)')),
+    to: Type.Optional(Rate('largest rate to try, in requests per second (default 100000)')),
     window: Type.Optional({ ...Duration, description: 'length of a measurement (default 4s)' }),
     budget: Type.Optional({ ...Duration, description: 'length of the search (default 180s)' }),
     ...common,
@@ -116,14 +122,16 @@ const Milliseconds = Type.Optional(Type.Number({ exclusiveMinimum: 0 }));
 
 export const Load = Closed({
   profile: Type.Optional(
-    Type.Union([Constant, ...Others, List(Profile, 'one after the other', { minItems: 1, maxItems: 20 })]),
+    Type.Union([
+      Constant,
+      ...Others,
+      List(Profile, 'several profiles, run one after the other', { minItems: 1, maxItems: 20 }),
+    ]),
   ),
-  summary: Optional.Text(
-    'file with what k6 or Locust say of a load that they sent to the candidate, in place of a load of ours',
-  ),
+  summary: Optional.Text('summary file of a k6 or Locust run against the candidate, instead of a load by Contender'),
   parts: Optional.List(
     Type.String({ minLength: 1 }),
-    'files that load-test --shard wrote on several machines, in place of a load of this one',
+    'files written by load-test --shard on several machines, instead of a load from this machine',
     { minItems: 1, maxItems: 100 },
   ),
   slo: Closed({
@@ -134,7 +142,7 @@ export const Load = Closed({
     p99_9_ms: Milliseconds,
     max_ms: Milliseconds,
     error_rate: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-    throughput: Optional.Number('minimum delivered share of the offered rate (default 0.98)', {
+    throughput: Optional.Number('minimum share of the planned requests that must be answered in time (default 0.98)', {
       minimum: 0,
       maximum: 1,
     }),
@@ -142,49 +150,52 @@ export const Load = Closed({
       [Type.Literal('parity'), Type.Number({ minimum: 0, maximum: 1 })],
       'parity: answers must equal the offline predictions; a number: minimum accuracy under load',
     ),
-    capacity: Type.Optional(Rate('least requests per second within the objectives (ramp, steps and capacity)')),
-    recovery: Type.Optional({ ...Duration, description: 'how long after a spike the objectives may be missed' }),
-    memory: Type.Optional({ ...Bytes, description: 'most memory, such as 512MiB' }),
-    cpu: Optional.Number('most CPU, in cores, on average', { exclusiveMinimum: 0 }),
-    cold_start: Type.Optional({ ...Duration, description: 'from its start until it is healthy' }),
+    capacity: Type.Optional(Rate('minimum requests per second within the objectives (ramp, steps and capacity)')),
+    recovery: Type.Optional({
+      ...Duration,
+      description: 'maximum time after a spike until the objectives are met again',
+    }),
+    memory: Type.Optional({ ...Bytes, description: 'maximum memory, such as 512MiB' }),
+    cpu: Optional.Number('maximum average CPU use, in cores', { exclusiveMinimum: 0 }),
+    cold_start: Type.Optional({ ...Duration, description: 'maximum time from start until healthy' }),
     memory_growth: Type.Optional({
       ...Bytes,
-      description: 'most growth of memory a minute in a soak (default 4MiB)',
+      description: 'maximum growth of memory per minute in a soak (default 4MiB)',
     }),
-    latency_growth: Optional.Number('most growth of the median latency over a soak, as a share of it (default 0.5)', {
+    latency_growth: Optional.Number('maximum growth of the median latency over a soak, as a share (default 0.5)', {
       minimum: 0,
     }),
   }),
-  compare: Optional.Part('candidate against champion, both under load at the same time', {
+  compare: Optional.Part('compare latency of candidate and champion, both under load', {
     max_ratio: Type.Number({
       exclusiveMinimum: 0,
-      description: 'most of p50, p95 and p99 of the candidate over those of the champion, such as 1.2',
+      description: 'maximum ratio of p50, p95 and p99 of the candidate to those of the champion, such as 1.2',
     }),
-    percentiles: Optional.List(Type.Enum(['p50', 'p95', 'p99']), 'which are held to it (default p50 and p95)', {
+    percentiles: Optional.List(Type.Enum(['p50', 'p95', 'p99']), 'percentiles to compare (default p50 and p95)', {
       minItems: 1,
     }),
-    rate: Type.Optional(Rate('requests per second of each (default: of the first profile that has a rate)')),
+    rate: Type.Optional(Rate('requests per second to each (default: the rate of the first profile that has one)')),
     duration: Type.Optional({
       ...Duration,
-      description: 'of both together (default 60s), once more where it is not settled',
+      description: 'measuring time for both together (default 60s); repeated once if the result is unclear',
     }),
     design: Optional.Choice(
       ['live', 'blocks'],
-      'live: each request goes to one of both at random; blocks: they take turns (ABBA), for servers that disturb each other',
+      'live: each request goes to one of the two at random; blocks: they take turns (ABBA), for servers that disturb each other',
     ),
-    champion: Optional.Part('what serves the champion, where the same staging target cannot serve its model', {
+    champion: Optional.Part('server of the champion, if the staging target cannot also serve the champion', {
       url: Type.Optional(Type.String({ pattern: '^https?://' })),
       image: Type.Optional(Type.String({ minLength: 1 })),
     }),
   }),
-  sizing: Optional.Part('advice on replicas, from the measured capacity', {
-    target_rps: Type.Optional(Rate('requests per second to be served by all replicas')),
-    replicas: Optional.Integer('how many answer behind the address that is tested (default 1)', {
+  sizing: Optional.Part('advice on the number of replicas, from the measured capacity', {
+    target_rps: Type.Optional(Rate('requests per second that all replicas together must serve')),
+    replicas: Optional.Integer('number of replicas behind the tested address (default 1)', {
       minimum: 1,
       maximum: 1000,
     }),
     headroom: Optional.Number('share of the capacity that is kept free (default 0.3)', { minimum: 0, maximum: 0.9 }),
-    price_per_hour: Optional.Number('of one replica, in any currency', { exclusiveMinimum: 0 }),
+    price_per_hour: Optional.Number('price per hour of one replica, in any currency', { exclusiveMinimum: 0 }),
   }),
 });
 export type Load = Static<typeof Load>;

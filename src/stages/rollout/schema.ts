@@ -6,12 +6,12 @@ import { Time, trafficKeys } from '../traffic.ts';
 export const Rollout = Closed({
   steps: List(
     Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 100 }),
-    'percent of the traffic, rising. 100 follows when the candidate is promoted',
+    'share of the traffic in percent, rising; 100 follows when the candidate is promoted',
     { minItems: 1 },
   ),
   step_time: Time,
   max_step_time: Time,
-  min_requests: Type.Integer({ minimum: 1, description: 'of the candidate, at each step' }),
+  min_requests: Type.Integer({ minimum: 1, description: 'minimum number of requests of the candidate at each step' }),
   ...trafficKeys,
 });
 export type Rollout = Static<typeof Rollout>;
