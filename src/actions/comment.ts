@@ -10,7 +10,7 @@ import { actionLog } from './action-log.ts';
 import { runAction } from './action.ts';
 import { commentInputs } from './inputs.ts';
 
-const noResult = 'The gate of this commit left no result; its run says why.';
+const noResult = 'The gate of this commit produced no result; see its run for the reason.';
 /*
  * Follows a gate whose own token may not write, such as that of a pull request from a fork. It runs no code and reads no
  * configuration of the pull request: decision and evidence are data, checked and rendered here.
@@ -73,7 +73,7 @@ await runAction(['status', 'headline', 'pull-requests', 'models'], async ({ sign
     pullRequests.length === 0
       ? `No open pull request has ${run.headSha} as its head: it was closed or has newer commits.`
       : commented.length === 0
-        ? 'Nothing to comment: no model has a comment here.'
+        ? 'No comment was posted: no model needs one.'
         : `Commented on pull request ${commented.join(', ')} for ${models.size} ${models.size === 1 ? 'model' : 'models'}.`;
   setOutputs({
     status: commented.length === 0 ? 'none' : 'posted',

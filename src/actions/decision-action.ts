@@ -97,7 +97,7 @@ async function releaseChampion(workspace: Workspace, token: string, result: Prom
     if (!(error instanceof ContenderError) || workspace.signal?.aborted === true) throw error;
     const standing = result.status === 'no-change' ? 'Nothing changed in the registry' : 'The decision is recorded';
     core.setFailed(
-      `${standing}, but its release is not complete: ${error.message} Then run the job again to complete the release.`,
+      `${standing}, but its release is not complete: ${error.message} Run the job again to complete the release.`,
     );
   }
 }

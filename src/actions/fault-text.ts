@@ -19,20 +19,20 @@ export function publicFaultText(error: unknown): string {
 
 /** What a run that was cancelled leaves behind. @param missing what was yet to be done once the decision was recorded */
 export function cancelledText(recording: Recording | null, missing: readonly string[]): string {
-  if (recording === null) return 'Cancelled before it was done; nothing was recorded.';
+  if (recording === null) return 'Cancelled before the end; nothing was recorded.';
   const again = 'Run the job again: nothing is recorded twice';
   if (recording === 'begun') {
-    return `Cancelled while the decision was being recorded: it may be in the registry, or not. ${again}.`;
+    return `Cancelled while the decision was being recorded: it may or may not be in the registry. ${again}.`;
   }
   const { status, commit, pullRequest } = recording;
   const place =
     status === 'pending'
       ? `put into pull request ${pullRequest?.url ?? ''}`
       : commit === null
-        ? 'found to need no record'
+        ? 'found not to need recording'
         : `recorded in commit ${commit}`;
   const rest = missing.length === 0 ? '' : `; missing: ${missing.join(', ')}`;
-  return `Cancelled after the decision was ${place}${rest}. ${again}, and what is missing is done.`;
+  return `Cancelled after the decision was ${place}${rest}. ${again}, and missing steps are completed.`;
 }
 
 /** Where in a file a fault is, if its message says so: `contender.yml:12:3: ...`. */

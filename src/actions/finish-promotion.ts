@@ -13,9 +13,9 @@ await runAction(['status', 'headline', 'promoted', 'tags', 'findings'], async (c
   const { findings, decisions, promoted, tags } = await finishPromotions(workspace, { github, range });
   const [status, headline] =
     findings.length > 0
-      ? ['refused', 'What was merged is not what Contender decided: nothing was tagged or released.']
+      ? ['refused', 'The merged decision differs from the one that Contender made: nothing was tagged or released.']
       : decisions === 0
-        ? ['nothing', 'No decision came with this push.']
+        ? ['nothing', 'This push contains no decision.']
         : ['finished', finishedText(decisions, promoted)];
   context.setOutputs({
     status,
@@ -28,7 +28,7 @@ await runAction(['status', 'headline', 'promoted', 'tags', 'findings'], async (c
 });
 
 function finishedText(decisions: number, promoted: readonly { model: string; version: string }[]): string {
-  const came = decisions === 1 ? 'The decision that was merged is' : `The ${decisions} decisions that were merged are`;
+  const came = decisions === 1 ? 'The merged decision is' : `The ${decisions} merged decisions are`;
   const champions = promoted.map(({ model, version }) => `${model} ${version}`).join(', ');
   return `${came} what Contender wrote${champions === '' ? '' : `. In force: ${champions}`}.`;
 }

@@ -49,12 +49,12 @@ export function partInputs(): PartInput | null {
   const given = text('shard');
   if (given === undefined) return null;
   const shard = shardInput(given);
-  const moment = required('start', 'the instant at which all parts begin, in ISO 8601 with a zone');
+  const moment = required('start', 'the time at which all parts start, in ISO 8601 with a time zone');
   const start = instantOf(moment);
   if (start === null) {
     throw new UsageError({
       found: JSON.stringify(moment),
-      expected: 'a time in ISO 8601 with a zone, such as 2026-03-01T12:00:00Z',
+      expected: 'a time in ISO 8601 with a time zone, such as 2026-03-01T12:00:00Z',
       where: 'input start',
     });
   }
@@ -121,7 +121,7 @@ export async function finishInputs(
   if (range === null) {
     throw new UsageError({
       found: `the event ${env['GITHUB_EVENT_NAME'] ?? ''}`,
-      expected: 'push, to the branch that holds the registry',
+      expected: 'a push to the branch that holds the registry',
       remedy: 'Run it on push, with paths: [registry/**]',
     });
   }
@@ -195,11 +195,11 @@ async function root(workspace: string, directory: string, input = 'working-direc
   const way = found === undefined ? '..' : relative(top, found);
   if (found === undefined || way.startsWith('..') || isAbsolute(way)) {
     throw new UsageError({
-      found: `${JSON.stringify(directory)} is not a folder of the workspace`,
+      found: `${JSON.stringify(directory)} is not a folder in the workspace`,
       expected:
         input === 'path'
-          ? 'the folder the artifact was downloaded to'
-          : 'the folder the repository was checked out into',
+          ? 'the folder that the artifact was downloaded to'
+          : 'the folder that the repository was checked out into',
       where: `input ${input}`,
       remedy: `Use ${input === 'path' ? 'actions/download-artifact' : 'actions/checkout'} before this step`,
     });
@@ -241,7 +241,7 @@ export function requiredToken(what: string): string {
   if (token !== undefined) return token;
   throw new UsageError({
     found: 'no token',
-    expected: `one that may write ${what}`,
+    expected: `a token with write access to ${what}`,
     where: 'input token',
     remedy: 'Omit the input to use the token of the job',
   });

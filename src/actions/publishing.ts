@@ -48,7 +48,7 @@ function tell(unpublished: readonly Unpublished[], { pullRequest }: RunPlace): v
       );
     } else if (refused) {
       core.notice(
-        `No ${what}: the token may not write it. The summary of this run has the result. To have both, add to the job:\n\npermissions:\n  ${permissions[what]}\n\n(${error.fault.found})`,
+        `No ${what}: the token has no permission to write it. The summary of this run has the result. To get both, add to the job:\n\npermissions:\n  ${permissions[what]}\n\n(${error.fault.found})`,
       );
     } else {
       core.warning(`No ${what}; the summary of this run has the result. ${error.message}`);

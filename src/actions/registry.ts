@@ -27,7 +27,7 @@ const acts: Record<'register' | 'assign' | 'unassign' | 'deprecate' | 'waive', (
     return (workspace, { reason = '', ...input }) => emptyEnvironment(workspace, { ...input, reason, environment });
   },
   deprecate() {
-    const version = required('version', 'the version that must not be used any more');
+    const version = required('version', 'the version that must no longer be used');
     return (workspace, { reason = '', ...input }) => deprecateVersion(workspace, { ...input, reason, version });
   },
   waive() {

@@ -20,7 +20,7 @@ export function stageAction(name: string): Promise<void> {
     if (part !== null) {
       await runPart(workspace, stage, part);
       const { index, count } = part.shard;
-      const sent = `Part ${index}/${count} is in ${part.file}: nothing is judged before all parts are together.`;
+      const sent = `Part ${index}/${count} is in ${part.file}: the result is computed when all parts are there.`;
       context.setOutputs({ verdict: 'skipped', headline: sent });
       return core.info(sent);
     }

@@ -7,6 +7,6 @@ export function tellUnpushed({ config }: Workspace, { status, commit }: PromoteR
   const { store = 'git', push } = config.registry ?? {};
   if (status !== 'recorded' || store !== 'git' || push !== undefined) return;
   core.notice(
-    `The decision is commit ${commit?.slice(0, 12) ?? ''} of this checkout, and is lost with it unless it is pushed: set registry.push: origin in contender.yml, or push it in a later step.`,
+    `The decision is commit ${commit?.slice(0, 12) ?? ''} of this checkout, and is lost unless it is pushed: set registry.push: origin in contender.yml, or push it in a later step.`,
   );
 }

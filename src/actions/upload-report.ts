@@ -40,7 +40,9 @@ export async function uploadReport(
   await rm(folder, { recursive: true, force: true });
   if ('id' in answer)
     return `${env['GITHUB_SERVER_URL']}/${env['GITHUB_REPOSITORY']}/actions/runs/${env['GITHUB_RUN_ID']}/artifacts/${answer.id}`;
-  core.notice(`The HTML report was not uploaded, so there is no link to it. It is in ${report}. (${answer.why})`);
+  core.notice(
+    `The HTML report was not uploaded (${answer.why}), so the comment has no link to it. The file is ${report}.`,
+  );
   return undefined;
 }
 

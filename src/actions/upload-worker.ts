@@ -23,7 +23,7 @@ async function upload({ report, folder, model }: UploadTask): Promise<number> {
     await copyFile(report, file);
     try {
       const { id } = await client.uploadArtifact('', [file], folder, { skipArchive: true });
-      if (id === undefined) throw new Error('the server gave it no number');
+      if (id === undefined) throw new Error('the server returned no id');
       return id;
     } catch (error) {
       const isTaken = error instanceof Error && /\b409\b|already exists/u.test(error.message);

@@ -82,7 +82,7 @@ export function recordsHere(context: CommandContext, options: { record?: boolean
   if (options.record !== false && !record) {
     log.info(
       withheld === undefined
-        ? 'This event does not record: the decision is shown and the registry does not change.'
+        ? 'Decisions are not recorded on this event: the decision is shown, the registry does not change.'
         : `Nothing is recorded: ${withheld}. Merge it first and run there, or use --record to record from here.`,
     );
   }
@@ -94,15 +94,15 @@ export function withReadOptions(command: Command): Command {
   return command
     .option(
       '-c, --config <file>',
-      'the configuration (default: the nearest contender.yml, from here up to the workspace)',
+      'configuration file (default: the nearest contender.yml, from the current folder up to the workspace)',
     )
-    .option('-m, --model <name>', 'which model of the configuration (optional when there is only one)')
+    .option('-m, --model <name>', 'name of the model in contender.yml (optional if there is only one)')
     .option(
       '-w, --workspace <folder>',
-      'root for paths; no data or model outside it is read (default: the git repository, with paths relative to the current folder)',
+      'root folder; no data or model outside it is read (default: the git repository, with paths relative to the current folder)',
     )
     .option('--json', 'print the result as JSON to standard output')
-    .addOption(new Option('-q, --quiet', 'only warnings and the result').conflicts('verbose'))
+    .addOption(new Option('-q, --quiet', 'print only warnings and the result').conflicts('verbose'))
     .option('-v, --verbose', 'verbose output');
 }
 
@@ -111,13 +111,13 @@ export function withCommonOptions(command: Command): Command {
   return withReadOptions(command)
     .option(
       '-o, --out <folder>',
-      `where evidence, decision and report go, in a folder named after the model (default: ${defaults.out} in the workspace)`,
+      `folder for evidence, decision and report, in a subfolder named after the model (default: ${defaults.out} in the workspace)`,
     )
-    .option('--candidate <uri>', 'a path or URL in place of the configured candidate')
+    .option('--candidate <uri>', 'a path or URL to use instead of the configured candidate')
     .option(
       '--candidate-sha256 <digest>',
-      'digest of that file; required for a URL, except an artifact of a workflow run',
+      'sha256 of that file; required for a URL, except for an artifact of a workflow run',
     )
-    .option('--champion <uri>', 'a path, a URL or "registry" in place of the configured champion')
-    .option('--champion-sha256 <digest>', 'digest of that file, as for the candidate');
+    .option('--champion <uri>', 'a path, a URL or "registry" to use instead of the configured champion')
+    .option('--champion-sha256 <digest>', 'sha256 of that file; required for a URL, as for the candidate');
 }

@@ -12,10 +12,10 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
   program
     .command('doctor')
     .description(
-      'Look at all that a gate needs: machine, clone, contender.yml and, with a token, GitHub. Nothing is changed.',
+      'Check everything that a gate needs: machine, clone, contender.yml and, with a token, GitHub. Changes nothing.',
     )
-    .option('-c, --config <file>', 'the configuration (default: the nearest contender.yml)')
-    .option('-w, --workspace <folder>', 'root for paths (default: the git repository)')
+    .option('-c, --config <file>', 'configuration file (default: the nearest contender.yml)')
+    .option('-w, --workspace <folder>', 'root folder (default: the git repository)')
     .option('--json', 'print the result as JSON to standard output')
     .option('-v, --verbose', 'verbose output')
     .action(async (options: CommonOptions) => {
@@ -28,7 +28,7 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
       const problems = findings.filter(({ status }) => status === 'problem').length;
       context.finish(problems === 0 ? exitCodes.pass : exitCodes.fail);
       const verdict =
-        problems === 0 ? 'Nothing is in the way of a gate here.' : `${counted(problems, 'problems')}: see above.`;
+        problems === 0 ? 'No problem was found: a gate can run here.' : `${counted(problems, 'problems')}: see above.`;
       const text = (): string => `${renderSections(doctorSections(findings), consoleOptions(context))}\n${verdict}`;
       printResult(context, options, { problems, findings }, text);
     });

@@ -74,12 +74,12 @@ const examples: Readonly<Record<string, readonly string[]>> = {
 
 const meanings = {
   decision:
-    '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held, or waits for a pull request to be merged',
+    '0 promoted or no change; 1 rejected; 2 usage or input error; 3 held, or waiting for a pull request to be merged',
   stage: '0 passed; 1 failed; 2 usage or input error; 3 inconclusive',
   check: '0 valid; 1 not valid; 2 usage or input error',
-  doctor: '0 nothing is in the way; 1 a problem; 2 usage or input error',
-  reproduction: '0 agrees; 1 differs; 2 something cannot be had, or usage error',
-  act: '0 done; 2 usage or input error; 3 waits for a pull request to be merged',
+  doctor: '0 no problem; 1 a problem; 2 usage or input error',
+  reproduction: '0 agrees; 1 differs; 2 an input is not available, or usage error',
+  act: '0 done; 2 usage or input error; 3 waiting for a pull request to be merged',
   other: '0 done; 2 usage or input error',
 };
 const kinds: Readonly<Record<string, keyof typeof meanings>> = {

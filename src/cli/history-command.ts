@@ -9,10 +9,10 @@ export function addHistoryCommand(program: Command, context: CommandContext): vo
     program
       .command('history')
       .description(
-        'What was decided of a model over time: metrics with intervals, versions, people. As a table or as web pages.',
+        'Show all decisions about a model over time, with metrics, intervals, versions and people, as a table or as web pages.',
       )
-      .argument('[model]', 'which model (default: the only one; with --pages all of them)')
-      .option('--pages <folder>', 'write a page for each model, and an index.html, into this folder'),
+      .argument('[model]', 'name of the model (default: the only one; with --pages all models)')
+      .option('--pages <folder>', 'write an index.html and a page for each model into this folder'),
   ).action(async (named: string | undefined, options: CommonOptions & { pages?: string }) => {
     const { consolePage } = await import('../report/index.ts');
     const { withoutColumns } = await import('../report/section.ts');

@@ -9,10 +9,12 @@ export function addInferCommand(program: Command, context: CommandContext): void
   withReadOptions(
     program
       .command('infer')
-      .description('Infer a data contract and rules from data, as a start to be edited. The data satisfy them.')
+      .description(
+        'Infer a data contract and rules from data, as a starting point for your own. The data satisfy them.',
+      )
       .argument('[file]', 'a CSV, JSONL or Parquet file (default: data.evaluation of contender.yml)'),
   )
-    .option('--contract <file>', 'write the contract to this file; nothing is overwritten')
+    .option('--contract <file>', 'write the contract to this file; an existing file is never overwritten')
     .action(async (file: string | undefined, options: CommonOptions & { contract?: string }) => {
       const { labelColumns } = await import('../config/index.ts');
       const { contractText, rulesText, runInfer } = await import('../pipeline/inferring.ts');

@@ -14,18 +14,18 @@ export function addInitCommand(program: Command, context: CommandContext): void 
   program
     .command('init')
     .description(
-      'Write a starting contender.yml, a data contract and two workflows, by what this folder holds; nothing is overwritten.',
+      'Create a first contender.yml, a data contract and two workflows from the files in this folder. Existing files are never overwritten.',
     )
-    .option('-y, --yes', 'ask nothing: what cannot be told is an error that names the option')
-    .option('--name <model>', 'name of the model in the registry (default: that of the folder)')
-    .option('--data <file>', 'the labelled rows to evaluate on: CSV, JSONL or Parquet')
-    .addOption(new Option('--candidate <file>', 'the ONNX model to judge').conflicts('predictions'))
-    .option('--champion <file>', 'the model, or the file of predictions, that it is compared with')
-    .option('--predictions <file>', 'a CSV or Parquet file of predictions in place of a model')
-    .addOption(new Option('--task <task>', 'what is predicted').choices(tasks))
-    .option('--label <column>', 'the column that is predicted')
-    .option('--id <column>', 'the column that tells rows apart')
-    .option('--no-workflows', 'write no workflows into .github/workflows')
+    .option('-y, --yes', 'ask no questions; a value that cannot be detected is an error that names its option')
+    .option('--name <model>', 'name of the model in the registry (default: the name of the folder)')
+    .option('--data <file>', 'labelled rows to evaluate on: CSV, JSONL or Parquet')
+    .addOption(new Option('--candidate <file>', 'the ONNX model to evaluate').conflicts('predictions'))
+    .option('--champion <file>', 'the model or file of predictions to compare it with')
+    .option('--predictions <file>', 'a CSV or Parquet file of predictions instead of a model')
+    .addOption(new Option('--task <task>', 'kind of prediction').choices(tasks))
+    .option('--label <column>', 'the column to predict')
+    .option('--id <column>', 'the column that identifies each row')
+    .option('--no-workflows', 'do not write workflows into .github/workflows')
     .option('--json', 'print the result as JSON to standard output')
     .action(async ({ json, yes, workflows, ...options }: InitOptions) => {
       const { initialise } = await import('../pipeline/init/init.ts');
@@ -46,20 +46,20 @@ function textOf(
 ): string {
   const lines: string[] = [];
   if (existed) {
-    lines.push(`${shown(path)} is there already and stays as it is. To begin anew, move it away and run init again.`);
+    lines.push(`${shown(path)} already exists and was not changed. To start again, move it away and run init again.`);
   }
   if (written.length > 0) lines.push(`Wrote ${written.join(', ')}.`);
   if (existed) return lines.join('\n');
   const rival = champion === undefined ? '' : ` --champion ${shellWord(champion)}`;
   return [
     ...lines,
-    'Assumed, to be checked in contender.yml:',
+    'Assumptions to check in contender.yml:',
     ...assumed.map((each) => `  ${each}`),
-    ...(todo.length === 0 ? [] : ['To do first:', ...todo.map((each) => `  ${each}`)]),
+    ...(todo.length === 0 ? [] : ['Before you start:', ...todo.map((each) => `  ${each}`)]),
     'Then:',
     ...aligned([
       [`${command} gate --no-record${rival}`, 'a first verdict; nothing is recorded'],
-      [`git add, git commit${pushes ? ', git push' : ''}`, 'what was written, the model and the data'],
+      [`git add, git commit${pushes ? ', git push' : ''}`, 'the written files, the model and the data'],
       ...(champion === undefined
         ? []
         : [[`${command} registry register --artifact ${shellWord(champion)}`, 'make it the champion'] as const]),
@@ -67,7 +67,7 @@ function textOf(
         ? [
             [
               'registry: { push: origin }',
-              'in contender.yml, once there is a remote: promote-model.yml needs it',
+              'in contender.yml, if there is a remote: promote-model.yml needs it',
             ] as const,
           ]
         : []),
@@ -102,7 +102,7 @@ function terminalChoosing(signal: AbortSignal): Choosing {
           if (options.includes(answer)) return answer;
           const numbered = /^[0-9]+$/u.test(answer) ? shownOptions[Number(answer) - 1] : undefined;
           if (numbered !== undefined) return numbered;
-          process.stderr.write('There is no such answer.\n');
+          process.stderr.write('This is not one of the answers.\n');
         }
       } finally {
         lines.close();

@@ -8,10 +8,10 @@ import { printResult, type CommandContext, type CommonOptions } from './command-
 export function addInspectCommand(program: Command, context: CommandContext): void {
   program
     .command('inspect')
-    .description('Show the inputs and outputs of a model, and which columns would feed them.')
+    .description('Show the inputs and outputs of a model, and which columns each input reads.')
     .argument('<file>', 'an ONNX file')
-    .option('-c, --config <file>', 'show which columns of its evaluation set would feed the inputs')
-    .option('-m, --model <name>', 'which model of the configuration')
+    .option('-c, --config <file>', 'configuration file: show which columns of its evaluation set the inputs read')
+    .option('-m, --model <name>', 'name of the model in contender.yml')
     .option('--json', 'print the result as JSON to standard output')
     .action(async (file: string, options: Pick<CommonOptions, 'config' | 'model' | 'json'>) => {
       const { localModel } = await import('../model/artifact.ts');

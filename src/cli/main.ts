@@ -5,7 +5,7 @@ import { runCommand } from './run.ts';
 const abort = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    process.stderr.write(`\n${signal}: stopping (once more to stop at once)\n`);
+    process.stderr.write(`\n${signal}: stopping (send it again to stop immediately)\n`);
     abort.abort(new Error(signal));
     process.once(signal, () => process.exit(exitCodes.interrupted));
   });

@@ -22,11 +22,11 @@ function addMonitor(program: Command, context: CommandContext): void {
   withCommonOptions(
     program
       .command('monitor')
-      .description('Look at production since the last time, and judge it against the champion.'),
+      .description('Check production data since the last run for errors, drift and lost quality of the champion.'),
   )
-    .option('--record', 'keep what is seen (the default, except in workflows on pull requests and other branches)')
-    .option('--no-record', 'look, but remember nothing')
-    .option('--now <time>', 'look as at this time, ISO 8601 (default: now)', timeOption)
+    .option('--record', 'record the results (default, except in workflows on pull requests and other branches)')
+    .option('--no-record', 'check without recording the results')
+    .option('--now <time>', 'run as if it were this time, ISO 8601 (default: now)', timeOption)
     .action(async (options: CommonOptions & { record?: boolean; now?: Date }) => {
       const { runMonitor } = await import('../pipeline/monitoring/monitor.ts');
       const { alert } = await import('../pipeline/monitoring/alerts.ts');
@@ -49,18 +49,18 @@ function addMonitor(program: Command, context: CommandContext): void {
 
 function addRetrain(program: Command, context: CommandContext): void {
   withCommonOptions(
-    program.command('retrain').description('Start a training where what monitoring recorded asks for it.'),
+    program.command('retrain').description('Start a training if the recorded monitoring results require it.'),
   )
-    .option('--dry-run', 'decide, but start nothing')
-    .option('--now <time>', 'decide as at this time, ISO 8601 (default: now)', timeOption)
+    .option('--dry-run', 'decide without starting a training')
+    .option('--now <time>', 'decide as if it were this time, ISO 8601 (default: now)', timeOption)
     .action(async (options: CommonOptions & { dryRun?: boolean; now?: Date }) => {
       const workspace = await context.open(options);
       const github = options.dryRun === true ? null : await gitHubOf(workspace.github, workspace);
       if (github === null && options.dryRun !== true) {
         throw new UsageError({
           found: 'GITHUB_REPOSITORY or GITHUB_TOKEN is not set',
-          expected: 'both: a training is a workflow run',
-          remedy: 'Set them, or decide only, with --dry-run',
+          expected: 'both, because a training is started as a workflow run',
+          remedy: 'Set them, or use --dry-run to decide without starting a training',
         });
       }
       const { retrain } = await import('../pipeline/monitoring/retrain.ts');
@@ -80,7 +80,7 @@ function addBacktest(program: Command, context: CommandContext): void {
     program
       .command('backtest')
       .description(
-        'Judge models of the past as they could have been judged then: how fast they age, what was decided.',
+        'Evaluate past models with the labels known at the time: how fast they age, and how each decision would have turned out.',
       ),
   ).action(async (options: CommonOptions) => {
     const { renderSections } = await import('../report/index.ts');
@@ -99,7 +99,7 @@ function addExports(program: Command, context: CommandContext): void {
   withReadOptions(
     program
       .command('prometheus-rules')
-      .description('Print rules for Prometheus: burn rates of the service levels, and monitoring that stopped.'),
+      .description('Print Prometheus rules that alert on burn rates of service levels and on monitoring that stopped.'),
   ).action(async (options: CommonOptions) => {
     const { monitorSettings } = await import('../pipeline/monitoring/settings.ts');
     const { prometheusRules } = await import('../report/monitoring/prometheus-rules.ts');
@@ -110,7 +110,7 @@ function addExports(program: Command, context: CommandContext): void {
   });
   program
     .command('grafana-dashboard')
-    .description('Print a dashboard for Grafana, to be provisioned as it is.')
+    .description('Print a Grafana dashboard, ready to be provisioned.')
     .action(async () => {
       const { grafanaDashboard } = await import('../report/monitoring/grafana-dashboard.ts');
       context.print(JSON.stringify(grafanaDashboard(), null, 2));
@@ -125,9 +125,9 @@ function timeOption(text: string): Date {
 
 function addCheckBatch(program: Command, context: CommandContext): void {
   withCommonOptions(
-    program.command('check-batch').description('Judge pre-computed predictions before they are published.'),
+    program.command('check-batch').description('Check pre-computed predictions before they are published.'),
   )
-    .option('--model-digest <sha256>', 'which model predicted, where the file does not say it')
+    .option('--model-digest <sha256>', 'sha256 of the model that predicted, if the file does not state it')
     .action(async (options: CommonOptions & { modelDigest?: string }) => {
       const workspace = await context.open(options);
       const { checkBatch } = await import('../pipeline/monitoring/check-batch.ts');

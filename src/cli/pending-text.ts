@@ -15,6 +15,6 @@ export function recordedText(result: Pick<PromoteResult, 'status' | 'commit' | '
 function pendingText({ pullRequest }: Pick<PromoteResult, 'pullRequest'>): string {
   if (pullRequest === undefined) return '';
   return pullRequest.open
-    ? `Not in force until pull request ${pullRequest.number} is merged: ${pullRequest.url}`
-    : `Not in force: pull request ${pullRequest.number} was closed without being merged: ${pullRequest.url}`;
+    ? `Not active until pull request ${pullRequest.number} is merged: ${pullRequest.url}`
+    : `Not active: pull request ${pullRequest.number} was closed without being merged: ${pullRequest.url}`;
 }

@@ -12,7 +12,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
   withCommonOptions(
     program.command('predict').description('Predict the evaluation set with one model and write the predictions.'),
   )
-    .requiredOption('--file <file>', 'the .parquet or .csv file to write, in the workspace')
+    .requiredOption('--file <file>', 'the .parquet or .csv file to write, inside the workspace')
     .addOption(new Option('--role <role>', 'whose predictions').choices(['candidate', 'champion']).default('candidate'))
     .addOption(rowsShardOption())
     .action(async (options: PredictOptions) => {
@@ -26,7 +26,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
 }
 
 export function rowsShardOption(): Option {
-  return new Option('--shard <i/N>', 'only the i-th of N parts of the rows')
+  return new Option('--shard <i/N>', 'predict only part i of N parts of the rows')
     .argParser(parsedShard)
     .default({ index: 1, count: 1 }, '1/1');
 }
@@ -43,6 +43,6 @@ function resultText({ role, file, rows, of, threshold }: PredictResult): string 
   const written = `${file}: ${rows} of ${counted(of, 'rows')}, predicted by the ${role}.`;
   if (!/\.csv$/iu.test(file)) return `${written} Evaluate with: contender evaluate --predictions <files>`;
   const cut = threshold === null ? '' : `, threshold: ${JSON.stringify(threshold)}`;
-  const parts = rows < of ? ' (with the other parts: * and ? stand for any characters)' : '';
+  const parts = rows < of ? ' (with * and ? as wildcards to include the other parts)' : '';
   return `${written} To evaluate, name it in contender.yml${parts}: ${role}: { predictions: ${JSON.stringify(file)}${cut} }`;
 }

@@ -18,16 +18,15 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
   withReadOptions(
     program
       .command('profile')
-      .description('Profile data: counts, moments, quantiles, categories; merge profiles (.json) of their parts.')
-      .argument('[files...]', 'CSV, JSONL or Parquet files, or profiles of parts (default: data of contender.yml)'),
+      .description('Profile data (counts, moments, quantiles, categories), or merge the profiles (.json) of its parts.')
+      .argument('[files...]', 'CSV, JSONL or Parquet files, or profiles of parts (default: the data in contender.yml)'),
   )
-    .option('--file <file>', 'the .json file to write; data.reference may name it')
+    .option('--file <file>', 'the .json file to write; can be used as data.reference')
     .addOption(
-      new Option('--of <data>', 'which data of contender.yml (default: reference if there, else evaluation)').choices([
-        'evaluation',
-        'reference',
-        'current',
-      ]),
+      new Option(
+        '--of <data>',
+        'which data of contender.yml (default: reference if it is set, else evaluation)',
+      ).choices(['evaluation', 'reference', 'current']),
     )
     .addOption(rowsShardOption())
     .action(async (files: readonly string[], options: ProfileOptions) => {

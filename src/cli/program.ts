@@ -112,17 +112,17 @@ export async function buildProgram(
 
 /** A mistake points to the help of the very command. */
 function overrideExit(command: Command, name: string): void {
-  command.exitOverride().showHelpAfterError(`(${name} --help shows what there is)`);
+  command.exitOverride().showHelpAfterError(`(see ${name} --help)`);
   for (const each of command.commands) overrideExit(each, `${name} ${each.name()}`);
 }
 
 const helpText = `
 A first run, step by step:
-  contender init                                                 create a contender.yml from what is here
+  contender init                                                 create a contender.yml from the files in this folder
   contender doctor                                               what is missing here and on GitHub
   contender registry register --artifact models/champion.onnx    register the current champion
-  contender gate                                                 run every stage that is configured, decide, record
-  contender registry log                                         what was decided, and why
+  contender gate                                                 run every configured stage, decide, record
+  contender registry log                                         list the decisions and their reasons
   contender rollback --reason "..."                              restore the previous version
 
 Exit codes: 0 promoted, passed or no change; 1 rejected or failed; 2 usage or input error; 3 held or inconclusive;

@@ -8,7 +8,7 @@ import { exitCodes } from './exit-codes.ts';
 
 /** export, release, publish, verify. */
 export function addPublishCommands(program: Command, context: CommandContext): void {
-  const parts = new Argument('[parts...]', 'what to write (default: all of it)').choices(exportParts);
+  const parts = new Argument('[parts...]', 'what to write (default: everything)').choices(exportParts);
   withCommonOptions(
     program
       .command('export')
@@ -17,8 +17,8 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       ),
   )
     .addArgument(parts)
-    .addOption(new Option('--of <semver>', 'which version (default: the champion)').conflicts('decision'))
-    .option('--decision <number>', 'a decision in place of a version, such as a hold or a rejection')
+    .addOption(new Option('--of <semver>', 'the version (default: the champion)').conflicts('decision'))
+    .option('--decision <number>', 'number of a decision instead of a version, such as a hold or a rejection')
     .action(async (chosen: ExportPart[], options: CommonOptions & { of?: string; decision?: string }) => {
       const { exportVersion } = await import('../pipeline/publishing/export.ts');
       const files = await exportVersion(await context.open(options), {
@@ -35,7 +35,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       .command('release')
       .description('Create the GitHub release of a version, or complete an interrupted one. Needs GITHUB_TOKEN.'),
   )
-    .option('--of <semver>', 'which version (default: the champion)')
+    .option('--of <semver>', 'the version (default: the champion)')
     .option('--repository <owner/name>', 'the repository on GitHub (default: GITHUB_REPOSITORY)')
     .action(async (options: CommonOptions & { of?: string; repository?: string }) => {
       const { env, signal } = context;
@@ -43,7 +43,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       if (token === '') {
         throw new UsageError({
           found: 'no token',
-          expected: 'one that may write contents',
+          expected: 'a token with the permission contents: write',
           where: 'GITHUB_TOKEN',
           remedy: 'Set it, such as: GITHUB_TOKEN=$(gh auth token) contender release',
         });
@@ -69,7 +69,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
   withReadOptions(
     program
       .command('publish')
-      .description('Bring the MLflow server of registry.mlflow up to date: versions, their tags, and who is champion.'),
+      .description('Update the MLflow server of registry.mlflow: versions, tags, and which version is champion.'),
   ).action(async (options: CommonOptions) => {
     const { publishToMlflow, syncText } = await import('../pipeline/publishing/mlflow.ts');
     const workspace = await context.open(options, options.model === undefined);
@@ -102,6 +102,6 @@ function decisionNumber(text: string): number {
     found: JSON.stringify(text),
     expected: 'the number of a decision, such as 12',
     where: '--decision',
-    remedy: 'See what there is with contender registry log',
+    remedy: 'List the decisions with contender registry log',
   });
 }

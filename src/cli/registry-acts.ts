@@ -29,7 +29,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     registry.command('register').description('Register a model as the first champion manually, without a gate.'),
   )
     .requiredOption('--artifact <file>', 'the model or file of predictions, committed to the repository')
-    .option('--set-version <semver>', 'its version (default: the next one)')
+    .option('--set-version <semver>', 'version of the model (default: the next one)')
     .option('--reason <text>', 'reason to record')
     .action(async (options: CommonOptions & { artifact: string; setVersion?: string; reason?: string }) => {
       const workspace = await context.open(options);
@@ -48,7 +48,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
         result.status === 'recorded'
           ? `${named} is champion. ${recordedText(result)}`
           : result.status === 'pending'
-            ? `${named} is not champion yet. ${recordedText(result)}`
+            ? `${named} is not yet champion. ${recordedText(result)}`
             : `${named} is already champion; nothing was added.`,
       );
     });
@@ -56,8 +56,8 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   addAct(
     registry
       .command('override')
-      .description('Promote a held candidate manually: the hold, its evidence and your reason are recorded.')
-      .option('--set-version <semver>', 'its version (default: the next one)'),
+      .description('Promote a held candidate manually; the hold, its evidence and your reason are recorded.')
+      .option('--set-version <semver>', 'version of the model (default: the next one)'),
     context,
     (acts, workspace, input, options) => acts.overrideHold(workspace, { ...input, version: options.setVersion }),
   );
@@ -74,7 +74,7 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   addAct(
     registry
       .command('deprecate')
-      .description('Mark a version as deprecated: it must not be used any more.')
+      .description('Mark a version as deprecated: it must no longer be used.')
       .requiredOption('--version <semver>', 'the version'),
     context,
     (acts, workspace, input, options) => acts.deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
@@ -82,11 +82,14 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
   addAct(
     registry
       .command('waive')
-      .description('Accept until a date that one check, or the checks on one slice, do not pass.')
-      .requiredOption('--check <id>', 'the check, such as evaluation/recall, or @ and a slice, such as @source=web')
+      .description('Accept, until a date, that a check or the checks on a slice do not pass.')
+      .requiredOption(
+        '--check <id>',
+        'id of the check, such as evaluation/recall, or @ and a slice, such as @source=web',
+      )
       .requiredOption(
         '--until <date>',
-        'when it ends: 2026-12-31, a time in ISO 8601, 30d, or now to end an earlier one',
+        'when the waiver ends: 2026-12-31, a time in ISO 8601, 30d, or now to end an earlier waiver',
       ),
     context,
     (acts, workspace, input, { check = '', until = '' }) => acts.waiveCheck(workspace, { ...input, check, until }),
@@ -125,7 +128,7 @@ function addAssign(registry: Command, context: CommandContext): void {
   addAct(
     registry
       .command('assign')
-      .description("Put a version into one of the team's own environments (registry.environments in contender.yml).")
+      .description('Put a version into one of your own environments (registry.environments in contender.yml).')
       .requiredOption('--environment <name>', 'the environment')
       .option('--version <semver>', 'the version (default: the champion)')
       .option('--reason <text>', 'reason to record', 'as planned'),
@@ -136,7 +139,7 @@ function addAssign(registry: Command, context: CommandContext): void {
   addAct(
     registry
       .command('unassign')
-      .description("Take the version out of one of the team's own environments, which leaves it empty.")
+      .description('Remove the version from one of your own environments, which leaves the environment empty.')
       .requiredOption('--environment <name>', 'the environment'),
     context,
     (acts, workspace, input, { environment = '' }) => acts.emptyEnvironment(workspace, { ...input, environment }),
@@ -148,7 +151,7 @@ export function addRollbackCommand(program: Command, context: CommandContext): v
   addAct(
     program
       .command('rollback')
-      .description('Make an earlier version the champion again, after verifying its artifact, byte for byte.')
+      .description('Make an earlier version the champion again, after verifying its file byte for byte.')
       .option('--to <version>', 'a version, or "previous": the one that the champion replaced', 'previous'),
     context,
     (acts, workspace, input, options) => acts.rollBack(workspace, { ...input, to: options.to ?? 'previous' }),
@@ -172,7 +175,7 @@ function addAct(
     .option('--by <person>', 'the responsible person (default: the person who runs this)')
     .option(
       '--record',
-      'record it (default, except in workflows on pull requests, on branches other than the default one and on other events)',
+      'record it (default, except in workflows on pull requests, other branches than the default one, and on events other than push, dispatch and schedule)',
     )
     .option('--no-record', 'show what would happen without changing the registry')
     .action(async (options: ActOptions) => {
@@ -195,7 +198,7 @@ function addAct(
 
 function overtakenText({ decision }: PromoteResult, holdsNow: string): string {
   const deed = oneLine(decision.reasons[0]?.message ?? '');
-  return `This was done before, and others acted since: ${holdsNow}. Nothing was added.\n${deed}`;
+  return `This was already done, and later decisions followed: ${holdsNow}. Nothing was added.\n${deed}`;
 }
 
 /** What was done, in a few lines. */
@@ -208,11 +211,11 @@ function resultText(model: string, result: PromoteResult): string {
   const { action, candidate, environment = '', waiver } = decision;
   const version = `${model} ${candidate?.version ?? ''} ${is}`;
   const champion =
-    from === to ? `${model} ${to} is the champion already` : `${model} ${to} ${is} champion in place of ${from}`;
+    from === to ? `${model} ${to} is already the champion` : `${model} ${to} ${is} champion instead of ${from}`;
   const deeds: Partial<Record<typeof action, string>> = {
     deprecate: `${version} deprecated`,
     assign: `${version} in ${environment}`,
-    unassign: `${version} out of ${environment}`,
+    unassign: `${version} removed from ${environment}`,
     waive: `${waiver?.check ?? ''} of ${model} ${is} waived until ${minuteOf(waiver?.until ?? '')} UTC`,
   };
   const made = tags.length === 0 ? [] : [`Tags: ${tags.join(', ')}`];

@@ -18,10 +18,10 @@ export function addRegistryCommands(program: Command, context: CommandContext): 
   withReadOptions(
     registry
       .command('verify')
-      .description('Rebuild every manifest from its chain and report any difference.')
+      .description('Verify the registry: rebuild every manifest from its decisions and report any difference.')
       .option(
         '--base <commit>',
-        'compare the registry at HEAD with this branch, tag or commit, under the configuration found there',
+        'compare the registry at HEAD with this branch, tag or commit, using the configuration of that commit',
       ),
   ).action(async (options: CommonOptions & { base?: string }) => {
     const { verify } = await import('../pipeline/auditing/verify-change.ts');

@@ -10,7 +10,9 @@ type Readers = Awaited<ReturnType<typeof readers>>;
 /** registry show, log, diff and why: what the registry says when it is asked. */
 export function addRegistryReads(program: Command, context: CommandContext): void {
   addRead(
-    program.command('show').description('Every model and its champion, or the versions and environments of one model.'),
+    program
+      .command('show')
+      .description('List every model and its champion, or the versions and environments of one model.'),
     async ({ registry, report }, workspace, model) => {
       if (model === undefined) {
         const models = await registry.summariseModels(workspace);
@@ -21,7 +23,7 @@ export function addRegistryReads(program: Command, context: CommandContext): voi
     },
   );
   addRead(
-    program.command('log').description('Every decision about a model, newest first.'),
+    program.command('log').description('List every decision about a model, newest first.'),
     async ({ registry, report }, workspace, wanted) => {
       const { model, decisions } = await registry.readLog(workspace, wanted);
       return { json: decisions, text: (options) => report.renderLog(model, decisions, options) };
@@ -30,7 +32,7 @@ export function addRegistryReads(program: Command, context: CommandContext): voi
   addRead(
     program
       .command('diff')
-      .description('Two versions side by side: metrics, data, size, load figures, policy.')
+      .description('Compare two versions: metrics, data, size, load figures, policy.')
       .argument('[versions]', 'FROM..TO: versions or aliases, such as 1.0.0..1.1.0 or 1.0.0..', 'previous..champion'),
     async ({ registry, report }, workspace, model, range) => {
       const changes = await registry.diffVersions(workspace, model, range);
@@ -40,7 +42,9 @@ export function addRegistryReads(program: Command, context: CommandContext): voi
   addRead(
     program
       .command('why')
-      .description('Why this version is the champion, and why the last candidate is not: numbers, people, evidence.'),
+      .description(
+        'Explain why this version is the champion and why the last candidate is not: numbers, people, evidence.',
+      ),
     async ({ registry, report }, workspace, model) => {
       const { reasons, found } = await registry.explainModel(workspace, model);
       return { json: reasons, text: (options) => report.renderReasons(reasons, found, options, stages) };
@@ -57,14 +61,16 @@ export function addRegistryReads(program: Command, context: CommandContext): voi
     ) => Promise<{ json: unknown; text: (options: ConsoleOptions) => string }>,
   ): void {
     const ranged = command.registeredArguments.length > 0;
-    withReadOptions(command.argument('[model]', 'which model (as --model)')).action(async (...given: unknown[]) => {
-      const [range, named] = ranged ? given : ['', ...given];
-      const options = command.opts<CommonOptions>();
-      const workspace = await context.open(options, true);
-      const model = typeof named === 'string' ? named : options.model;
-      const { json, text } = await read(await readers(), workspace, model, String(range));
-      printResult(context, options, json, () => text(consoleOptions(context)));
-    });
+    withReadOptions(command.argument('[model]', 'name of the model (same as --model)')).action(
+      async (...given: unknown[]) => {
+        const [range, named] = ranged ? given : ['', ...given];
+        const options = command.opts<CommonOptions>();
+        const workspace = await context.open(options, true);
+        const model = typeof named === 'string' ? named : options.model;
+        const { json, text } = await read(await readers(), workspace, model, String(range));
+        printResult(context, options, json, () => text(consoleOptions(context)));
+      },
+    );
   }
 }
 

@@ -9,12 +9,12 @@ export function addReportCommand(program: Command, context: CommandContext): voi
   program
     .command('report')
     .description(
-      'Render the report again from the evidence of a run, or compare the evidence of two. Nothing is evaluated.',
+      'Create the report again from the evidence of a run, or compare the evidence of two runs. Nothing is evaluated.',
     )
-    .argument('[folder]', `an output folder, or one file of evidence (default: ${defaults.out} in the workspace)`)
+    .argument('[folder]', `an output folder or an evidence file (default: ${defaults.out} in the workspace)`)
     .option('--stage <kind>', 'only the evidence of this stage, such as evaluation')
-    .option('--compare <folder>', 'show what changed since the evidence in this output folder or file')
-    .option('-o, --out <folder>', 'where the files go (default: the output folder)')
+    .option('--compare <folder>', 'compare with the evidence in this output folder or file')
+    .option('-o, --out <folder>', 'folder for the files (default: the output folder)')
     .option('--json', 'print the result as JSON to standard output')
     .action(
       async (

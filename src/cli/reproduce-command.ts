@@ -8,13 +8,11 @@ export function addReproduceCommand(program: Command, context: CommandContext): 
   withReadOptions(
     program
       .command('reproduce')
-      .description(
-        'Fetch what a recorded decision was made on, run its stages again and say check by check what agrees.',
-      )
-      .argument('[model]', 'the model (optional when there is only one)')
+      .description('Fetch the inputs of a recorded decision, run its stages again and compare every check.')
+      .argument('[model]', 'name of the model (optional if there is only one)')
       .argument('[decision]', 'a version, or the number of a decision (default: the champion)'),
   )
-    .option('--stage <kind...>', 'only these kinds of evidence, such as data evaluation')
+    .option('--stage <kind...>', 'only these kinds of evidence, such as: data evaluation')
     .action(
       async (model: string | undefined, which: string | undefined, options: CommonOptions & { stage?: string[] }) => {
         const { renderSections } = await import('../report/index.ts');

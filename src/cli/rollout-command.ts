@@ -24,19 +24,22 @@ type Driver = (workspace: Workspace, input: TrafficInput) => Promise<PromoteResu
 export function addTrafficCommands(program: Command, context: CommandContext): void {
   add(rollout, async (...given) => (await import('../pipeline/rollout/run-rollout.ts')).runRollout(...given));
   add(switchOver, async (...given) => (await import('../pipeline/rollout/run-switch.ts')).runSwitch(...given))
-    .option('--back', 'go back to the champion of before, while it is kept up: the weight first, then the registry')
-    .option('--reason <text>', 'with --back: why, for the registry');
+    .option(
+      '--back',
+      'switch back to the previous champion while it is still running: first the weight, then the registry',
+    )
+    .option('--reason <text>', 'with --back: reason to record');
 
   function add(stage: Stage, run: Driver): Command {
     const { name, summary } = stage.command;
     return withCommonOptions(program.command(name).description(summary))
       .option(
         '--put-back',
-        'set the weight to 0 that a killed run left; a candidate that is champion keeps its traffic',
+        'reset the weight that a killed run left to 0; a candidate that is champion keeps its traffic',
       )
-      .option('--if-expired', 'with --put-back: only a weight whose time is over; for a scheduled run')
-      .option('--record', 'record each step (the default, except in workflows on pull requests and other branches)')
-      .option('--no-record', 'record nothing; nothing is promoted either')
+      .option('--if-expired', 'with --put-back: only if the weight has expired; for a scheduled run')
+      .option('--record', 'record each step (default, except in workflows on pull requests and other branches)')
+      .option('--no-record', 'record nothing and promote nothing')
       .action(async (options: TrafficOptions) => {
         const workspace = await context.open(options);
         const input = {

@@ -19,7 +19,7 @@ export async function runCommand(
     return await (await buildProgram(env, signal)).run(args);
   } catch (error) {
     if (!signal.aborted) return tell(error, args.includes('--json'));
-    process.stderr.write('contender: stopped before it was done; nothing was recorded\n');
+    process.stderr.write('contender: stopped before the end; nothing was recorded\n');
     return exitCodes.interrupted;
   }
 }
@@ -28,7 +28,7 @@ function tell(error: unknown, asJson: boolean): number {
   const fault = mendable(error);
   if (fault === null) {
     process.stderr.write(
-      `contender: this is a bug in contender, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
+      `contender: this is a bug in Contender, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
     );
     return exitCodes.bug;
   }

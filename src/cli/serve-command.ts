@@ -24,21 +24,26 @@ export function addServeCommand(program: Command, context: CommandContext): void
     .command('serve')
     .description('Serve a model over HTTP (Open Inference Protocol v2) until stopped.')
     .argument('<model>', 'an ONNX file')
-    .option('--name <name>', 'the name in the URL: /v2/models/<name>/infer', 'model')
-    .option('--port <number>', '0 picks a free one', port, 8080)
-    .option('--host <address>', 'the address to listen on', '127.0.0.1')
-    .option('--candidate <file>', 'a second version: a weight, 0 at first, says which share of users it answers')
-    .option('--log <file>', 'with --candidate: where each request is logged, as a line of JSON', 'requests.jsonl')
+    .option('--name <name>', 'model name in the URL: /v2/models/<name>/infer', 'model')
+    .option('--port <number>', 'port to listen on; 0 picks a free one', port, 8080)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--candidate <file>', 'a second version; its weight, 0 at first, sets the share of users that it answers')
+    .option('--log <file>', 'with --candidate: log file with one line of JSON per request', 'requests.jsonl')
     .option(
       '--key-header <name>',
-      'with --candidate: the header that names the user, who stays with one version',
+      'with --candidate: request header with the user id; each user stays with one version',
       'x-user-id',
     )
-    .option('--queue <requests>', 'as many at once; more are refused with 429', whole, 512)
-    .option('--batch <rows>', 'answer requests together that come at about the same time, up to so many rows', whole)
-    .option('--batch-delay <ms>', 'the longest that a request waits for others', whole, 2)
-    .option('--workers <number>', 'as many processes, to use as many cores; each holds the model', whole, 1)
-    .option('--drain-delay <ms>', 'once told to stop, serve on for so long and tell that it is not ready', whole, 0)
+    .option('--queue <requests>', 'requests accepted at the same time; more are refused with status 429', whole, 512)
+    .option('--batch <rows>', 'batch requests that arrive at about the same time, up to this number of rows', whole)
+    .option('--batch-delay <ms>', 'maximum time that a request waits for a batch', whole, 2)
+    .option('--workers <number>', 'number of processes, to use as many cores; each loads the model', whole, 1)
+    .option(
+      '--drain-delay <ms>',
+      'after a signal to stop, keep serving for this time and report that it is not ready',
+      whole,
+      0,
+    )
     .action(async (model: string, options: ServeOptions) => {
       requireEngines();
       if (options.candidate !== undefined)

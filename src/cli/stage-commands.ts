@@ -28,8 +28,8 @@ export function addStageCommands(program: Command, context: CommandContext): voi
   for (const stage of stages) if (stage.needs !== 'traffic') addStage(stage);
   const ofGate = stages.filter(({ needs }) => needs !== 'logs' && needs !== 'traffic');
   const names = ofGate.map(({ command }) => command.name.replaceAll('-', ' ')).join(', ');
-  addDecision('promote', 'Decide on the evidence in the output folder and record the decision.', 'runPromote');
-  withPredictions(addDecision('gate', `The whole gate: ${names}, decide, record.`, 'runGate'));
+  addDecision('promote', 'Decide from the evidence in the output folder and record the decision.', 'runPromote');
+  withPredictions(addDecision('gate', `Run the whole gate: ${names}, decide, record.`, 'runGate'));
 
   function addStage(stage: Exclude<Stage, { needs: 'traffic' }>): void {
     const { name, summary } = stage.command;
@@ -66,9 +66,9 @@ export function addStageCommands(program: Command, context: CommandContext): voi
     return withReportOptions(program.command(name).description(description))
       .option(
         '--record',
-        'record the decision (the default, except in workflows on pull requests, other branches than the default one and unusual events)',
+        'record the decision (default, except in workflows on pull requests, other branches than the default one, and on events other than push, dispatch and schedule)',
       )
-      .option('--no-record', 'decide, but leave the registry as it is')
+      .option('--no-record', 'decide without changing the registry')
       .addOption(new Option('--set-version <semver>', 'version of a promoted candidate (default: the next one)'))
       .action(async (options: PromoteOptions) => {
         const decisions = await import('../pipeline/gate/promote.ts');
@@ -105,14 +105,16 @@ interface PartOptions {
 function withPartOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--shard <i/N>', 'send only the i-th of N parts, and write what it found').argParser(parsedShard),
+      new Option('--shard <i/N>', 'send only part i of N parts of the load, and write its result to --file').argParser(
+        parsedShard,
+      ),
     )
     .addOption(
-      new Option('--start <time>', 'with --shard: when all parts begin, in ISO 8601 with a zone').argParser(
+      new Option('--start <time>', 'with --shard: start time of all parts, in ISO 8601 with a time zone').argParser(
         parsedInstant,
       ),
     )
-    .option('--file <file>', 'with --shard: the .json.gz file to write, in the workspace');
+    .option('--file <file>', 'with --shard: the .json.gz file to write, inside the workspace');
 }
 
 function requirePart(options: PartOptions): PartOptions {
@@ -128,20 +130,20 @@ function requirePart(options: PartOptions): PartOptions {
   if (lacks === undefined) return options;
   throw new UsageError({
     found: `there is no ${lacks}`,
-    expected: '--shard and --file together, and --start, the same for all, where there are several parts',
+    expected: '--shard and --file together; with several parts also --start, the same for all of them',
   });
 }
 
 function parsedInstant(text: string): Date {
   const found = instantOf(text);
   if (found !== null) return found;
-  throw new InvalidArgumentError('Expected a time in ISO 8601 with a zone, such as 2026-03-01T12:00:00Z.');
+  throw new InvalidArgumentError('Expected a time in ISO 8601 with a time zone, such as 2026-03-01T12:00:00Z.');
 }
 
 function withPredictions(command: Command): Command {
   return command.option(
     '--predictions <files>',
-    'what contender predict wrote, in place of running the models: a path (glob allowed)',
+    'predictions written by contender predict, instead of running the models: a path (glob allowed)',
   );
 }
 

@@ -48,7 +48,7 @@ function kindsProblems(pointer: string, kinds: readonly string[], named: readonl
 function unknown(what: string, found: string, allowed: readonly string[]): string {
   const near = nearest(found, allowed);
   const meant = near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`;
-  return `unknown ${what} ${JSON.stringify(found)}.${meant} Expected ${allowed.length === 0 ? 'another one, and there is none' : `one of: ${allowed.join(', ')}`}`;
+  return `unknown ${what} ${JSON.stringify(found)}.${meant} Expected ${allowed.length === 0 ? 'another one, but none exists' : `one of: ${allowed.join(', ')}`}`;
 }
 
 /** A model that is fed what it is to predict looks perfect; an id, a weight or a group says nothing that holds for other rows. */
@@ -59,7 +59,8 @@ function featuresProblems({ columns }: Model): Problem[] {
     const named = [columns[role]].flat().includes(feature)
       ? ''
       : ` (as ${JSON.stringify([columns[role]].flat()[0])} is)`;
-    const expected = role === 'label' ? 'a column that is known before the answer is' : `a column that is no ${role}`;
+    const expected =
+      role === 'label' ? 'a column whose value is known at prediction time' : `a column other than the ${role}`;
     return [
       {
         pointer: `/columns/features/${index}`,

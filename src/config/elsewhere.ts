@@ -24,7 +24,7 @@ export function addressFault(address: string): { found: string; remedy: string }
   const store = objectStore(uri);
   if (store === null) return howToFetch(uri);
   if (objectAddress(uri) !== null) return null;
-  return { found: `this is no address of ${store}`, remedy: `Write it as ${objectForms[store]}` };
+  return { found: `this is not an address of ${store}`, remedy: `Write it as ${objectForms[store]}` };
 }
 
 /** How to fetch what a path names where only a file is read: an address of a store, or a pointer of DVC. Null for any other path. */
@@ -35,14 +35,14 @@ export function howToFetch(path: string): { found: string; remedy: string } | nu
     const shown = shownAddress(path);
     const file = shown.split(/[?#]/u)[0]?.split('/').at(-1) ?? '';
     return {
-      found: `${scheme}:// is not read`,
-      remedy: `Fetch it in a step before, such as: ${command} ${shown} ${file === '' ? 'data/' : file}, and name the file`,
+      found: `${scheme}:// is not supported`,
+      remedy: `Fetch it in an earlier step, such as: ${command} ${shown} ${file === '' ? 'data/' : file}, then name the file`,
     };
   }
   if (!/\.dvc$/iu.test(path)) return null;
   return {
-    found: 'this is a pointer of DVC, not the file',
-    remedy: `Run 'dvc pull ${path}' first, and name ${path.slice(0, -'.dvc'.length)}`,
+    found: 'this is a DVC pointer, not the file itself',
+    remedy: `Run 'dvc pull ${path}' first, then name ${path.slice(0, -'.dvc'.length)}`,
   };
 }
 
@@ -54,7 +54,7 @@ export function pulledWith(path: string, shown: string): string | undefined {
   if (existsSync(`${path}.dvc`)) return `DVC keeps it: run 'dvc pull ${shown}.dvc' first`;
   const link = readLink(path);
   if (link !== null && !existsSync(path))
-    return `It is a link to ${JSON.stringify(link)}, which leads to no file: mend the link`;
+    return `It is a link to ${JSON.stringify(link)}, whose target does not exist: correct the link`;
   if (shown.includes('\\') && existsSync(path.replaceAll('\\', '/'))) {
     return `Write it with slashes: ${shown.replaceAll('\\', '/')}`;
   }

@@ -34,9 +34,9 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
     const said =
       syntax.code === 'MULTIPLE_DOCS'
         ? {
-            found: 'a second document begins',
+            found: 'the file has a second YAML document',
             expected: 'one YAML document',
-            remedy: 'Remove the line ---, and what does not belong to one',
+            remedy: 'Remove the line --- and the second document',
           }
         : { found: `not valid YAML: ${syntax.message}`, remedy: 'Correct the YAML' };
     throw new ConfigError({ ...said, where: `${shown}:${line}:${col}` });
@@ -45,10 +45,10 @@ export function parseConfig(text: string, shown: string, rules: ConfigRules): Co
   const value = toPlain(document, shown);
   if (value === null || value === undefined) {
     throw new ConfigError({
-      found: 'there is nothing in this file',
+      found: 'the file is empty',
       expected: 'a configuration with models',
       where: shown,
-      remedy: 'Write one with contender init in a folder without one, or by hand',
+      remedy: 'Create one with contender init (in a folder without a contender.yml), or manually',
     });
   }
   const valid = validatorFor<Config>(rules.schema, value, { allErrors: true });

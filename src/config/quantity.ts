@@ -21,7 +21,7 @@ export function quantityOf(
       return stated;
     }
     throw new ConfigError({
-      found: `${JSON.stringify(stated)}, and ${metric.title} is not a share`,
+      found: `${JSON.stringify(stated)}, but ${metric.title} is not a share`,
       expected: 'a number in the units of the metric, without pp',
       where,
     });
@@ -45,7 +45,7 @@ export function shareOf(stated: number | string, what: string, role: Role, where
   // Digits are moved, not divided: 0.7pp is the number that 0.007 is.
   const share = typeof stated === 'number' ? stated : hundredth(stated.slice(0, -'pp'.length));
   if (share >= 0 && (role === 'difference' ? share < 1 : share <= 1)) return share;
-  const expected = role === 'difference' ? 'less than 1, which would be all of it' : 'from 0 to 1';
+  const expected = role === 'difference' ? 'less than 1 (1 would be all of it)' : 'from 0 to 1';
   if (typeof stated === 'string' || stated < 0) {
     throw new ConfigError({ found: `${stated} for ${what}, a share`, expected: `a number ${expected}`, where });
   }

@@ -7,9 +7,9 @@ export function refuseEmptyRange(
 ): void {
   if (typeof min !== 'number' || typeof max !== 'number' || min <= max) return;
   throw new ConfigError({
-    found: `min ${min} and max ${max}, which nothing can keep to`,
-    expected: 'a min of at most the max',
+    found: `min ${min} and max ${max}: no value can satisfy both`,
+    expected: 'min not greater than max',
     where,
-    remedy: 'Exchange them, or correct one',
+    remedy: 'Swap them, or correct one of them',
   });
 }

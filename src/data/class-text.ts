@@ -49,19 +49,19 @@ export function classReader(column: string, where: string): (text: string, row?:
       const inForm = twin.normalize('NFC') === text.normalize('NFC');
       if (classText(twin) !== name) {
         throw new DataError({
-          found: `column ${JSON.stringify(column)} has the labels ${both}, which ${inForm ? 'are one word in two Unicode forms' : 'differ only in spaces or in characters that are not seen'}`,
-          expected: 'one way to write each class',
+          found: `column ${JSON.stringify(column)} has the labels ${both}, which ${inForm ? 'are the same text in two Unicode forms' : 'differ only in spaces or invisible characters'}`,
+          expected: 'one spelling for each class',
           where,
           remedy: inForm
             ? 'Write all texts in one form, such as NFC'
-            : 'Write both in the same way, or give two classes clearly different names',
+            : 'Use one spelling, or give two classes clearly different names',
         });
       }
       throw new DataError({
         found: `column ${JSON.stringify(column)} has the labels ${both}`,
-        expected: 'one way to write each class: numbers are compared as numbers, true and false in any case',
+        expected: 'one spelling for each class: numbers are compared by value, true and false in any case',
         where,
-        remedy: 'Write both in the same way, or give two classes clearly different names',
+        remedy: 'Use one spelling, or give two classes clearly different names',
       });
     }
     textOf.set(seen, text);

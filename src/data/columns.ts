@@ -113,9 +113,9 @@ function refuseNested({ uri }: Dataset, columns: readonly DatasetColumn[]): void
   if (nested === undefined) return;
   throw new DataError({
     found: `column ${JSON.stringify(nested.name)} is ${nested.type.slice(0, 80)}`,
-    expected: 'one value a row',
+    expected: 'one value per row',
     where: uri,
-    remedy: 'Name another column, or write the parts as columns of their own',
+    remedy: 'Name another column, or write each part to its own column',
   });
 }
 
@@ -177,7 +177,7 @@ async function refuseWideIntegers(dataset: Dataset, columns: readonly DatasetCol
   if (bad === undefined) return;
   throw new DataError({
     found: `column ${JSON.stringify(bad.name)} has integers beyond 2^53`,
-    expected: 'numbers that a double holds exactly',
+    expected: 'numbers that a double can hold exactly',
     where: dataset.uri,
     remedy: 'Store identifiers as text',
   });

@@ -203,7 +203,7 @@ export async function csvFault(
   const tooMany = (): DataError =>
     fault(line, {
       found: `this row has ${cells} cells, and the ${dialect.header === undefined ? 'first line' : 'header'} ${columns}`,
-      remedy: 'Remove what is too much at the end of the row, or name the column in the first line',
+      remedy: 'Remove the extra cells at the end of the row, or name the extra columns in the first line',
     });
   const ended = (end: keyof typeof names): DataError | null => {
     const before = first;
@@ -215,8 +215,8 @@ export async function csvFault(
     line += 1;
     if (before === null || before === end) return null;
     return fault(line - 1, {
-      found: `this line ends with ${names[end]}, those before it with ${names[before]}`,
-      remedy: 'Write all line ends alike, for instance with dos2unix',
+      found: `this line ends with ${names[end]}, but the lines before it with ${names[before]}`,
+      remedy: 'Use the same line ending in the whole file, for instance with dos2unix',
     });
   };
   const blankLine = (at: number): DataError =>
@@ -224,7 +224,7 @@ export async function csvFault(
       found: 'this line is blank',
       remedy: singleColumn
         ? 'Write "" (two quotes) for a missing value, or remove the line'
-        : 'Remove the line, or write the row that belongs there',
+        : 'Remove the line, or write the missing row',
     });
   for await (const piece of withoutMark(path)) {
     for (const byte of piece) {
@@ -256,7 +256,7 @@ export async function csvFault(
       } else if (before === 'spaces' && place === 'quoted') {
         return fault(line, {
           found: 'a cell begins with spaces before its quote',
-          remedy: 'Remove the spaces, or write them after the quote where they are part of the text',
+          remedy: 'Remove the spaces, or put them inside the quotes if they are part of the text',
         });
       }
     }
@@ -342,7 +342,7 @@ async function firstRecord(path: string, uri: string, dialect: CsvDialect, confi
       found: 'a quote in the first line is not closed',
       expected: 'a line with the names of the columns',
       where: `${uri}:1`,
-      remedy: 'Close the quote, or double it where it is part of a name',
+      remedy: 'Close the quote, or double it if it is part of a name',
     });
   }
   return decode(head, uri, configurable);
@@ -372,7 +372,7 @@ function refuseOtherDelimiter(names: readonly string[], delimiter: string, uri: 
   const said = { '\t': 'tabs', ';': 'semicolons', '|': 'vertical bars', ',': 'commas' }[other];
   throw new DataError({
     found: `the first line has ${said} and no ${delimiter === ',' ? 'comma' : JSON.stringify(delimiter)}: ${JSON.stringify(only.slice(0, 80))}`,
-    expected: `names of columns with ${JSON.stringify(delimiter)} between them`,
+    expected: `column names separated by ${JSON.stringify(delimiter)}`,
     where: `${uri}:1`,
     remedy: `${configurable ? `Set data.csv.delimiter to ${JSON.stringify(other)}, or write` : 'Write'} the file with ${delimiter === ',' ? 'commas' : JSON.stringify(delimiter)}`,
   });

@@ -229,10 +229,10 @@ function withPartitions(names: readonly string[], partitions: readonly string[],
     const twin = seen.get(name.toLowerCase());
     if (twin === undefined) continue;
     throw new DataError({
-      found: `data.partitions names ${JSON.stringify(name)}, and the files have a column ${JSON.stringify(twin)}`,
-      expected: 'a column of the files or of their folders',
+      found: `data.partitions names ${JSON.stringify(name)}, but the files already have a column ${JSON.stringify(twin)}`,
+      expected: 'each column either in the files or in their folder names',
       where: uri,
-      remedy: 'Take it out of data.partitions',
+      remedy: 'Remove it from data.partitions',
     });
   }
   return [...names, ...partitions];
@@ -242,18 +242,18 @@ function refuseUnnamedFolder(name: string, files: readonly DatasetPart[], format
   if (format === 'jsonl') {
     throw new DataError({
       found: 'data.partitions with files of JSONL',
-      expected: 'CSV or Parquet: a row of JSONL is its line',
+      expected: 'CSV or Parquet: in JSONL every value must be in its line',
       where: files[0]?.uri ?? '',
-      remedy: 'Write the value into the rows',
+      remedy: 'Write the value into each row',
     });
   }
   const other = files.find(({ uri }) => !`/${uri}`.includes(`/${name}=`));
   if (other === undefined) return;
   throw new DataError({
-    found: `no folder ${name}=... leads to this file`,
-    expected: 'every file in a folder that names the value of each column of data.partitions',
+    found: `the path of this file has no folder ${name}=...`,
+    expected: 'a folder in the path for each column of data.partitions',
     where: other.uri,
-    remedy: 'Move the file there, or take the column out of data.partitions',
+    remedy: 'Move the file into such a folder, or remove the column from data.partitions',
   });
 }
 
@@ -283,7 +283,7 @@ function refuseOtherColumns(first: readonly string[], names: readonly string[], 
     found: `column ${(at < 0 ? names.length : at) + 1} is ${shown(here)}`,
     expected: `${shown(there)}, as in ${firstUri}: all files of a dataset have the same columns`,
     where: uri,
-    remedy: 'Write all files by one schema, in one order',
+    remedy: 'Write all files with the same columns in the same order',
   });
 }
 
@@ -387,8 +387,8 @@ async function unreadable(
     remedy: /not utf-8/iu.test(reason)
       ? `Save the file as UTF-8${takesDialect(name) ? ', or name its encoding in data.csv.encoding, such as windows-1252' : ''}`
       : line === undefined
-        ? 'Mend the file, or name it with the extension of its real format'
-        : 'Mend this line: comma-separated, double quotes, UTF-8, as many cells as the header has',
+        ? 'Correct the file, or rename it with the extension of its real format'
+        : 'Correct this line: comma-separated, double quotes, UTF-8, as many cells as the header',
     cause,
   });
 }
@@ -405,7 +405,7 @@ function formatOf(parts: readonly DatasetPart[]): DatasetFormat {
       found: `this is ${format}${packing === null ? '' : ` packed with ${packing}`}`,
       expected: `${first.format}${first.packing === null ? '' : ` packed with ${first.packing}`}, as ${first.uri}`,
       where: uri,
-      remedy: 'Write all files of a dataset in one format',
+      remedy: 'Write all files of a dataset in the same format',
     });
   }
   return first?.format ?? 'csv';
@@ -420,16 +420,20 @@ function formatOfFile(path: string, uri: string): DatasetFormat {
     found: 'the file name does not show the format',
     expected: '.csv, .jsonl, .ndjson (each may end in .gz or .zst) or .parquet',
     where: uri,
-    remedy: otherFormats.find(([ending]) => ending.test(name))?.[1] ?? 'Rename the file after its format',
+    remedy:
+      otherFormats.find(([ending]) => ending.test(name))?.[1] ?? 'Rename the file with the extension of its format',
   });
 }
 
 /** What to do with files of other names, by how these end. */
 const otherFormats: readonly (readonly [ending: RegExp, remedy: string])[] = [
   [/\.(?:tsv|tab)$/u, 'Rename it to .csv, and set data.csv.delimiter to a tab ("\\t")'],
-  [/\.json$/u, 'Write one object a line, and name it .jsonl (pandas: to_json(path, orient="records", lines=True))'],
+  [
+    /\.json$/u,
+    'Write one object per line, and name the file .jsonl (pandas: to_json(path, orient="records", lines=True))',
+  ],
   [/\.(?:pq|parq)$/u, 'Rename it to .parquet'],
-  [/\.(?:bz2|xz|zip|7z|br|lz4|tar)$/u, 'Unpack it, or pack it with gzip or Zstandard'],
+  [/\.(?:bz2|xz|zip|7z|br|lz4|tar)$/u, 'Decompress it, or compress it with gzip or Zstandard'],
   [
     /\.(?:feather|arrow|ipc|orc|avro|xlsx?|ods|pkl|pickle|h5|hdf5?|npy|npz|db|sqlite)$/u,
     'Write the rows as Parquet or CSV',
@@ -481,10 +485,10 @@ async function refuseImpostor(dataset: string, source: DatasetPart, format: Data
   }
   if (/^(?:\u00ef\u00bb\u00bf)?\s*<(?:!doctype\s+html|html)/iu.test(head.toString('latin1'))) {
     throw new DataError({
-      found: 'this is a page of HTML, not data',
+      found: 'this is an HTML page, not data',
       expected: `a file of rows (${format})`,
       where: source.uri,
-      remedy: 'Download it again: a server that wants a login, or has no such file, answers with a page',
+      remedy: 'Download it again: a server that requires a login, or does not have the file, answers with a web page',
     });
   }
   refusePacked(source, format, head);
@@ -493,7 +497,7 @@ async function refuseImpostor(dataset: string, source: DatasetPart, format: Data
       found: 'this is not a Parquet file',
       expected: 'a file that starts with PAR1',
       where: source.uri,
-      remedy: 'Name the file after its real format, or write it again',
+      remedy: 'Rename the file with the extension of its real format, or write it again',
     });
   }
 }
@@ -517,14 +521,14 @@ function refusePacked(source: DatasetPart, format: DatasetFormat, head: Buffer):
   const ending = packing === 'gzip' ? '.gz' : packing === 'Zstandard' ? '.zst' : null;
   throw new DataError({
     found: packing === undefined ? `this is not a ${wanted} file` : `this is a ${packing} file`,
-    expected: wanted === undefined ? `${asText} as text` : `${asText} packed with ${wanted}, as its name says`,
+    expected: wanted === undefined ? `${asText} as text` : `${asText} compressed with ${wanted}, as the file name says`,
     where: source.uri,
     remedy:
       packing === undefined
-        ? `Name it without ${said === 'gzip' ? '.gz' : '.zst'}, or pack it with ${wanted}`
+        ? `Rename it without ${said === 'gzip' ? '.gz' : '.zst'}, or compress it with ${wanted}`
         : ending !== null
-          ? `Name it ${basename(source.uri).replace(/\.(?:gz|zst)$/iu, '')}${ending}`
-          : 'Unpack it, or pack it with gzip or Zstandard',
+          ? `Rename it to ${basename(source.uri).replace(/\.(?:gz|zst)$/iu, '')}${ending}`
+          : 'Decompress it, or compress it with gzip or Zstandard',
   });
 }
 

@@ -30,7 +30,7 @@ export async function inUtf8(
     ).catch((cause: unknown) => {
       if ((cause as NodeJS.ErrnoException).code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw cause;
       throw new DataError({
-        found: `bytes that are no ${encoding}`,
+        found: `bytes that are not valid ${encoding}`,
         expected: 'text in the encoding that data.csv.encoding names',
         where: part.uri,
         remedy: 'Correct data.csv.encoding, or write the file as UTF-8',

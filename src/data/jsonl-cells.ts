@@ -114,10 +114,10 @@ export async function jsonlColumns(
   const shapes = read.getRowsJS() as [string, string[] | null, number][];
   if (shapes.length > mostShapes) {
     throw new DataError({
-      found: `more than ${mostShapes} lists of keys`,
-      expected: 'rows of one table',
+      found: `the rows have more than ${mostShapes} different sets of keys`,
+      expected: 'the same keys in all rows',
       where: files[0]?.uri ?? '',
-      remedy: 'Keep what varies from row to row out of the keys',
+      remedy: 'Write values that change from row to row as values, not as keys',
     });
   }
   const first = await connection.runAndReadAll(`select json_keys(json) from ${lines(paths)} limit 1`);

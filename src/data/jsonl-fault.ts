@@ -22,7 +22,7 @@ export async function jsonlFault(
       if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
         return new DataError({
           found: 'the line starts with a byte order mark (BOM)',
-          expected: 'UTF-8 without it, as JSON is defined in RFC 8259',
+          expected: 'UTF-8 without a byte order mark, as RFC 8259 requires for JSON',
           where,
           remedy: 'Save the file as UTF-8 without a BOM',
           cause,
@@ -31,15 +31,15 @@ export async function jsonlFault(
       const broken = known === 'parsed' ? undefined : jsonRow(utf8, bytes).broken;
       if (broken !== undefined) {
         const remedy = /list|comma/u.test(broken)
-          ? 'Write each object on a line of its own, with nothing around or between them'
+          ? 'Write each object on its own line, with nothing around or between them'
           : 'Fix this line';
-        return new DataError({ found: broken, expected: 'one JSON object a line', where, remedy, cause });
+        return new DataError({ found: broken, expected: 'one JSON object per line', where, remedy, cause });
       }
       const half = known === 'unreadable' ? halfOfPair.exec(bytes.toString('latin1'))?.[0] : undefined;
       if (half !== undefined) {
         return new DataError({
-          found: `a text has half of a surrogate pair (${half}), which is no character`,
-          expected: 'pairs of them, or the character itself',
+          found: `a text contains half of a surrogate pair (${half}), which is not a character`,
+          expected: 'whole surrogate pairs, or the character itself',
           where,
           remedy: 'Write the text again, as UTF-8',
           cause,

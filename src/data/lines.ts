@@ -29,7 +29,7 @@ export function unpacker(packing: 'gzip' | 'zstd'): Transform {
   throw new DataError({
     found: `Node ${process.versions.node} does not read Zstandard`,
     expected: 'Node 22.15 or later, or gzip',
-    remedy: 'Run a later Node, or pack the data with gzip',
+    remedy: 'Run a later Node, or compress the data with gzip',
   });
 }
 
@@ -131,7 +131,7 @@ export async function* lineBatches(path: string, uri: string): AsyncGenerator<Li
     if (rest.length > longestLine) {
       throw new DataError({
         found: 'a line is longer than 16 MiB',
-        expected: 'one row a line',
+        expected: 'one row per line',
         where: `${uri}:${number + 1}`,
       });
     }

@@ -51,7 +51,7 @@ export async function refuseCutTimes(path: string, uri: string): Promise<void> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const codec = /compression codec: (\w+)/u.exec(reason)?.[1];
     throw new DataError({
-      found: `column ${shown(column)} has times in nanoseconds, and whether one is cut cannot be told: ${codec === undefined ? reason.slice(0, 200) : `the file is packed with ${codec}, which Node.js ${process.versions.node} does not unpack`}`,
+      found: `column ${shown(column)} has times in nanoseconds, and Contender cannot check whether some would be truncated: ${codec === undefined ? reason.slice(0, 200) : `the file is packed with ${codec}, which Node.js ${process.versions.node} does not unpack`}`,
       expected: 'times in microseconds',
       where: uri,
       remedy: `${remedy}${codec === undefined ? '' : `; or pack the file with Snappy${codec === 'ZSTD' ? ', or run Node.js 22.15 or later' : ''}`}`,
@@ -82,7 +82,7 @@ function cutTime(column: string, nanoseconds: bigint, uri: string): DataError {
   return new DataError({
     found: `column ${shown(column)} has times with nanoseconds, such as one that ends in ${String(below).padStart(3, '0')}`,
     expected:
-      'times in microseconds, or a TIMESTAMP without a zone: of other types the nanoseconds are cut, and different times are one',
+      'times in microseconds, or a TIMESTAMP without a time zone: in other types the nanoseconds are truncated, and different times become equal',
     where: uri,
     remedy,
   });

@@ -70,8 +70,8 @@ export async function numbersSpelled(dataset: Dataset, column: DatasetColumn): P
 
 function otherRemedy(text: string, { format }: Dataset): string {
   return format === 'csv'
-    ? `Correct the cell, or set data.csv.missing to [${JSON.stringify(text.slice(0, 80))}] where that stands for no value`
-    : 'Write numbers as numbers, and null where there is no value';
+    ? `Correct the cell, or set data.csv.missing to [${JSON.stringify(text.slice(0, 80))}] if that means a missing value`
+    : 'Write numbers as numbers, and null for a missing value';
 }
 
 /** SQL: whether a text spells a number, or NaN. */
@@ -106,12 +106,12 @@ function remedyFor(text: string, { name, format, csv }: Dataset): string | null 
     return 'Write numbers with a point before the fraction and no separators between the thousands';
   if (/^[+-]?\d+,\d+$/u.test(trimmed)) {
     return dialected && csv?.decimal !== ','
-      ? 'Set data.csv.decimal to "," where that is a decimal comma'
+      ? 'Set data.csv.decimal to "," if that is a decimal comma'
       : 'Write numbers with a point before the fraction';
   }
   if (/^(?:n\/?a|null|none|nil|-|\?|#n\/a|\.|missing|<na>)$/iu.test(trimmed)) {
-    if (dialected) return `Set data.csv.missing to [${JSON.stringify(text)}] where that stands for no value`;
-    return format === 'csv' ? 'Write a number in every row' : 'Write null where there is no value';
+    if (dialected) return `Set data.csv.missing to [${JSON.stringify(text)}] if that means a missing value`;
+    return format === 'csv' ? 'Write a number in every row' : 'Write null for a missing value';
   }
   if (text !== trimmed) return 'Remove the spaces around the number';
   if (/^0\d/u.test(trimmed)) return 'Write numbers without leading zeros, or read the column as text';

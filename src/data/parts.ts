@@ -51,7 +51,7 @@ function asParts(base: string, uri: string, paths: readonly string[]): DatasetPa
       found: `${paths.length} files`,
       expected: `at most ${mostParts}`,
       where: uri,
-      remedy: 'Write larger files, or name fewer of them',
+      remedy: 'Write fewer, larger files, or name fewer files',
     });
   }
   const shown = uri.slice(0, /[*?]/u.test(uri) ? uri.search(/[*?]/u) : undefined);
@@ -72,10 +72,10 @@ async function filesBelow(folder: string, uri: string): Promise<string[]> {
     else if (entry.isFile() && dataFile.test(entry.name)) found.push(path);
     else {
       throw new DataError({
-        found: `${JSON.stringify(entry.name.slice(0, 200))} is no data file`,
+        found: `${JSON.stringify(entry.name.slice(0, 200))} is not a data file`,
         expected: 'a folder of .csv, .jsonl, .ndjson (each may end in .gz or .zst) or .parquet files',
         where: uri,
-        remedy: 'Move it away, or name the files with a wildcard, such as *.parquet',
+        remedy: 'Move it to another folder, or name the files with a wildcard, such as *.parquet',
       });
     }
   }
@@ -117,9 +117,9 @@ function entriesOf(folder: string, uri: string): Promise<Dirent[]> {
 function link(name: string, uri: string): DataError {
   return new DataError({
     found: `${JSON.stringify(name.slice(0, 200))} is a link`,
-    expected: 'files and folders themselves, so that nothing outside is read',
+    expected: 'real files and folders, so that no file outside is read',
     where: uri,
-    remedy: 'Put the file itself there',
+    remedy: 'Replace the link with the file',
   });
 }
 

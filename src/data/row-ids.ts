@@ -38,8 +38,8 @@ export function isRowNumber({ columns }: Pick<Dataset, 'columns'>, id: string): 
 function readingOfNumbers(dataset: Dataset): IdReading {
   if (dataset.name !== 'evaluation') {
     throw new DataError({
-      found: 'no column of ids, since columns.id names none',
-      expected: 'an id in every row, by which rows of two files are joined',
+      found: 'the rows have no id, because columns.id is not set',
+      expected: 'an id in every row, to join the rows of two files',
       where: dataset.uri,
       remedy: `Name a column in columns.id, or give the file a column ${JSON.stringify(rowNumber)} with the number of the row of the evaluation data, from 1`,
     });
@@ -113,7 +113,7 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
   if (missing !== undefined && missing > 0) {
     throw new DataError({
       found: `${missing} of ${dataset.rows} ${unitOf(dataset.rows, 'rows')} have no ${JSON.stringify(id)}`,
-      expected: 'an id in every row: predictions are joined by it',
+      expected: 'an id in every row, to join predictions',
       where: dataset.uri,
       remedy: 'Give every row an id, or name another column in columns.id',
     });
@@ -126,7 +126,7 @@ export async function requireRowIds(dataset: Dataset, id: string): Promise<void>
     const shown = first.map(([value, count]) => `${JSON.stringify(value)} (${Number(count)} times)`);
     throw new DataError({
       found: `row ids repeat in column ${JSON.stringify(id)}: ${shown.join(', ')}`,
-      expected: `${dataset.rows} different ids: predictions are joined by them`,
+      expected: `${dataset.rows} different ids, to join predictions`,
       where: dataset.uri,
       remedy: 'Remove the duplicates, or name another column in columns.id',
     });

@@ -43,11 +43,11 @@ export async function refuseSwallowedRows(
         `select n from (select row_number() over () as n, * from ${from}) where ${cells} limit 1`,
       );
       throw new DataError({
-        found: `in row ${Number(place.getRows()[0]?.[0])} a cell of column ${JSON.stringify(columns[index]?.name)} that goes over ${lines.length} lines, each of which reads as a row of the table`,
-        expected: 'a quote that is closed where its cell ends',
+        found: `in row ${Number(place.getRows()[0]?.[0])} a cell of column ${JSON.stringify(columns[index]?.name)} spans ${lines.length} lines that each look like a row of the table`,
+        expected: 'a quote that is closed at the end of its cell',
         where: uri,
         remedy:
-          'Close the quote, or double it where it is part of the text. A text that does hold such rows can be told in JSONL or Parquet',
+          'Close the quote, or double it if it is part of the text. If the text really contains such lines, write the data as JSONL or Parquet',
       });
     }
   }

@@ -23,7 +23,7 @@ export async function temporaryFolder(kind: (typeof kinds)[number]): Promise<str
     return folder;
   } catch (cause) {
     throw new DataError({
-      found: `there can be no temporary files: ${cause instanceof Error ? cause.message : String(cause)}`,
+      found: `temporary files cannot be created: ${cause instanceof Error ? cause.message : String(cause)}`,
       where: tmpdir(),
       remedy: 'Free some space, or set TMPDIR to another folder',
       cause,

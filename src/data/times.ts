@@ -110,7 +110,7 @@ export async function readTimes(dataset: Dataset, name: string): Promise<Float64
 }
 
 function noTime({ uri }: Dataset, name: string, row: number, text: string | null): DataError {
-  const cell = text === null ? 'has no value' : `is ${JSON.stringify(text.slice(0, 80))}`;
+  const cell = text === null ? 'is empty' : `is ${JSON.stringify(text.slice(0, 80))}`;
   return new DataError({
     found: `column ${JSON.stringify(name.slice(0, 100))}, row ${row} ${cell}`,
     expected: timeForms,

@@ -42,7 +42,7 @@ export function wordOf({ now, by, reason }: Act): Approval {
   if (name === '' || name === 'unknown') {
     throw new UsageError({
       found: 'no responsible person given',
-      expected: 'a person',
+      expected: 'the name of a person',
       remedy: 'Name the person with --by (in a workflow it is the person who started the run)',
     });
   }

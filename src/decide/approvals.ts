@@ -20,7 +20,7 @@ export function missingApprovals(config: Model, given: readonly Approval[]): Rea
   return [
     {
       code: 'approval-missing',
-      message: `The policy asks for ${required} ${required === 1 ? 'approval' : 'approvals'} and there ${counted.length > 1 ? 'are' : 'is'} ${there}. May approve: ${open.join(', ')}, in a review of the last commit of the pull request or for the environment of the job. Then run again.`,
+      message: `The policy requires ${required} ${required === 1 ? 'approval' : 'approvals'}, but there ${counted.length > 1 ? 'are' : 'is'} ${there}. May approve: ${open.join(', ')}, in a review of the last commit of the pull request or for the environment of the job. Then run again.`,
     },
   ];
 }

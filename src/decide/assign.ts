@@ -47,7 +47,7 @@ export function assign(subject: Assignment, evidence: readonly Evidence[], view:
   if (after !== undefined && !wasIn(after, target.version, view)) {
     throw new UsageError({
       found: `version ${target.version} was never in ${after}`,
-      expected: `a version that was: ${environment} comes after ${after}`,
+      expected: `a version that was in ${after} first: ${environment} comes after it`,
       remedy: `First: contender registry assign --environment ${after} --version ${target.version}`,
     });
   }
@@ -73,7 +73,10 @@ function targetOf({ model, environment, version }: Assignment, view: RegistryHis
   }
   const target = namedVersion(version ?? (view.champion as { version: string }).version, view);
   if (target.status === 'active') return target;
-  throw new UsageError({ found: `version ${target.version} is deprecated`, expected: 'a version that may be used' });
+  throw new UsageError({
+    found: `version ${target.version} is deprecated`,
+    expected: 'a version that is not deprecated',
+  });
 }
 
 function wasIn(environment: string, version: string, view: RegistryHistory): boolean {
@@ -119,8 +122,8 @@ function freshest(
     const fault = limit === undefined ? null : ageFault(newest.finishedAt, now, limit);
     if (fault === null) return newest;
     throw new UsageError({
-      found: `the newest ${kind} evidence on ${target.version} is of ${newest.finishedAt}, ${fault}`,
-      expected: `one of the last ${limit}, as ${environment} asks`,
+      found: `the newest ${kind} evidence on ${target.version} was measured at ${newest.finishedAt}, ${fault}`,
+      expected: `evidence no older than ${limit}, as ${environment} requires`,
       remedy: `Run that stage again on this version, with the same --out`,
     });
   }
@@ -129,7 +132,7 @@ function freshest(
       ofKind.length === 0
         ? `there is no ${kind} evidence on version ${target.version}`
         : `the ${kind} evidence on version ${target.version} did not pass`,
-    expected: `${kind} evidence that passed, as ${environment} asks`,
+    expected: `${kind} evidence that passed, as ${environment} requires`,
     remedy: 'Run that stage on this version, with the same --out',
   });
 }

@@ -154,7 +154,7 @@ function waivedAmong(checks: readonly Check[], config: Model, view: RegistryHist
       return [
         {
           code: 'waiver-not-needed',
-          message: `${check.title} passes, and is still ${waiverText(waiver)}. To end that: ${end}`,
+          message: `${check.title} passes but is still ${waiverText(waiver)}. To end that: ${end}`,
         },
       ];
     }
@@ -187,7 +187,7 @@ function missing({ config, stages }: DecisionSubject, evidence: readonly Evidenc
     .filter((each) => required.includes(each.kind) && combinedVerdict(each.checks) === 'skipped')
     .map((each) => ({
       code: 'evidence-missing',
-      message: `The ${each.kind} evidence has no blocking check that could be computed, so it shows nothing.`,
+      message: `The ${each.kind} evidence has no blocking check that could be computed, so it cannot support a decision.`,
     }));
   return [...absent, ...empty];
 }
@@ -202,7 +202,7 @@ function withoutLead({ stages }: DecisionSubject, evidence: readonly Evidence[])
     return [
       {
         code: 'evidence-missing',
-        message: `The ${kind} evidence has no check ${lead}, which the policy decides by. Run that stage.`,
+        message: `The ${kind} evidence has no check ${lead}, which the policy requires. Run that stage.`,
       },
     ];
   });

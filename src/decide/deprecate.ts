@@ -31,8 +31,8 @@ export function deprecate(
       expected: 'a version that is not in use',
       remedy:
         used === 'champion'
-          ? 'Promote another first, or roll back: contender rollback'
-          : `Assign another version to ${used} first (contender registry assign --environment ${used}), or none: contender registry unassign --environment ${used}`,
+          ? 'Promote another version first, or roll back: contender rollback'
+          : `Assign another version to ${used} first (contender registry assign --environment ${used}), or empty the environment: contender registry unassign --environment ${used}`,
     });
   }
   const version = { version: target.version, artifacts: target.artifacts };

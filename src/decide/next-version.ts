@@ -90,8 +90,8 @@ function bySignature(
   const least = raised(from, bump);
   if (bump !== 'patch' && !gte(released(chosen), least)) {
     throw new UsageError({
-      found: `version ${chosen}, and since ${from} ${why}`,
-      expected: `${least} or above, since policy.version is signature`,
+      found: `version ${chosen}, but since version ${from} ${why}`,
+      expected: `${least} or higher, because policy.version is signature`,
       remedy: 'Omit the version to get the next one',
     });
   }

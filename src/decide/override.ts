@@ -56,7 +56,7 @@ export function override(
   const [unapproved] = missingApprovals(subject.config, approvals);
   if (unapproved !== undefined) {
     throw new UsageError({
-      found: `an override without the approvals that a promotion needs. ${unapproved.message}`,
+      found: `an override lacks the approvals that a promotion requires. ${unapproved.message}`,
       expected: 'an override by one person and, in addition, the approvals that the policy requires',
     });
   }

@@ -31,8 +31,8 @@ export function register(
   const { version: chosen } = context;
   if (same && chosen !== undefined && withoutPrefix(chosen) !== champion.version) {
     throw new UsageError({
-      found: `version ${chosen} for a model that is champion as version ${champion.version}`,
-      expected: 'the version that it has: none is renamed',
+      found: `version ${chosen} was given for a model that is already champion as version ${champion.version}`,
+      expected: 'the existing version: versions are not renamed',
       remedy: 'Omit the version',
     });
   }

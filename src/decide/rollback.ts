@@ -45,7 +45,7 @@ export function rollback(
   if (target.status === 'deprecated') {
     throw new UsageError({
       found: `version ${target.version} is deprecated`,
-      expected: 'a version that may be used',
+      expected: 'a version that is not deprecated',
       remedy: `Name another with --to: ${usable(view)}`,
     });
   }
@@ -75,7 +75,7 @@ function previousVersion(view: RegistryHistory, rolledBackIn: number | undefined
   if (rolledBackIn !== undefined) {
     throw new UsageError({
       found: `the champion ${view.champion?.version} was set by the rollback of decision ${rolledBackIn}`,
-      expected: 'the name of the version to roll back to, so that a repeated job does not roll back twice',
+      expected: 'the version to roll back to, so that a repeated job does not roll back twice',
       remedy: alias === undefined ? 'There is no earlier version' : `To go back further: --to ${alias.version}`,
     });
   }

@@ -24,9 +24,9 @@ export function unassign(
   if (before !== undefined) return before;
   if (environment === 'champion' || environment === 'previous') {
     throw new UsageError({
-      found: `${environment} is not an environment of the team`,
+      found: `${environment} is not one of your own environments`,
       expected: 'one of registry.environments',
-      remedy: 'The champion changes by a promotion or a rollback: contender rollback',
+      remedy: 'To change the champion, promote another version or run contender rollback',
     });
   }
   const alias = Object.hasOwn(view.aliases, environment) ? view.aliases[environment] : undefined;
@@ -35,9 +35,9 @@ export function unassign(
     if (last?.action === 'unassign') return last;
     const environments = Object.keys(view.aliases).filter((each) => each !== 'champion' && each !== 'previous');
     throw new UsageError({
-      found: `nothing is in environment ${JSON.stringify(environment)}`,
+      found: `environment ${JSON.stringify(environment)} is empty`,
       expected:
-        environments.length === 0 ? 'an environment with a version in it' : `one of: ${environments.join(', ')}`,
+        environments.length === 0 ? 'an environment that holds a version' : `one of: ${environments.join(', ')}`,
     });
   }
   const { artifacts = [] } = view.registered.find(({ version }) => version === alias.version) ?? {};

@@ -37,8 +37,8 @@ export function waive(
   if (end > now) refuseUnlessAllowed(config, word.by, end - now);
   else if (last?.waiver === undefined || !(Date.parse(last.waiver.until) > now)) {
     throw new UsageError({
-      found: `a waiver of ${check} until ${until}, which is past`,
-      expected: 'a time to come, or a waiver in force to end',
+      found: `a waiver of ${check} until ${until}, which is in the past`,
+      expected: 'a time in the future, or an active waiver to end',
     });
   }
   const deed = end > now ? `waives ${check} until ${timeText(until)}` : `ends the waiver of ${check}`;
@@ -62,8 +62,12 @@ function refuseUnlessAllowed(config: Model, by: string, length: number): void {
     throw new UsageError({
       found: waivers === false ? 'the policy allows no waivers (policy.waivers: false)' : `a waiver by ${by}`,
       expected:
-        waivers === false ? 'a candidate that passes, or another policy' : `a waiver by one of: ${from.join(', ')}`,
-      ...(waivers === false ? {} : { remedy: 'Let one of them make it, or change policy.waivers.from in a review' }),
+        waivers === false
+          ? 'a candidate that passes, or a policy that allows waivers'
+          : `a waiver by one of: ${from.join(', ')}`,
+      ...(waivers === false
+        ? {}
+        : { remedy: 'Ask one of them to make it, or change policy.waivers.from in a reviewed change' }),
     });
   }
   if (length > milliseconds(longest)) {

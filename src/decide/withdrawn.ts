@@ -10,7 +10,7 @@ export function deprecation({ model, candidate }: CandidateSubject, view: Regist
   if (version === undefined) return [];
   const made = view.decisions.find((each) => each.action === 'deprecate' && each.candidate?.version === version);
   const why = made === undefined ? '' : ` by decision ${made.seq}: ${made.approvals[0]?.reason ?? ''}`;
-  return [{ code: 'deprecated', message: `These bytes are ${model} ${version}, which was deprecated${why}.` }];
+  return [{ code: 'deprecated', message: `This file is ${model} ${version}, which was deprecated${why}.` }];
 }
 
 /** What a person took away does not come back by itself, however well it does. */

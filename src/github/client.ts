@@ -152,7 +152,10 @@ export function openGitHub(input: GitHubInput): GitHub {
       const url = new URL(uploadUrl.replace(/\{.*$/u, ''));
       const home = new URL(apiUrl);
       if (url.origin !== home.origin && url.host !== home.host.replace(/^api\./u, 'uploads.')) {
-        throw new GitHubError('refused', { found: `an upload address at ${url.host}`, expected: home.host });
+        throw new GitHubError('refused', {
+          found: `GitHub returned an upload address at another host: ${url.host}`,
+          expected: home.host,
+        });
       }
       const parameters = { name, ...(label === undefined ? {} : { label }), headers: { 'content-type': type } };
       const call: Call = {
@@ -321,8 +324,8 @@ function ownerAndName(repository: string): [string, string] {
   const [, owner, repo] = /^([A-Za-z0-9](?:[A-Za-z0-9_-]*))\/([A-Za-z0-9._-]+)$/u.exec(repository) ?? [];
   if (owner !== undefined && repo !== undefined && !/^\.+$/u.test(repo)) return [owner, repo];
   throw new GitHubError('refused', {
-    found: `repository ${JSON.stringify(repository)}`,
+    found: `invalid repository name ${JSON.stringify(repository)}`,
     expected: 'owner/name',
-    remedy: 'Set registry.repository, or run in a workflow, where GITHUB_REPOSITORY says it',
+    remedy: 'Set registry.repository, or run in a workflow, where GITHUB_REPOSITORY is set',
   });
 }

@@ -98,10 +98,10 @@ export function oneLine(text: string): string {
 }
 
 const remedies: Record<GitHubErrorKind, (failed: FailedResponse) => string | undefined> = {
-  conflict: () => 'Somebody else changed it at the same moment. Run again',
+  conflict: () => 'Another process changed it at the same time. Run again',
   exists: () => undefined,
   rules: () =>
-    'A branch protection rule or ruleset forbids it. Record on a branch of its own (registry.branch), or through a pull request (registry.pull_request: when-protected)',
+    'A branch protection rule or ruleset forbids it. Record on a separate branch (registry.branch), or through a pull request (registry.pull_request: when-protected)',
   permission: (failed) => permissionRemedy(failed),
   credentials: () =>
     'Pass a token: in a workflow, token: ${{ github.token }}; on a machine, GITHUB_TOKEN in the environment',

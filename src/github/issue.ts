@@ -77,7 +77,7 @@ export async function trackFindings(
     const marker = markerIn(issue.body);
     if (!issue.open || marker === null || !marker.fingerprint.startsWith(`${scope}/`) || wanted.has(marker.fingerprint))
       continue;
-    await close(github, issue, 'This is not watched any more, or the window that showed it is not on record.');
+    await close(github, issue, 'This signal is no longer monitored, or the window that showed it is not recorded.');
     told.push({ fingerprint: marker.fingerprint, number: issue.number, url: issue.url, muted: false, did: 'closed' });
   }
   return told;

@@ -64,7 +64,7 @@ export async function makeRelease(github: GitHub, input: ReleaseInput): Promise<
     throw new GitHubError('unavailable', {
       found: made.draft ? 'the release is still a draft' : `the release lacks ${missing[0]?.name ?? ''}`,
       where: made.html_url,
-      remedy: 'Run again: what is missing is added',
+      remedy: 'Run again: missing files are added',
     });
   }
   return { action: isNew ? 'created' : 'completed', url: made.html_url };
@@ -125,10 +125,10 @@ async function completeAssets(github: GitHub, release: Release, assets: readonly
     if (there !== undefined && (isSame(there, asset) || (!release.draft && !asset.exact && isWhole(there)))) continue;
     if (there !== undefined && !release.draft && isWhole(there)) {
       throw new GitHubError('refused', {
-        found: `${asset.name} of the published release is another file (${there.size} bytes)`,
-        expected: `${asset.size} bytes with sha256 ${asset.sha256}, as the registry holds it`,
+        found: `${asset.name} of the published release differs from the recorded file (it has ${there.size} bytes)`,
+        expected: `${asset.size} bytes with sha256 ${asset.sha256}, as recorded in the registry`,
         where: release.html_url,
-        remedy: 'Find out who changed the release; delete it to have it made again',
+        remedy: 'Find out who changed the release; to create it again, delete it first',
       });
     }
     if (there !== undefined) await removeAsset(github, there.id);

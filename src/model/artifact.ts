@@ -58,7 +58,7 @@ export function requireSame(artifact: Pick<LocalArtifact, 'sha256' | 'uri'>, ope
     found: `the model has changed since this run began: sha256 ${opened.sha256} was opened`,
     expected: `sha256 ${artifact.sha256}, which would be recorded`,
     where: artifact.uri.replace(/^file:/u, ''),
-    remedy: 'Run again while nothing else writes to the model',
+    remedy: 'Run again when no other process writes to the model',
   });
 }
 

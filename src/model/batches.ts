@@ -109,10 +109,10 @@ export async function* featureBatches(
   const [read, expected] = [before - first, Math.min(range?.count ?? dataset.rows, dataset.rows - first)];
   if (read !== expected) {
     throw new DataError({
-      found: `${read} rows could be read`,
-      expected: `${expected} rows, as many as were counted`,
+      found: `only ${read} rows could be read`,
+      expected: `${expected} rows, the number counted before`,
       where: dataset.uri,
-      remedy: 'Run it again, without anything that changes the file meanwhile',
+      remedy: 'Run again when no other process writes to the file',
     });
   }
   if (filled > 0) yield batchOf(filled);
@@ -169,7 +169,7 @@ async function slotFor(dataset: Dataset, plan: InputPlan, selected: CellRequest[
     throw new ModelError({
       found: `Input ${JSON.stringify(name)} is of type ${type}`,
       expected: `one of ${Object.keys(arrays).join(', ')}, string`,
-      remedy: 'Export the model with inputs of such a type',
+      remedy: 'Export the model with inputs of one of these types',
     });
   }
   const columns = requireColumns(dataset, plan.columns);
@@ -302,7 +302,7 @@ function fill(
       expected: `${plan.input.type === 'bool' ? '0 or 1' : `a value that ${plan.input.type} can hold`}, for input ${JSON.stringify(plan.input.name)}`,
       where: dataset.uri,
       remedy:
-        'Check that the column feeds the right input (contender inspect), and leave the cell empty where it is a gap',
+        'Check that the column feeds the right input (contender inspect), and leave the cell empty if the value is missing',
     });
   }
 }

@@ -16,10 +16,10 @@ export function requireEngines(machine: Machine = thisMachine()): void {
   const { platform, arch, libc } = machine;
   if (libc !== 'musl' && isHere(`${platform}-${arch}`)) return;
   throw new UsageError({
-    found: `${platform} ${arch}${libc === null ? '' : ` with ${libc}`}, for which the engines that read data and run models are not here`,
+    found: `${platform} ${arch}${libc === null ? '' : ` with ${libc}`}: the native packages that read data and run models are not available for this platform`,
     expected: 'linux x64 with glibc',
     remedy:
-      'In a workflow use runs-on: ubuntu-latest, and no container of Alpine; elsewhere install Contender with its optional packages',
+      'In a workflow use runs-on: ubuntu-latest and no Alpine container; elsewhere install Contender with its optional dependencies',
   });
 }
 

@@ -57,15 +57,15 @@ function singleInput(
   if (wanted !== features.length) {
     if (input.shape?.length === 1 && features.length > 1) {
       throw new MismatchError({
-        found: `Input ${JSON.stringify(input.name)} is [${input.shape[0] ?? '?'}], one value a row, and the mapping gives ${features.length} features: ${listed(features)}`,
+        found: `Input ${JSON.stringify(input.name)} has shape [${input.shape[0] ?? '?'}], one value per row, but there are ${features.length} features: ${listed(features)}`,
         expected: `rows in the first dimension and features in the second: [N, ${features.length}]`,
-        remedy: 'Export the model so; or list the one feature it takes in columns.features',
+        remedy: 'Export the model with this shape; or, if it takes only one feature, list that in columns.features',
       });
     }
     throw new MismatchError({
-      found: `The model expects ${wanted} features (input ${JSON.stringify(input.name)}), the mapping gives ${features.length}: ${listed(features)}`,
+      found: `The model expects ${wanted} features (input ${JSON.stringify(input.name)}), but there are ${features.length}: ${listed(features)}`,
       expected: 'as many features as the model takes',
-      remedy: 'A missing or extra column? List the features, in the order of the model, in columns.features',
+      remedy: 'If a column is missing or too many, list the features, in the order of the model, in columns.features',
     });
   }
   return { ...plan(input, features), ...order };
@@ -75,7 +75,7 @@ function singleInput(
 function refuseRowsLast({ name, shape }: TensorDeclaration, { length }: readonly string[]): void {
   if (shape?.length !== 2 || length < 2 || shape[0] !== length || typeof shape[1] === 'number') return;
   throw new MismatchError({
-    found: `Input ${JSON.stringify(name)} is [${length}, ${shape[1] ?? '?'}], and there are ${length} features: it has its rows in the second dimension`,
+    found: `Input ${JSON.stringify(name)} has shape [${length}, ${shape[1] ?? '?'}], and there are ${length} features: the rows are in the second dimension`,
     expected: `rows in the first dimension: [N, ${length}]`,
     remedy: 'Export the model with the rows first (a Transpose before the first operator)',
   });
@@ -124,7 +124,7 @@ function isInMetadata(metadata: Readonly<Record<string, string>>, features: read
     if (isSame || list.length !== features.length || !features.every((name) => list.includes(name))) continue;
     throw new ConfigError({
       found: `The metadata of the model (${key}) lists the features in the order ${listed(list)}`,
-      expected: `to know whether it takes them in that order, or in that of the data: ${listed(features)}`,
+      expected: `a statement whether the model takes them in that order or in the order of the data: ${listed(features)}`,
       remedy: 'List the features, in the order of the model, in columns.features',
     });
   }
@@ -137,12 +137,12 @@ function refuseRoles(what: 'Input' | 'Feature', names: readonly string[], column
     const role = roleOf(column ?? name, columns);
     if (role === null) continue;
     throw new ConfigError({
-      found: `${what} ${JSON.stringify(name)} of the model is the ${role} column${column === undefined || column === name ? '' : ` ${JSON.stringify(column)}`}: a model must not be fed it`,
+      found: `${what} ${JSON.stringify(name)} of the model is the ${role} column${column === undefined || column === name ? '' : ` ${JSON.stringify(column)}`}, which must not be an input of a model`,
       expected:
         role === 'label'
-          ? 'features that are known before the label is'
-          : `features: the ${role} tells nothing of other rows`,
-      remedy: `Train and export the model without it; where it is a feature after all, name another column in columns.${role}`,
+          ? 'features that are known before the label'
+          : `features only: the ${role} says nothing about other rows`,
+      remedy: `Train and export the model without it; if it really is a feature, name another column in columns.${role}`,
     });
   }
 }
@@ -186,7 +186,7 @@ function plan(input: TensorDeclaration, columns: string[]): InputPlan {
   const rest = input.shape === null ? [null] : input.shape.slice(1);
   if (sizeOf(input) === null && rest.length > 1) {
     throw new ModelError({
-      found: `The model does not say the shape of a row of input ${JSON.stringify(input.name)}: [${(input.shape ?? []).map((size) => size ?? '?').join(', ')}]`,
+      found: `The model does not state the shape of a row of input ${JSON.stringify(input.name)}: [${(input.shape ?? []).map((size) => size ?? '?').join(', ')}]`,
       expected: 'fixed dimensions after the first',
       remedy: 'Export the model with only the first dimension free',
     });
@@ -210,7 +210,7 @@ function known(wanted: readonly string[], names: readonly string[], from: string
       near !== undefined && from === 'columns.features'
         ? `Did you mean ${JSON.stringify(near)}?`
         : missing.length === wanted.length
-          ? 'Name the model that was trained on such data; if only the names differ, list the columns, in the order of the model, in columns.features'
+          ? 'Name a model that was trained on such data; if only the names differ, list the columns, in the order of the model, in columns.features'
           : 'List the features, in the order of the model, in columns.features',
   });
 }

@@ -176,9 +176,9 @@ export class UnknownValueCount {
     [this.#refused] = strict.toSorted((one, other) => one.row - other.row);
     if (this.#refused === undefined) return error;
     return new ModelError({
-      found: `the model refuses a value that it does not know: ${unknownText(this.#refused)}`,
-      expected: 'an answer to every row',
-      remedy: 'Train and export it so that it takes unknown values (scikit-learn: handle_unknown)',
+      found: `the model rejects a value that it does not know: ${unknownText(this.#refused)}`,
+      expected: 'an answer for every row',
+      remedy: 'Train and export it so that it accepts unknown values (scikit-learn: handle_unknown)',
       cause: error,
     });
   }

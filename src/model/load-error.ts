@@ -7,10 +7,9 @@ export function explainLoadError(cause: unknown, uri: string): ModelError | Syst
   const locale = /Failed to construct locale with name:([\w.@-]+)/u.exec(text);
   if (locale !== null) {
     return new SystemError({
-      found: `the model changes the case of texts by the locale ${locale[1]} (StringNormalizer), which this machine does not have`,
+      found: `the model changes upper and lower case with the locale ${locale[1]} (StringNormalizer), which is not installed on this machine`,
       where: uri,
-      remedy:
-        'Install it: on Ubuntu the package language-pack-en for en_US.UTF-8, on Debian locales-all for all of them',
+      remedy: 'Install it: on Ubuntu the package language-pack-en for en_US.UTF-8, on Debian the package locales-all',
       cause,
     });
   }

@@ -133,7 +133,7 @@ function entryOf(cursor: Cursor, end: number, path: string, found: ExternalTenso
 
 function externalTensor(entries: readonly [key: string, value: string][], path: string): ExternalTensor {
   const values = new Map(entries);
-  if (values.size < entries.length) throw new RefusedEncoding(`${path}.externalData says the same thing twice`);
+  if (values.size < entries.length) throw new RefusedEncoding(`${path}.externalData states the same key twice`);
   const end = Number(values.get('offset') ?? 0) + Number(values.get('length') ?? 0);
   return { location: values.get('location') ?? '', end: Number.isFinite(end) ? end : 0 };
 }
@@ -151,7 +151,7 @@ function varint(cursor: Cursor, end: number, path: string): number {
     }
     if (scale > 2 ** 28) break;
   }
-  throw new RefusedEncoding(`${path} has a tag, a length or a place of data that is written longer than need be`);
+  throw new RefusedEncoding(`${path} has a tag, a length or an offset in a longer encoding than necessary`);
 }
 
 function skipVarint(cursor: Cursor, end: number): void {

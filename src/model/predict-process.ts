@@ -136,9 +136,9 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     const all = first.rows === rows ? `, nor any other value of it (${counted(rows, 'rows')})` : '';
     throw new DataError({
       found: `${unknownText(first)}: no model has a code for ${JSON.stringify(first.example)}${all}`,
-      expected: 'the values that the models were trained on, as they are written there',
+      expected: 'values in the spelling that the models were trained on',
       where: job.dataset.uri,
-      remedy: 'Write the column as in training (upper and lower case, spaces, codes), or correct columns.features',
+      remedy: 'Write the values as in training (upper and lower case, spaces, codes), or correct columns.features',
     });
   }
 
@@ -156,8 +156,8 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     );
     if (gap === null) return;
     throw new DataError({
-      found: `row ${gap.row + 1} has no value in column ${JSON.stringify(gap.column)}, and ${where} answers NaN to it${rows.length === 1 ? '' : `, as to ${counted(rows.length - 1, 'rows')} more with such gaps`}`,
-      expected: 'a value in every feature, or a model that takes a missing one',
+      found: `row ${gap.row + 1} has no value in column ${JSON.stringify(gap.column)}, and ${where} answers NaN for it${rows.length === 1 ? '' : `, as to ${counted(rows.length - 1, 'rows')} more with such gaps`}`,
+      expected: 'a value in every feature, or a model that accepts missing values',
       where: job.dataset.uri,
       remedy: 'Fill the missing values as in training, or export the model with the step that fills them',
     });

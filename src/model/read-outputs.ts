@@ -60,17 +60,17 @@ export function outputReader(
   const { ranked, unlike } = (numeric ? undefined : originOf(model, chosen.scores)) ?? {};
   if (unlike !== undefined) {
     throw new MismatchError({
-      found: `Output ${chosen.scores} has ${unlike === 'turned' ? 'the scores of a classifier with their sign turned: the highest is that of the least likely class' : 'a score for each pair of classes (SVMClassifier without probabilities)'}`,
-      expected: 'one score for each class, the higher, the likelier the class is',
+      found: `Output ${chosen.scores} has ${unlike === 'turned' ? 'the scores of a classifier with inverted sign: the highest is that of the least likely class' : 'a score for each pair of classes (SVMClassifier without probabilities)'}`,
+      expected: 'one score for each class: the higher, the more likely',
       remedy:
-        'Export such scores (of an SVM: probability=True), or name another output, such as that of the labels: {uri, output}',
+        'Export such scores (for an SVM: probability=True), or name another output, such as the labels: {uri, output}',
     });
   }
   if (ranked === true) {
     throw new MismatchError({
-      found: `Output ${chosen.scores} has the highest scores of a row, whatever classes they are of (TopK, ReduceMax)`,
+      found: `Output ${chosen.scores} has only the highest scores of each row, without their classes (TopK, ReduceMax)`,
       expected: 'one score for each class, in the same order in every row',
-      remedy: 'Export the scores from before that, or name another output: {uri, output}',
+      remedy: 'Export the scores before this operator, or name another output: {uri, output}',
     });
   }
   const scoreOf = readerOf(model.outputs, chosen.scores, task, columns);
@@ -121,7 +121,7 @@ export function outputReader(
             found: `Output ${chosen.labels} has dimensions [${tensor.dims.join(', ')}] for ${counted(count, 'rows')}`,
             expected: 'one label for every row',
             remedy: /^u?int8$/u.test(tensor.type)
-              ? `It is ${tensor.type}: give quantised scores as floats (DequantizeLinear) in the model`
+              ? `Its type is ${tensor.type}: convert quantised scores to floats in the model (DequantizeLinear)`
               : 'Name the output of the scores: {uri, output}, or set the task of the model',
           });
         }
@@ -214,7 +214,7 @@ interface Given {
 
 function readValues({ scores, rows }: Given, reading: ReadingOptions): Predictions {
   if (scores?.width !== 1) {
-    throw wrongWidth(scores as Scores, 'one predicted value a row', 'Name the output that holds it: {uri, output}');
+    throw wrongWidth(scores as Scores, 'one predicted value per row', 'Name the output that holds it: {uri, output}');
   }
   return {
     rows,
@@ -230,8 +230,8 @@ function readValues({ scores, rows }: Given, reading: ReadingOptions): Predictio
 function complementError(name: string, classes: readonly ClassValue[]): ConfigError {
   const [first, second] = classes.map((each) => JSON.stringify(classText(each)));
   return new ConfigError({
-    found: `The model does not say which score belongs to which class. The columns of output ${name} are p and 1 - p, in this order`,
-    expected: `to know whether p is of the class ${second}, as usual, or of ${first}, as the order of the classes says`,
+    found: `The model does not state which score belongs to which class. The columns of output ${name} are p and 1 - p, in this order`,
+    expected: `a statement whether p is the score of the class ${second}, as usual, or of ${first}, as the order of the classes suggests`,
     remedy: `Set columns.classes: [${second}, ${first}], or the other order`,
   });
 }
@@ -242,14 +242,14 @@ function refuseNegative({ positive, classes }: Columns): void {
   if (classes !== undefined || (name !== '0' && name !== 'false')) return;
   const other = name === '0' ? '1' : 'true';
   throw new ConfigError({
-    found: `The model has one score a row and does not say of which class, and columns.positive is ${name}`,
-    expected: `to know whether it is that of ${other}, as of most models of two classes, or of ${name}, the positive class`,
-    remedy: `Set columns.positive: ${other}, export the scores of both classes, or, where the score is that of ${name}, say so by columns.classes: ["${other}", "${name}"]`,
+    found: `The model has one score per row and does not state its class, and columns.positive is ${name}`,
+    expected: `a statement whether it is the score of ${other}, as in most models of two classes, or of ${name}, the positive class`,
+    remedy: `Set columns.positive: ${other}, export the scores of both classes, or, if the score is that of ${name}, state so with columns.classes: ["${other}", "${name}"]`,
   });
 }
 
 const mislabelled =
-  'onnxruntime from 1.26 on gives wrong labels of some trees of two classes (microsoft/onnxruntime#28557).';
+  'onnxruntime 1.26 and later gives wrong labels for some tree models with two classes (microsoft/onnxruntime#28557).';
 
 function sameClasses(own: readonly ClassValue[] | null, classes: readonly ClassValue[]): boolean {
   return own?.length === classes.length && own.every((each, at) => classText(each) === classText(classes[at] ?? ''));
@@ -286,17 +286,18 @@ async function readClasses(
     warnings.push(
       'The model gives labels only: accuracy, F1 and McNemar can be computed; ROC AUC, log loss, Brier and calibration cannot.',
     );
-    if (labelOrigin?.trees === 'each class' && classes.length === 2) warnings.push(`${mislabelled} Read the scores.`);
+    if (labelOrigin?.trees === 'each class' && classes.length === 2)
+      warnings.push(`${mislabelled} Use the scores instead.`);
     return { ...common, labels: indexes, kind: 'label', scores: null, threshold: reading.threshold ?? 0.5 };
   }
   if (settled === null && areLabels(scores)) {
     warnings.push(
-      `All scores (output ${scores.name}) are 0 or 1: labels, and no probabilities? ROC AUC, log loss, Brier and calibration say little of such scores.`,
+      `All scores (output ${scores.name}) are 0 or 1: are they labels instead of probabilities? ROC AUC, log loss, Brier and calibration mean little for such scores.`,
     );
   }
   if (settled === null && reading.transform === 'softmax' && areOpposite(scores)) {
     warnings.push(
-      `transform: softmax, and the two scores of each row (output ${scores.name}) are z and -z: their softmax is the sigmoid of 2 z. Of trees and linear models, the probability is that of z: transform: sigmoid.`,
+      `transform: softmax, and the two scores of each row (output ${scores.name}) are z and -z: their softmax is the sigmoid of 2 z. For trees and linear models the probability is the sigmoid of z: set transform: sigmoid.`,
     );
   }
   // Of scores a and b, softmax decides by a < b, the sigmoid of one of them by 0 < b.
@@ -304,7 +305,7 @@ async function readClasses(
   const apart = asked ? rowOfTwoHeads(scores) : null;
   if (apart !== null) {
     warnings.push(
-      `transform: sigmoid, and output ${scores.name} has a score for each of the two classes, whose sigmoids in row ${apart} do not add up to 1: that of the positive class alone is read. Right for two outputs that were each trained with a sigmoid; of a network that was trained with softmax, set transform: softmax.`,
+      `transform: sigmoid, and output ${scores.name} has a score for each of the two classes, whose sigmoids in row ${apart} do not add up to 1: only the score of the positive class is used. This is right for two outputs that were each trained with a sigmoid; for a network that was trained with softmax, set transform: softmax.`,
     );
   }
   const kind = settled?.kind ?? kindOf(scores, task, classes, reading);
@@ -327,7 +328,7 @@ async function readClasses(
     if (byRuntime && classes.length === 2) {
       // The node names the classes of its own scores, and its label is the class of the highest by definition.
       warnings.push(
-        `${mislabelled} In ${found.rows} of ${rows} rows output ${chosen.labels} is not the class of the highest score of output ${scores.name}: the scores decide here, and that output must not be used where the model serves.`,
+        `${mislabelled} In ${found.rows} of ${rows} rows output ${chosen.labels} is not the class of the highest score of output ${scores.name}: Contender uses the scores, and that output must not be used in production.`,
       );
       indexes = null;
     } else if (found !== null && (found.order !== null || !decided)) {
@@ -346,8 +347,8 @@ async function readClasses(
   if (classesFrom === 'sorted' && settled === null) {
     warnings.push(
       width === 1
-        ? `The model does not say of which class its only score is: Contender takes it for that of the positive class, ${classText(columns.positive ?? 1)}.`
-        : `The model does not say which score belongs to which class: Contender assumes the order of the sorted labels, ${classes.slice(0, 10).map(String).join(', ')}. columns.classes states another order.`,
+        ? `The model does not state the class of its only score: Contender assumes the positive class, ${classText(columns.positive ?? 1)}.`
+        : `The model does not state which score belongs to which class: Contender assumes the order of the sorted labels, ${classes.slice(0, 10).map(String).join(', ')}. Set columns.classes if the order is another.`,
     );
   }
   const transformed = reading.transform === 'sigmoid' || reading.transform === 'softmax';

@@ -91,8 +91,8 @@ export async function readShards(path: string, uri: string): Promise<Shard[]> {
       const provenance = typeof text === 'string' ? jsonIn(text) : undefined;
       if (!valid(provenance)) {
         throw new DataError({
-          found: 'this file does not say which model and data its predictions come from',
-          expected: 'a Parquet file that contender predict wrote',
+          found: 'this file does not state the model and data of its predictions',
+          expected: 'a Parquet file written by contender predict',
           where: shown,
           remedy: 'Predict again, or name predictions made elsewhere in contender.yml: {predictions: file}',
         });

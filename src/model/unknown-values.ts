@@ -14,7 +14,7 @@ export function inOneCount(parts: readonly UnknownValues[]): UnknownValues[] {
 
 /** Such as `column "city", row 8 has "Lima", and the model knows "rome", "lima", ...`. */
 export function unknownText({ column, row, example, known }: UnknownValues): string {
-  return `column ${quoted(column)}, row ${row + 1} has ${shown(example)}, and the model knows ${known.map(shown).join(', ')}`;
+  return `column ${quoted(column)}, row ${row + 1} has ${shown(example)}, but the model knows only ${known.map(shown).join(', ')}`;
 }
 
 function shown(value: string): string {

@@ -129,7 +129,7 @@ function told(
 ): Pick<Observation, 'state' | 'message'> {
   switch (watched.state) {
     case 'learning':
-      return { state: 'learning', message: `window ${watched.of} of those it learns from` };
+      return { state: 'learning', message: `learning: window ${watched.of}` };
     case 'missing':
       return { state: 'missing', message: 'no value' };
     default: {
@@ -160,7 +160,7 @@ function missing(
     const beside = sum(Object.values(others));
     const of = beside === 0 ? '' : ` of the champion (${rounded(beside)} are of ${modelsOf(others)})`;
     const what = `${rounded(rows)} ${unitOf(rows, 'rows')}${of}`;
-    const why = rows < minRows ? `${what}, fewer than ${minRows}` : `${what}, and none has a score`;
+    const why = rows < minRows ? `${what}, fewer than ${minRows}` : `${what}, but none has a score`;
     return {
       signal: 'data/missing',
       rank: 'data',
@@ -168,7 +168,7 @@ function missing(
       state: inRow >= inconclusiveAfter ? 'alarm' : isMissing ? 'inconclusive' : 'ok',
       title: 'Windows without enough rows',
       message: isMissing
-        ? `${why}: nothing can be said of this window, ${inRow === 1 ? 'the first such' : `number ${inRow} in a row`}`
+        ? `${why}: this window cannot be evaluated, ${inRow === 1 ? 'the first such' : `number ${inRow} in a row`}`
         : what,
       value: inRow,
       limit: inconclusiveAfter,
@@ -307,7 +307,7 @@ function costSeries(records: readonly WindowRecord[], cost: NonNullable<JudgeSet
       title: 'Cost of a prediction',
       message:
         value === null
-          ? 'nothing was served, so a prediction has no cost'
+          ? 'there were no predictions, so there is no cost per prediction'
           : `${rounded(value)}${unit} a prediction${cost.max === undefined ? '' : `, at most ${cost.max}`}`,
       value,
       limit: cost.max ?? null,
@@ -455,7 +455,7 @@ function estimated(
           ? { state: alarm ? 'alarm' : 'ok', message: text }
           : {
               state: 'inconclusive',
-              message: `${text}; it has no vote, since labels showed ${amount(Math.abs(missed), settings, baseline)} ${missed > 0 ? 'more' : 'less'} than it said`,
+              message: `${text}; this estimate is ignored, because labels showed ${amount(Math.abs(missed), settings, baseline)} ${missed > 0 ? 'more' : 'less'} than it estimated`,
             }),
       };
     }
@@ -509,7 +509,7 @@ function drift(record: WindowRecord, { drift: limits, minRows }: JudgeSettings, 
       message:
         worst === undefined
           ? 'too few values to compare'
-          : `${what[worst.of](worst.effect)}, at most ${worst.threshold}${feature ? '' : '; the model does not look at this column'}`,
+          : `${what[worst.of](worst.effect)}, at most ${worst.threshold}${feature ? '' : '; the model does not use this column'}`,
       value: worst?.effect ?? null,
       limit: worst?.threshold ?? null,
     };
@@ -518,10 +518,10 @@ function drift(record: WindowRecord, { drift: limits, minRows }: JudgeSettings, 
 
 /** Faults of a window that are told as they are. */
 const noted = [
-  ['labels', 'data/labels-join', 'Labels belong to rows', 'advice'],
+  ['labels', 'data/labels-join', 'Labels match rows', 'advice'],
   ['future', 'data/future', 'No events from the future', 'advice'],
-  ['repeated', 'data/repeated', 'Rows logged once', 'note'],
-  ['late', 'data/late', 'Rows on time', 'note'],
+  ['repeated', 'data/repeated', 'Rows are logged once', 'note'],
+  ['late', 'data/late', 'Rows arrive on time', 'note'],
 ] as const;
 
 function listed(names: readonly string[]): string {
@@ -541,7 +541,7 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
     level,
     state: message === null ? 'ok' : 'alarm',
     title,
-    message: message ?? 'as it should be',
+    message: message ?? 'no problem',
     value: null,
     limit: null,
   });
@@ -549,7 +549,7 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
   const fresh = before === undefined ? [] : alone.production.filter((name) => !before.alone.production.includes(name));
   const schema = [
     ...(alone.reference.length === 0 ? [] : [`production has no ${listed(alone.reference)}`]),
-    ...(fresh.length === 0 ? [] : [`production has ${listed(fresh)}, which it had not before`]),
+    ...(fresh.length === 0 ? [] : [`production has ${listed(fresh)}, which are new`]),
   ];
   const other = Object.entries(others);
   return [
@@ -559,9 +559,9 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
           note('data/schema', 'Columns of production', schema.length === 0 ? null : schema.join('; '), 'advice'),
           note(
             'data/models',
-            'One champion a window',
+            'One champion per window',
             changed
-              ? 'the champion changed within this window, so that what is of the model is not judged'
+              ? 'the champion changed within this window, so signals of the model are not evaluated'
               : other.length === 0
                 ? null
                 : `${rounded(sum(Object.values(others)))} rows are of ${modelsOf(others)}, which is not the champion: they are left out`,
@@ -575,7 +575,7 @@ function notes(record: WindowRecord, before: WindowRecord | undefined): Observat
             'Labels agree',
             performance.contradictions === 0
               ? null
-              : `${rounded(performance.contradictions)} rows have labels that contradict each other: they are left out`,
+              : `${rounded(performance.contradictions)} rows have contradicting labels: they are excluded`,
             'advice',
           ),
         ]),

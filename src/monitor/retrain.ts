@@ -54,7 +54,7 @@ export function decideRetraining(input: {
     .filter(({ end }) => Date.parse(end) > since)
     .reduce((sum, { performance }) => sum + (performance?.rows ?? 0), 0);
   if (labels < minLabels) {
-    return not(`${count(labels)} mature labels since then, ${count(minLabels)} needed to learn anything new`);
+    return not(`${count(labels)} mature labels since then, ${count(minLabels)} needed`);
   }
   return { due: true, findings: lasting, reason: `${worst.title}: ${worst.message}` };
 }

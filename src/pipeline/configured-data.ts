@@ -21,13 +21,13 @@ export function dataAddress(uri: string, where: string): DataAddress | null {
   if (isOne && sha256 !== undefined) return { address, sha256 };
   const shown = store === null && isOne ? withoutQuery(new URL(address)) : address;
   throw new UsageError({
-    found: isOne ? `the address ${shown} without a digest` : 'this is no address',
+    found: isOne ? `the address ${shown} without a digest` : 'this is not an address',
     expected:
       store === null
         ? 'https://.../rows.parquet#sha256=<64 characters of 0-9 and a-f>'
-        : `${objectForms[store]}, and at its end #sha256=<64 characters of 0-9 and a-f>`,
+        : `${objectForms[store]}, with #sha256=<64 characters of 0-9 and a-f>`,
     where,
-    remedy: "Add the digest of the file, as 'sha256sum' prints it: what is at an address may change",
+    remedy: "Add the digest of the file, as 'sha256sum' prints it: the content at an address may change",
   });
 }
 

@@ -30,9 +30,9 @@ export function holdInputs(root: string): HeldInputs {
         if ((await stampOf(path, false)) === before) continue;
         throw new UsageError({
           found: 'this file was changed while it was being read',
-          expected: 'files that do not change until the run ends: what is recorded is what was measured',
+          expected: 'files that do not change until the run ends, so that the recorded file is the measured one',
           where: relative(root, path).split(sep).join('/'),
-          remedy: 'Nothing was recorded. Run again once nothing else writes to it',
+          remedy: 'Nothing was recorded. Run again when no other process writes to it',
         });
       }
     },

@@ -17,7 +17,7 @@ export async function runInfer(input: ProfileInput, options: InferringOptions): 
   if (contract !== undefined && (await stat(contract).catch(() => null)) !== null) {
     throw new UsageError({
       found: 'this file already exists',
-      expected: 'a name that is free: nothing is overwritten',
+      expected: 'a name that is not in use: existing files are never overwritten',
       where: contract,
       remedy: 'Choose another name, or move it away first',
     });

@@ -50,10 +50,10 @@ export function requireTime({ decisions }: RegistryHistory): void {
   const last = decisions.at(-1);
   if (last === undefined || Date.parse(last.time) <= Date.now() + clockTolerance) return;
   throw new RegistryError({
-    found: `decision ${last.seq} of ${last.model} is of ${last.time}, and the clock here says ${new Date().toISOString()}`,
-    expected: 'a decision later than those before it',
+    found: `decision ${last.seq} of ${last.model} is dated ${last.time}, but the clock of this machine says ${new Date().toISOString()}`,
+    expected: 'a clock that is later than all recorded decisions',
     remedy:
-      'Nothing was recorded. Set the clock of this machine; where it is right, take that decision back as docs/registry.md#a-decision-that-must-go says',
+      'Nothing was recorded. Correct the clock of this machine; if it is right, remove that decision as docs/registry.md#a-decision-that-must-go describes',
   });
 }
 
@@ -69,7 +69,7 @@ export async function tellMlflow(workspace: Workspace, registry: Registry, model
     log.info(syncText(await syncMlflow(manifest, { settings: mlflow, repository: github?.repository, signal })));
   } catch (error) {
     if (!(error instanceof ContenderError)) throw error;
-    log.warning(`MLflow does not know yet what is recorded; contender publish makes up for it. ${error.message}`);
+    log.warning(`MLflow was not updated with this decision; contender publish does it later. ${error.message}`);
   }
 }
 
@@ -78,16 +78,16 @@ async function openStore(workspace: Workspace): Promise<Registry> {
   if (settings?.artifacts_yaml === true && settings.tags !== 'gto') {
     throw new UsageError({
       found: 'registry.artifacts_yaml without tags',
-      expected: 'tags: gto, since GTO looks for artifacts.yaml in the commit of a tag',
+      expected: 'tags: gto, because GTO reads artifacts.yaml from the commit of a tag',
       where: 'registry.artifacts_yaml',
-      remedy: 'Set registry.tags: gto, or leave it out',
+      remedy: 'Set registry.tags: gto, or remove registry.artifacts_yaml',
     });
   }
   if (settings?.store === 'github') return openOnGitHub(workspace, settings);
   if (settings?.pull_request !== undefined && settings.pull_request !== 'never') {
     throw new UsageError({
       found: `registry.pull_request: ${settings.pull_request} with the store in git`,
-      expected: 'store: github, which can make pull requests',
+      expected: 'store: github, which can create pull requests',
       where: 'registry.pull_request',
     });
   }
@@ -117,7 +117,7 @@ async function openOnGitHub(workspace: Workspace, settings: RegistrySettings): P
       found: 'registry.push with the store on GitHub',
       expected: 'store: git; with store: github every decision is already on GitHub',
       where: 'registry.push',
-      remedy: 'Leave it out',
+      remedy: 'Remove registry.push',
     });
   }
   const [{ github, token }, { openGitHubRegistry }] = await Promise.all([
@@ -133,7 +133,7 @@ export async function gitHubOf({ github, log, signal }: Workspace): Promise<{ gi
   const { repository = '', token = '', apiUrl } = github ?? {};
   if (repository === '' || token === '') {
     throw new UsageError({
-      found: `registry.store is github, and there is no ${repository === '' ? 'repository' : 'token'}`,
+      found: `registry.store is github, but there is no ${repository === '' ? 'repository' : 'token'}`,
       expected: 'GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN, as in a workflow',
       where: 'registry.store',
       remedy: 'In a workflow pass the input token; elsewhere set both, or use store: git',

@@ -36,7 +36,7 @@ export async function configuredInput(
   const uri = data[name];
   if (uri === undefined || isProfile(uri)) {
     throw new UsageError({
-      found: uri === undefined ? `there is no data.${name}` : `data.${name} is ${uri}, a profile already`,
+      found: uri === undefined ? `there is no data.${name}` : `data.${name} is ${uri}, which is already a profile`,
       expected: 'a file of rows',
       where: `models.${workspace.model}.data`,
     });
@@ -65,7 +65,10 @@ export async function runProfile(
       throw new UsageError({ found: `--file ${JSON.stringify(file)}`, expected: 'a name that ends in .json' });
     }
     if (inputs.some(({ path }) => resolve(path) === resolve(file))) {
-      throw new UsageError({ found: `--file ${JSON.stringify(file)}`, expected: 'a file that is not read here too' });
+      throw new UsageError({
+        found: `--file ${JSON.stringify(file)}`,
+        expected: 'an output file that is not also an input',
+      });
     }
     await requireWritable(dirname(file));
   }

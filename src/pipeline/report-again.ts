@@ -47,7 +47,8 @@ export async function readKept(path: string, kind?: string): Promise<Kept> {
     if (evidence.length > 0) return { folder, only: kind, decision: null, evidence, stages };
     throw new UsageError({
       found: `there is no evidence of ${JSON.stringify(kind)}`,
-      expected: all.length === 0 ? 'evidence of some stage' : `one of: ${all.map((each) => each.kind).join(', ')}`,
+      expected:
+        all.length === 0 ? 'evidence of at least one stage' : `one of: ${all.map((each) => each.kind).join(', ')}`,
       where: folder,
     });
   }
@@ -57,7 +58,7 @@ export async function readKept(path: string, kind?: string): Promise<Kept> {
     const missing = decision.evidence.find(({ sha256 }) => !there.has(sha256));
     if (missing !== undefined) {
       throw new EvidenceError({
-        found: `the evidence of ${missing.kind} is not what the decision was made on`,
+        found: `the evidence of ${missing.kind} is not the evidence that the decision was made on`,
         expected: `evidence with the digest ${missing.sha256}`,
         where: join(folder, 'decision.json'),
         remedy: `Run contender promote again, or render the stage alone: --stage ${missing.kind}`,
@@ -82,7 +83,7 @@ async function outputFolder(path: string): Promise<string> {
   if (only === undefined) throw nothing(path, 'there is no evidence here');
   if (others.length === 0) return join(path, only);
   throw new UsageError({
-    found: `there are output folders of ${folders.length} models`,
+    found: `this folder holds the output of ${folders.length} models`,
     expected: `one of them: ${folders.slice(0, 10).join(', ')}`,
     where: path,
   });

@@ -225,9 +225,9 @@ function refuseStrayDigests(overrides: Overrides): void {
     if (!stray && /^[0-9a-f]{64}$/u.test(sha256)) continue;
     throw new UsageError({
       found: stray
-        ? `a digest, and ${uri === undefined ? 'no file' : 'the registry, which has its own'}`
+        ? `a digest without a file${uri === undefined ? '' : ': the registry has its own digests'}`
         : JSON.stringify(sha256),
-      expected: stray ? `the file that it belongs to, as ${role}` : 'a sha256: 64 characters of 0-9 and a-f',
+      expected: stray ? `the file that the digest belongs to, as ${role}` : 'a sha256: 64 characters of 0-9 and a-f',
       where: `${role}-sha256`,
     });
   }

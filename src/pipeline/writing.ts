@@ -14,11 +14,11 @@ const obstacles: Readonly<Record<string, { found: string; remedy: string }>> = {
     remedy: 'Give this user write permission, or choose another path',
   },
   EROFS: { found: 'the file system is read-only', remedy: 'Choose another path' },
-  ENOENT: { found: 'no folder can be made here', remedy: 'Choose another path' },
+  ENOENT: { found: 'a folder cannot be created here', remedy: 'Choose another path' },
   ENOTDIR: { found: 'there is a file where a folder is needed', remedy: 'Move the file, or choose another path' },
   EEXIST: { found: 'there is a file where a folder is needed', remedy: 'Move the file, or choose another path' },
   EISDIR: { found: 'there is a folder where a file is needed', remedy: 'Move the folder, or choose another path' },
-  ENOSPC: { found: 'no space is left on the disk', remedy: 'Free some space, or choose a path on another disk' },
+  ENOSPC: { found: 'the disk is full', remedy: 'Free some space, or choose a path on another disk' },
   EDQUOT: { found: 'the quota of this user is used up', remedy: 'Free some space, or choose a path on another disk' },
 };
 

@@ -12,7 +12,7 @@ export function mergeProfiles(profiles: readonly { profile: Profile; uri: string
   if (summary !== undefined && profiles.length > 1) {
     throw new DataError({
       found: 'this profile is a summary',
-      expected: 'full profiles, as contender profile --file writes them',
+      expected: 'complete profiles, written by contender profile --file',
       where: summary.uri,
     });
   }
@@ -36,12 +36,12 @@ function mergeAll(one: readonly ColumnProfile[], other: readonly ColumnProfile[]
     ...one.filter(({ name }) => !there.has(name)).map(({ name }) => `has no column ${JSON.stringify(name)}`),
     ...other
       .filter(({ name }) => !names.has(name))
-      .map(({ name }) => `has a column ${JSON.stringify(name)} of its own`),
+      .map(({ name }) => `has an additional column ${JSON.stringify(name)}`),
   ];
   if (alone[0] !== undefined) {
     throw new DataError({
-      found: `this profile ${alone[0]}`,
-      expected: 'profiles of parts of one table, with the same columns',
+      found: `this profile ${alone[0]}, unlike the others`,
+      expected: 'profiles of parts of the same table, with the same columns',
       where: uri,
     });
   }
@@ -50,10 +50,10 @@ function mergeAll(one: readonly ColumnProfile[], other: readonly ColumnProfile[]
     const merged = mergeColumns(column, next);
     if (merged !== null) return merged;
     throw new DataError({
-      found: `column ${JSON.stringify(column.name)} is of kind ${next.kind} (${next.type}) here and ${column.kind} (${column.type}) in the profiles before`,
-      expected: 'one kind of values in a column',
+      found: `column ${JSON.stringify(column.name)} is of kind ${next.kind} (${next.type}) here, but of kind ${column.kind} (${column.type}) in the profiles before`,
+      expected: 'the same kind of values in all parts of a column',
       where: uri,
-      remedy: 'Write all parts with the same types, then profile them again',
+      remedy: 'Write all parts with the same column types, then profile them again',
     });
   });
 }
@@ -72,7 +72,7 @@ function mergeSources(sources: readonly ProfileSource[], uri: string): ProfileSo
           found: `rows ${from + 1} to ${Math.min(to, last[1])} of ${file} are counted twice`,
           expected: 'profiles of different rows',
           where: uri,
-          remedy: 'Merge each part once: the files of other shards, or of other data',
+          remedy: 'Merge each part only once',
         });
       }
       if (last !== undefined && from === last[1]) last[1] = to;

@@ -36,15 +36,15 @@ const isProfile = validatorOf<Profile>(Profile);
 export function faultOf(value: unknown): string | null {
   const schema = (value as { schema?: unknown } | null)?.schema;
   if (schema !== profileSchemaId) {
-    return `this is no profile: its schema is ${JSON.stringify(schema)?.slice(0, 100) ?? 'not stated'}, not ${profileSchemaId}`;
+    return `this is not a profile: its schema is ${JSON.stringify(schema)?.slice(0, 100) ?? 'not stated'}, not ${profileSchemaId}`;
   }
-  if (!isProfile(value)) return `this is no profile: ${firstFault(isProfile)}`;
+  if (!isProfile(value)) return `this is not a profile: ${firstFault(isProfile)}`;
   const { rows, columns, sources } = value;
   const names = new Set<string>();
   const counted = sources.flatMap((each) => each.counted);
-  if (counted.some(([from, to]) => from > to)) return 'this profile counts rows backwards';
+  if (counted.some(([from, to]) => from > to)) return 'this profile has a range of rows that ends before it starts';
   if (counted.reduce((sum, [from, to]) => sum + to - from, 0) !== rows)
-    return 'this profile has other rows than it counted';
+    return 'the row ranges and the row count of this profile differ';
   for (const column of columns) {
     const name = JSON.stringify(column.name.slice(0, 80));
     if (names.has(column.name)) return `this profile has column ${name} twice`;

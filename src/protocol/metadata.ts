@@ -15,7 +15,7 @@ export function readModelMetadata(body: string): ModelMetadata {
   const fail = (found: string): never => {
     throw new StagingError({
       found: `The model metadata ${found}`,
-      expected: 'an answer of the Open Inference Protocol v2 with name, inputs and outputs',
+      expected: 'a response of the Open Inference Protocol v2 with name, inputs and outputs',
     });
   };
   let value: unknown;
@@ -27,7 +27,7 @@ export function readModelMetadata(body: string): ModelMetadata {
   if (!isObject(value) || typeof value['name'] !== 'string' || value['name'] === '') return fail('has no name');
   const tensors = (field: 'inputs' | 'outputs'): TensorMetadata[] => {
     const list = value[field] ?? [];
-    if (!Array.isArray(list)) return fail(`has ${field} that are no list`);
+    if (!Array.isArray(list)) return fail(`has ${field} that are not a list`);
     return (list as unknown[]).flatMap((item) => {
       const shape = isObject(item) ? readShape(item['shape'], -1) : undefined;
       if (!isObject(item) || typeof item['name'] !== 'string' || shape === undefined) {
@@ -37,7 +37,7 @@ export function readModelMetadata(body: string): ModelMetadata {
       if (isDatatype(datatype)) return [{ name, datatype, shape }];
       // An output that nobody reads may be of any type; an input must be given.
       if (field === 'outputs' && typeof datatype === 'string') return [];
-      return fail(`has input ${quote(name)} of datatype ${quote(datatype)}, which JSON does not carry`);
+      return fail(`has input ${quote(name)} of datatype ${quote(datatype)}, which cannot be sent as JSON`);
     });
   };
   const { platform } = value;

@@ -21,11 +21,10 @@ export function rowPointer(pointer: string): RowPointer {
     const found = follow(answer, before, pointer);
     if (star === -1) {
       if (rows === 1) return [found];
-      throw missing(pointer, `one answer, and asks about ${rows} rows`, 'a pointer with * for each row');
+      throw missing(pointer, `one answer for ${rows} rows`, 'a pointer with * for each row');
     }
     if (!Array.isArray(found)) throw missing(pointer, `${named(found)} where * stands`, `a list of ${rows}`);
-    if (found.length !== rows)
-      throw missing(pointer, `${found.length} elements where * stands`, `${rows}, one for each row`);
+    if (found.length !== rows) throw missing(pointer, `${found.length} elements at *`, `${rows}, one for each row`);
     return after.length === 0 ? (found as unknown[]) : found.map((item) => follow(item, after, pointer));
   };
 }

@@ -62,7 +62,7 @@ async function reading<T>(archive: string, uri: string, work: (zip: ZipFile) => 
     throw new RegistryError({
       found: `this cannot be read as a zip archive (${(error as Error).message})`,
       where: uri,
-      remedy: 'Upload it again with actions/upload-artifact, whose input archive is true where it is left out',
+      remedy: 'Upload it again with actions/upload-artifact and its default archive: true',
       cause: error,
     });
   }
@@ -97,7 +97,7 @@ function refuseUnusual(entry: Entry, uri: string): void {
   if (!isLink && !entry.isEncrypted()) return;
   throw new RegistryError({
     found: `refused: ${quoted(entry.fileName)} is ${isLink ? 'a link' : 'encrypted'}`,
-    expected: 'a file, as actions/upload-artifact stores it',
+    expected: 'a regular file, as actions/upload-artifact stores it',
     where: uri,
   });
 }
@@ -109,11 +109,11 @@ function notThere(uri: string, named: string | undefined, all: readonly string[]
     all.length === 0 ? 'it is empty' : `it holds ${shown}${all.length > 20 ? `, ${all.length} in all` : ''}`;
   const found =
     named === undefined
-      ? 'the archive does not say by itself which file is meant'
+      ? 'it is not clear which file of the archive is meant'
       : `the archive has ${times === 0 ? 'no file' : `${times} files`} ${quoted(named)}`;
   return new RegistryError({
     found: `${found}: ${there}`,
-    expected: named === undefined ? 'one file, or one with the ending .onnx' : 'this file, once',
+    expected: named === undefined ? 'one file, or one file that ends in .onnx' : 'this file, once',
     where: uri,
     remedy: 'Name the file after #, by its path in the archive',
   });

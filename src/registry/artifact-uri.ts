@@ -43,7 +43,7 @@ async function committedPath(opened: Repository, commit: string | null, path: st
   if (inside.startsWith('../') || isAbsolute(inside)) {
     throw new RegistryError({
       found: `${path} is outside the repository`,
-      expected: 'a committed file, so that what the registry names cannot change',
+      expected: 'a committed file, so that the recorded model cannot change',
       remedy: 'Copy it into the repository and commit it, or name an https URL with its sha256',
     });
   }
@@ -52,7 +52,7 @@ async function committedPath(opened: Repository, commit: string | null, path: st
   if (commit === null || entry?.type !== 'blob') {
     throw new RegistryError({
       found: 'this file is not committed',
-      expected: 'a committed file, so that what the registry names cannot change',
+      expected: 'a committed file, so that the recorded model cannot change',
       where: inside,
       remedy,
     });
@@ -65,7 +65,7 @@ async function committedPath(opened: Repository, commit: string | null, path: st
       throw new RegistryError({
         found:
           'git converts this file between the commit and the work tree (line endings or a filter), so its bytes here are not the committed ones',
-        expected: 'the same bytes in both: those here are measured, and those of the commit are what others fetch',
+        expected: 'the same bytes in both: the file here is evaluated, but others fetch the committed one',
         where: inside,
         remedy: keptAsCommitted(inside),
       });
@@ -95,10 +95,10 @@ async function refuseSubmodule(opened: Repository, commit: string, path: string)
     if ((await entryAt(opened, commit, folder))?.type !== 'commit') continue;
     throw new RegistryError({
       found: `this file is in the submodule ${folder}`,
-      expected: 'a file of this repository: what is recorded is a commit of it',
+      expected: 'a file of this repository, because decisions refer to commits of this repository',
       where: path,
       remedy:
-        'Keep the model in this repository (or in Git LFS of it), name an https address with its sha256, or run Contender in the repository of the submodule',
+        'Keep the model in this repository (or in its Git LFS), name an https address with its sha256, or run Contender in the repository of the submodule',
     });
   }
 }

@@ -84,7 +84,7 @@ export function artifactsFindings(text: string | null, champions: ReadonlyMap<st
         path: artifactsPath,
         found: `${model}.custom names ${versionText(version, sha256)}`,
         expected: `the champion: ${versionText(champion.version, digest)}`,
-        remedy: 'Write it so and commit that. The next decision that changes the champion writes it too',
+        remedy: 'Correct the file and commit it, or wait: the next decision that changes the champion corrects it too',
       },
     ];
   });
@@ -102,11 +102,11 @@ export async function readArtifacts(entry: TreeEntry | null, read: BlobReader): 
     throw refused(
       kind ?? `a file of mode ${entry.mode}`,
       `a plain file (${plainFile})`,
-      'Commit it as a file, or take it away',
+      'Commit it as a regular file, or remove it',
     );
   }
   if (entry.size > maximumBytes) {
-    throw refused(`a file of ${entry.size} bytes`, `at most ${maximumBytes} bytes`, 'Take out what it does not need');
+    throw refused(`a file of ${entry.size} bytes`, `at most ${maximumBytes} bytes`, 'Remove what is not needed');
   }
   const bytes = (await read([entry])).get(entry.oid) as Buffer;
   if (!isUtf8(bytes)) throw refused('bytes that are not UTF-8', 'UTF-8', 'Save it as UTF-8');
@@ -116,8 +116,8 @@ export async function readArtifacts(entry: TreeEntry | null, read: BlobReader): 
 function parsed(text: string): Document {
   if (text.includes('\r')) {
     throw refused(
-      'line endings of Windows (CRLF)',
-      'LF, so that no line changes but those of a champion',
+      'Windows line endings (CRLF)',
+      'LF, so that only the lines of a champion change',
       `${attributesRemedy}, and commit it anew: git add --renormalize ${artifactsPath}`,
     );
   }
@@ -172,7 +172,7 @@ function mappingAt(document: Document, parent: YAMLMap, key: string, where: stri
   if (isScalar(pair?.key)) pair.key.value = key;
   if (isMap(there)) return there;
   if (!isEmpty(there)) {
-    throw refused(`${where} is a ${kindOf(there)}`, 'a mapping', 'Make it one, or take it away');
+    throw refused(`${where} is a ${kindOf(there)}`, 'a mapping', 'Make it a mapping, or remove it');
   }
   const made = mappingInPlaceOf(document, there);
   if (pair === undefined) parent.items.push(document.createPair(key, made));

@@ -83,10 +83,10 @@ export function openGitHubFiles(github: GitHub, branch: string): BranchFiles {
         if (error.kind === 'conflict' || error.kind === 'exists') return false;
         if (error.kind !== 'rules') throw error;
         throw new RegistryError({
-          found: `the rules of branch ${branch} forbid to write to it`,
-          expected: 'a branch that the workflow may write to, beside the registry',
+          found: `the rules of branch ${branch} do not allow writing to it`,
+          expected: 'a separate branch that the workflow may write to',
           where: 'monitor.branch',
-          remedy: 'Take the branch out of the rule set, or name another one',
+          remedy: 'Remove the branch from the ruleset, or choose another branch',
           cause: error,
         });
       }

@@ -82,7 +82,7 @@ export async function readChain(model: string, files: readonly DecisionFile[]): 
     }
     const { value } = read;
     if (!Buffer.from(`${canonicalOfParsed(value)}\n`).equals(file.bytes))
-      report('bytes that are not canonical', 'canonical JSON (RFC 8785) and a newline');
+      report('JSON that is not canonical', 'canonical JSON (RFC 8785) and a newline');
     const last = chain.links.at(-1);
     const next = (last?.decision.seq ?? 0) + 1;
     if (value.seq !== file.seq) report(`decision number ${value.seq}`, `number ${file.seq}, as the file name says`);
@@ -118,7 +118,7 @@ export function contradictions(
   const wrong: [string, string][] = [];
   const { text, sha256: policy } = decision.policy;
   if (sha256(text) !== policy) {
-    wrong.push(['a policy with another digest than its text has', `${sha256(text)}, the sha256 of the text`]);
+    wrong.push(['a policy whose digest does not match its text', `${sha256(text)}, the sha256 of the text`]);
   }
   const last = links.at(-1)?.decision.time;
   if (last !== undefined && Date.parse(last) > Date.parse(decision.time)) {
@@ -155,7 +155,7 @@ export function contradictions(
   )
     wrong.push([
       'a waiver without a check, or without a named person and a reason',
-      'who accepts which check, and why',
+      'the check, the person who accepts it, and the reason',
     ]);
   return wrong;
 }
@@ -180,8 +180,8 @@ function assignmentFaults(
     return [
       ...wrong,
       [
-        `environment ${JSON.stringify(environment)} with the rule of another`,
-        'an environment of the team, with its rule',
+        `environment ${JSON.stringify(environment)} with the rule of another environment`,
+        'one of your own environments, with its rule',
       ],
     ];
   }
@@ -218,7 +218,7 @@ function unassignmentFaults(
   if (there === undefined || !isDeepStrictEqual(candidate, versionOf(before, there))) {
     wrong.push([
       `${candidate?.version ?? 'nothing'} taken out of ${JSON.stringify(environment)}`,
-      there === undefined ? 'an environment of the team with a version in it' : `${there}, which is there`,
+      there === undefined ? 'one of your own environments that holds a version' : `${there}, which is there`,
     ]);
   }
   return wrong;

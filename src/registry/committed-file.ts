@@ -28,7 +28,7 @@ export async function extractCommitted(
 ): Promise<void> {
   if ((await findCommit(repository, commit)) !== 'here') {
     throw new RegistryError({
-      found: `commit ${commit.slice(0, 12)}, which holds the model, is not in this clone`,
+      found: `commit ${commit.slice(0, 12)}, which contains the model, is not in this clone`,
       where: uri,
       remedy: isShallow(repository)
         ? 'Clone the whole history (actions/checkout with fetch-depth: 0), or run git fetch --unshallow'

@@ -32,8 +32,8 @@ export function recordedEvidence(bytes: Uint8Array | null, digest: string, path:
   if ('evidence' in unpacked) return unpacked.evidence;
   throw new RegistryError({
     found: unpacked.fault,
-    expected: 'the evidence a decision refers to',
+    expected: 'the evidence that a decision refers to',
     where: path,
-    remedy: 'See what else is wrong with contender registry verify',
+    remedy: 'Run contender registry verify to find all problems',
   });
 }

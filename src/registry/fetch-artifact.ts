@@ -44,11 +44,14 @@ export async function fetchArtifact(
     if (!(error instanceof UnavailableArtifact) || uri === null) throw error;
     try {
       const { path } = await fetchFrom(repository, { ...artifact, uri }, folder, options);
-      options.log.info(`${error.fault.found}: taken from ${uri} in its place.`);
+      options.log.info(`${error.fault.found}: taken from ${uri} instead.`);
       return path;
     } catch (other) {
       if (!(other instanceof RegistryError)) throw other;
-      throw new RegistryError({ ...error.fault, found: `${error.fault.found}; in its place ${other.message}` });
+      throw new RegistryError({
+        ...error.fault,
+        found: `${error.fault.found}; from the other address: ${other.message}`,
+      });
     }
   }
 }

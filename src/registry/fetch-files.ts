@@ -174,8 +174,11 @@ export function sourceOf(uri: string): Source {
   const store = objectStore(uri);
   throw new RegistryError({
     found: `${shownAddress(uri)} cannot be fetched`,
-    expected: store === null ? 'git:<commit>:<path>, an https URL, or an address of a store' : objectForms[store],
-    remedy: 'Register the model again under an address that stays',
+    expected:
+      store === null
+        ? 'an address of the form git:<commit>:<path>, an https URL, or an object in a store'
+        : objectForms[store],
+    remedy: 'Register the model again under an address that can be fetched',
   });
 }
 

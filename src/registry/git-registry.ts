@@ -245,6 +245,6 @@ async function confirm({ repository, branch }: Store, commit: string): Promise<v
   if (now !== null && (now === commit || (await isAncestor(repository, commit, now)))) return;
   throw new RegistryError({
     found: `the decision was committed as ${commit}, but ${branch.ref} is at ${now ?? 'nothing'} and does not contain it`,
-    remedy: 'Another program rewrote the branch. Run again',
+    remedy: 'Another program changed the branch at the same time. Run again',
   });
 }

@@ -166,7 +166,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
       throw new RegistryError({
         found: `the branch moved ${pace.attempts} times while the decision was being recorded`,
         where: `${github.repository} ${place.branch}`,
-        remedy: 'Nothing was recorded. Run again when fewer writers are at work',
+        remedy: 'Nothing was recorded. Run again when fewer runs record at the same time',
       });
     },
   };
@@ -177,7 +177,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
     if (!isSure && !(await github.request('GET /repos/{owner}/{repo}/branches/{branch}', { branch })).protected) return;
     await requireMayMakePullRequests(github, branch).catch((error: unknown) => {
       if (isSure || !(error instanceof GitHubError) || error.kind !== 'permission') throw error;
-      log.warning(`${branch} is protected, and a decision may have to wait in a pull request. ${error.message}`);
+      log.warning(`${branch} is protected, so a decision may have to wait in a pull request. ${error.message}`);
     });
   }
 
@@ -310,6 +310,6 @@ function noBranch({ github, branch }: GitHubBranch): RegistryError {
     where: github.repository,
     expected: 'a branch that pull requests can be merged into',
     remedy:
-      'Name one in registry.branch, such as main; without pull requests the first decision makes the branch of the registry',
+      'Name one in registry.branch, such as main; without pull requests the first decision creates the registry branch',
   });
 }

@@ -37,7 +37,7 @@ export async function follow(
     if (!redirects.has(response.status) || location === null) return response;
     await response.body?.cancel();
     if (hops === mostHops) throw refused(from.url, `more than ${mostHops} redirects`);
-    if (!URL.canParse(location, url.href)) throw refused(url, 'a redirect to what is no address');
+    if (!URL.canParse(location, url.href)) throw refused(url, 'a redirect to an invalid address');
     const next = new URL(location, url);
     await refuseHop(url, next);
     if (next.origin !== from.url.origin) given = {};
@@ -61,7 +61,7 @@ async function headersOf({ url, headers = {} }: Address): Promise<Record<string,
   const [wrong] = Object.entries(given).find(([, value]) => !isHeaderValue(value)) ?? [];
   if (wrong === undefined) return given;
   throw new RegistryError({
-    found: `the header ${JSON.stringify(wrong.slice(0, 60))} would hold characters that no header may`,
+    found: `the header ${JSON.stringify(wrong.slice(0, 60))} would contain characters that are not allowed in a header`,
     where: withoutQuery(url),
     remedy: 'Look for a line break in the credentials',
   });
@@ -103,10 +103,10 @@ export async function refuseHop(from: URL, to: URL): Promise<void> {
 function refusePassword(url: URL): void {
   if (url.username === '' && url.password === '') return;
   throw new RegistryError({
-    found: 'an address with a user or a password in it',
-    expected: 'the address alone',
+    found: 'an address that contains a user name or a password',
+    expected: 'the address without credentials',
     where: withoutQuery(url),
-    remedy: 'Take them out of it, and give credentials as docs/stores.md and docs/mlflow.md say',
+    remedy: 'Remove them from the address, and set credentials as docs/stores.md and docs/mlflow.md describe',
   });
 }
 

@@ -18,12 +18,12 @@ export function notKept(input: {
   const history = branches.join(' or ');
   return new RegistryError({
     found: there
-      ? `commit ${name}, which holds the model, is there but not in the history of ${history}`
-      : `commit ${name}, which holds the model, is only here`,
-    expected: `a commit in the history of ${history}, so that the model can be fetched for as long as it is recorded`,
+      ? `commit ${name}, which contains the model, exists but is not in the history of ${history}`
+      : `commit ${name}, which contains the model, exists only in this clone`,
+    expected: `a commit in the history of ${history}, so that the model can always be fetched`,
     where,
     remedy: there
-      ? 'Merge it first and decide on the branch: the commit of a pull request, or of a branch that is squashed or deleted, is deleted after a while'
+      ? 'Merge it first, then decide on the branch: commits of a pull request, or of a branch that is squashed or deleted, are deleted after a while'
       : `Push it first: git push`,
   });
 }

@@ -71,7 +71,7 @@ export function isModelName(name: string): boolean {
 export function checkModelName(name: string): void {
   if (isModelName(name)) return;
   throw new RegistryError({
-    found: `model name ${JSON.stringify(name)}`,
+    found: `invalid model name ${JSON.stringify(name)}`,
     expected: 'up to 100 letters, digits, - and _, starting and ending with a letter or digit',
     remedy: 'Rename the model in contender.yml',
   });
@@ -87,8 +87,8 @@ export function refuseTwin(model: string, models: readonly string[]): void {
   const twin = twinOf(model, models);
   if (twin === undefined) return;
   throw new RegistryError({
-    found: `a model named ${model} where there is one named ${twin}`,
-    expected: 'names that differ in more than case: on many systems these are one folder',
+    found: `a model named ${model} and another one named ${twin}`,
+    expected: 'names that differ in more than upper and lower case: on many systems these two would be the same folder',
     remedy: 'Rename the model in contender.yml',
   });
 }

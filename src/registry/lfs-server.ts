@@ -43,7 +43,7 @@ export async function lfsServer(repository: Repository, remote: string | undefin
     note:
       named === null || isNear
         ? ''
-        : `. lfs.url names another host (${named.host}), which is not asked: fetch from there with git lfs fetch --all`,
+        : `. lfs.url names another host (${named.host}), which Contender does not contact: fetch from there with git lfs fetch --all`,
   };
 }
 

@@ -160,7 +160,7 @@ async function placesOn({ folder }: Repository, remote: string, oid: string): Pr
 function notPushed({ path, pointer }: LfsFile, why: string): RegistryError {
   return new RegistryError({
     found: `this is kept in Git LFS, and object ${pointer.oid.slice(0, 12)} was not pushed (${why})`,
-    expected: 'bytes that others can fetch',
+    expected: 'an object that others can fetch',
     where: path,
     remedy: 'Nothing was recorded. Push them from a clone that has them: git lfs push --all origin',
   });
@@ -195,7 +195,7 @@ async function downloadObject(
   }
   throw new RegistryError({
     found: `the LFS server sent other bytes than those of object ${pointer.oid}`,
-    expected: `${pointer.size} bytes of that sha256`,
+    expected: `${pointer.size} bytes with that sha256`,
     where: uri,
     remedy: 'Find out who changed them before anything else',
   });
@@ -283,7 +283,7 @@ function refusedBatch({ url, headers, note }: LfsServer, uri: string, status: nu
     ? token
     : status >= 300 && status < 400
       ? 'Set the remote to where the repository is now: git remote set-url origin <address>'
-      : 'See what the server says';
+      : 'Check the answer of the server';
   return new RegistryError({
     found: `this is kept in Git LFS, and ${withoutQuery(url)} answered ${status}${said}`,
     where: uri,
@@ -299,7 +299,7 @@ function missingObject(
 ): RegistryError {
   const said = typeof error?.message === 'string' ? ` (${error.message.slice(0, 200)})` : '';
   return new RegistryError({
-    found: `this is kept in Git LFS, and ${withoutQuery(url)} does not give object ${oid}${said}`,
+    found: `this is kept in Git LFS, and ${withoutQuery(url)} does not return object ${oid}${said}`,
     where: uri,
     remedy: `Push the objects from a clone that has them: git lfs push --all origin${note}`,
   });

@@ -155,7 +155,10 @@ function sourceOf(uri: string, repository: string | undefined): string {
 function numberIn(made: unknown): string {
   const { version } = (made as { model_version?: { version?: unknown } } | null)?.model_version ?? {};
   if (typeof version === 'string' || typeof version === 'number') return String(version);
-  throw new RegistryError({ found: 'MLflow created a version without a number', remedy: 'See which server answers' });
+  throw new RegistryError({
+    found: 'MLflow created a version without a number',
+    remedy: 'Check that registry.mlflow.uri is an MLflow server',
+  });
 }
 
 /** How the server is asked. `null`: it has no such thing. */
@@ -176,9 +179,9 @@ function serverOf({ settings, signal }: MlflowPlace): Server {
   if (meant !== null && meant.origin !== place.origin) {
     throw new UsageError({
       found: `registry.mlflow.uri is at ${place.origin}, and MLFLOW_TRACKING_URI at ${meant.origin}`,
-      expected: 'both of one server',
+      expected: 'both on the same server',
       where: 'registry.mlflow.uri',
-      remedy: 'Name the server once',
+      remedy: 'Set only one of them, or the same server in both',
     });
   }
   const headers = authorization();
@@ -186,7 +189,7 @@ function serverOf({ settings, signal }: MlflowPlace): Server {
     throw new UsageError({
       found: 'credentials for MLflow without MLFLOW_TRACKING_URI',
       expected:
-        'the address of the server that they are for, beside them: a change of contender.yml could send them elsewhere',
+        'MLFLOW_TRACKING_URI set together with them: otherwise a change of contender.yml could send them to another server',
       where: 'the environment',
       remedy: `If they are for ${place.origin}, set MLFLOW_TRACKING_URI to it`,
     });

@@ -70,10 +70,10 @@ export async function modelState(
   if (expected === undefined ? manifest !== undefined : manifest === undefined || !expected.equals(manifest)) {
     findings.push({
       path: `${folder}/${path}`,
-      found: manifest === undefined ? 'no manifest' : 'a manifest that does not follow from the decisions',
+      found: manifest === undefined ? 'no manifest' : 'the manifest does not match the decisions',
       expected:
         expected === undefined
-          ? 'none: there are no decisions'
+          ? 'no manifest, because there are no decisions'
           : `champion ${chain.manifest?.aliases['champion']?.version ?? 'none'} after decision ${chain.manifest?.head.seq}`,
       remedy: 'Restore it from the commit of the last decision, or revert the commit that changed it',
     });
@@ -115,7 +115,7 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
   const stray = foreign(folder, entry.path);
   if (!twin) return [stray];
   return [
-    { path, found: `a second decision ${number}`, expected: 'one decision of each number', remedy: stray.remedy },
+    { path, found: `a second decision ${number}`, expected: 'one decision for each number', remedy: stray.remedy },
   ];
 }
 
@@ -123,8 +123,8 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
 export function foreign(folder: string, path: string): Finding {
   return {
     path: `${folder}/${path}`,
-    found: 'a file that a registry does not have',
-    expected: 'manifests, decisions and evidence only',
+    found: 'an unexpected file in the registry',
+    expected: 'only manifests, decisions and evidence',
     remedy: 'Move it out of the registry and commit that',
   };
 }

@@ -116,10 +116,10 @@ export function refuseTaken(
     if (lost === undefined) continue;
     const { name } = tag;
     throw new RegistryError({
-      found: `the tag ${name} was made from decision ${lost.seq} of ${model}, which the registry does not have: its branch was deleted, or set back`,
-      expected: 'the history that its tags were made from',
+      found: `the tag ${name} was made from decision ${lost.seq} of ${model}, which is not in the registry: its branch was deleted or reset`,
+      expected: 'the history from which its tags were created',
       where: `refs/tags/${name}`,
-      remedy: `Nothing was recorded. What was recorded up to there is in git log '${name}': put the branch back where it was. If it was set back on purpose, delete the tags that contender registry verify names`,
+      remedy: `Nothing was recorded. The history up to that tag is in git log '${name}': restore the branch from it. If it was reset on purpose, delete the tags that contender registry verify lists`,
     });
   }
   for (const tag of wanted) {
@@ -132,8 +132,8 @@ export function refuseTaken(
     const there = found.find((each) => each.name === tag.name);
     if (there === undefined || isTag(there, tag)) continue;
     throw new RegistryError({
-      found: `there is a tag ${tag.name} already, and it is not of this registry`,
-      expected: 'a tag that is free',
+      found: `the tag ${tag.name} already exists, and does not belong to this registry`,
+      expected: 'a tag name that is not in use',
       where: `refs/tags/${tag.name}`,
       remedy: `Choose another version, or see who made the tag (git show '${tag.name}') and delete it`,
     });
@@ -171,7 +171,7 @@ export function tagFindings(input: {
   const byName = new Map(input.found.map((tag) => [tag.name, tag]));
   const wantedNames = new Set<string>();
   const remake = (name: string): string =>
-    `Find out who changed it; then delete it here (git tag -d '${name}') and on the remote (git push origin ':refs/tags/${name}'), and make it anew: contender registry tag`;
+    `Find out who changed it; then delete it here (git tag -d '${name}') and on the remote (git push origin ':refs/tags/${name}'), and create it again: contender registry tag`;
   for (const [model, links] of input.chains) {
     for (const wanted of gtoTags(model, links)) {
       wantedNames.add(wanted.name);
@@ -183,7 +183,7 @@ export function tagFindings(input: {
           wanted.name,
           'no such tag',
           `a tag of decision ${wanted.seq}`,
-          'Fetch the tags (git fetch --tags), or make what is missing: contender registry tag',
+          'Fetch the tags (git fetch --tags), or create the missing tags: contender registry tag',
         );
         continue;
       }
@@ -193,9 +193,9 @@ export function tagFindings(input: {
         if (tag.message === '') {
           report(
             wanted.name,
-            'a tag without an object of its own, which GTO does not see',
+            'a lightweight tag, which GTO ignores',
             `the one of decision ${wanted.seq}`,
-            `Delete it here (git tag -d '${wanted.name}') and on the remote (git push origin ':refs/tags/${wanted.name}'), and make it anew: contender registry tag. Where it has a release, GitHub makes that a draft, and contender release publishes it again`,
+            `Delete it here (git tag -d '${wanted.name}') and on the remote (git push origin ':refs/tags/${wanted.name}'), and create it again: contender registry tag. If it has a release, GitHub makes that a draft, and contender release publishes it again`,
           );
         } else if (isOfTheChain(tag))
           report(wanted.name, 'another tag', `the one of decision ${wanted.seq}`, remake(wanted.name));
@@ -225,10 +225,15 @@ export function tagFindings(input: {
         tag.name,
         `made from decision ${made.seq} of ${made.model} with sha256 ${made.sha256.slice(0, 12)}, ${link === undefined ? 'which the chain does not have' : `but the chain has ${link.sha256.slice(0, 12)}`}`,
         'the decision it was made from',
-        `Where this branch is only behind, bring it up to date. Otherwise its history was rewritten or cut off: what was recorded is in that of the tag, git log '${tag.name}'`,
+        `If this branch is only behind, update it. Otherwise its history was rewritten or cut off: the recorded decisions are in the history of the tag, git log '${tag.name}'`,
       );
     } else if (!wantedNames.has(tag.name)) {
-      report(tag.name, 'a tag that the chain does not call for', 'no such tag', `Delete it: git tag -d '${tag.name}'`);
+      report(
+        tag.name,
+        'a tag that does not belong to any decision',
+        'no such tag',
+        `Delete it: git tag -d '${tag.name}'`,
+      );
     }
   }
   return findings;

@@ -44,14 +44,14 @@ export async function changeBetween(repository: Repository, base: string, head =
   if (result.code !== 1) {
     if (!isShallow(repository)) throw gitFault(repository.folder, args, result);
     throw new RegistryError({
-      found: 'this clone is shallow, and what the two commits have in common is not in it',
+      found: 'this clone is shallow, and the common ancestor of the two commits is not in it',
       where: repository.folder,
       remedy: 'Check out with fetch-depth: 0, or run git fetch --unshallow',
     });
   }
   throw new RegistryError({
     found: `${head} conflicts with ${base}${conflicts.length === 0 ? '' : ` in ${conflicts.slice(0, 5).join(', ')}`}`,
-    remedy: 'Bring it up to date. Of two decisions with one number the second must be made again: contender gate',
+    remedy: 'Update the branch. If two decisions have the same number, the second must be made again: contender gate',
   });
 }
 
@@ -88,7 +88,7 @@ export async function verifyChange(
     .filter((file) => !excused.files.has(file))
     .map(({ path, kind, there }) => ({
       path,
-      found: there === undefined ? `${kind} that the change takes away or renames` : `${kind} that the change edits`,
+      found: there === undefined ? `${kind} that the change removes or renames` : `${kind} that the change edits`,
       expected: 'the same file as in the base: recorded files never change',
       remedy: `Restore it: git restore --source ${base.slice(0, 12)} -- ${path}`,
     }));

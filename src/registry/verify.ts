@@ -118,7 +118,7 @@ function attributes(repository: Repository, folder: string, entries: readonly Tr
     {
       path: `${folder}/${attributesPath}`,
       found: entry === undefined ? 'no such file' : 'other text',
-      expected: 'the attributes that keep git from converting bytes that are hashed',
+      expected: 'a .gitattributes file that prevents git from converting hashed files',
       remedy: restoreRemedy,
     },
   ];
@@ -129,8 +129,9 @@ function twins(folder: string, models: readonly string[]): Finding[] {
   return models.flatMap((model, index): Finding[] => {
     const twin = twinOf(model, models.slice(0, index));
     if (twin === undefined) return [];
-    const found = `model ${model} beside ${twin}`;
-    const expected = 'names that differ in more than case: on many systems these are one folder';
+    const found = `a model named ${model} and another one named ${twin}`;
+    const expected =
+      'names that differ in more than upper and lower case: on many systems these two would be the same folder';
     return [{ path: `${folder}/${modelFolder(model)}`, found, expected, remedy: 'Revert the commit that recorded it' }];
   });
 }
@@ -235,8 +236,10 @@ function history(
     if (files.has(addition)) continue;
     findings.set(addition.path, {
       path: addition.path,
-      found: now.has(addition.path) ? 'not what was recorded' : 'deleted since it was recorded',
-      expected: `what commit ${addition.commit.slice(0, 12)} recorded`,
+      found: now.has(addition.path)
+        ? 'the file differs from the recorded one'
+        : 'the file was deleted after it was recorded',
+      expected: `the file recorded in commit ${addition.commit.slice(0, 12)}`,
       remedy: `Restore it: git restore --source ${addition.commit.slice(0, 12)} -- ${addition.path}. Or, where Contender did not make it, say so: contender registry void`,
     });
   }

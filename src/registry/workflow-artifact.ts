@@ -39,11 +39,11 @@ export async function storedArtifact(
   const { token = '', apiUrl } = access ?? {};
   if (site !== siteOf(apiUrl)) {
     throw new RegistryError({
-      found: `an artifact of a workflow run at ${site}, and the API of ${siteOf(apiUrl)}`,
-      expected: 'both of one server',
+      found: `an artifact of a workflow run at ${site}, but the API is that of ${siteOf(apiUrl)}`,
+      expected: 'both on the same server',
       where: uri,
       remedy:
-        'Set GITHUB_API_URL to the API of that server, or take the file with actions/download-artifact and name its path',
+        'Set GITHUB_API_URL to the API of that server, or download the file with actions/download-artifact and name its path',
     });
   }
   const github = openGitHub({ repository, token, apiUrl, log, signal });
@@ -55,7 +55,7 @@ export async function storedArtifact(
   if (found.expired) throw unavailable(410, uri, token, found.expires_at);
   const owner = found.workflow_run?.id;
   if (owner !== undefined && owner !== run) {
-    throw new RegistryError({ found: `artifact ${id} is of run ${owner}`, expected: `run ${run}`, where: uri });
+    throw new RegistryError({ found: `artifact ${id} belongs to run ${owner}`, expected: `run ${run}`, where: uri });
   }
   return {
     address: {
@@ -95,12 +95,12 @@ function unavailable(status: number, uri: string, token = '', expiredAt: string 
     return new UnavailableArtifact({
       found: `this artifact of a workflow run expired${when}, and GitHub deleted it`,
       where: uri,
-      remedy: `${again}; retention-days of actions/upload-artifact says how long it is kept`,
+      remedy: `${again}; retention-days of actions/upload-artifact sets how long it is kept`,
     });
   }
   const found =
     token === ''
-      ? 'GitHub gives this artifact of a workflow run to nobody without a token'
+      ? 'artifacts of workflow runs cannot be downloaded from GitHub without a token'
       : status === 404
         ? 'GitHub has no such artifact of a workflow run: it was deleted, or the token may not see it'
         : `the token may not read this artifact of a workflow run (GitHub answered ${status})`;

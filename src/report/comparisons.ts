@@ -31,7 +31,7 @@ export function againstAnchor({ evidence }: Pick<Result, 'evidence'>): Section {
     columns: ['Verdict', 'Metric', 'Version', ...numberColumns(checks).with(0, 'Anchor'), 'Required'],
     rows: checks.map((check) => judgedRow(check, textCell(check.comparison.anchor ?? ''))),
     remarks: checks.map(remark),
-    legend: `The margin holds for all promotions together. ${legend(checks)}`,
+    legend: `The margin applies to the total loss over all promotions. ${legend(checks)}`,
     importance: 5,
   };
 }
@@ -111,5 +111,5 @@ function legend(checks: readonly Compared[]): string {
   const drawn = checks.some(({ comparison }) => comparison.margin > 0)
     ? ' In margins: ┊ is the largest loss allowed, │ no difference, ● what was measured, ◂ and ▸ further than is drawn.'
     : '';
-  return `Gain: above 0 the candidate is better, whichever way the metric runs.${points} Interval: each end is a one-sided ${levels} bound.${drawn}`;
+  return `Gain: above 0 the candidate is better, for every metric.${points} Interval: each end is a one-sided ${levels} bound.${drawn}`;
 }

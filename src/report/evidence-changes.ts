@@ -142,18 +142,18 @@ export function changesContents(changes: EvidenceChanges, now: Told): Contents {
   const { verdicts, numbers, same, before } = changes;
   const all = verdicts.length + numbers.length + same;
   const rows = changes.inputs.some(({ what }) => what === 'evaluation data')
-    ? 'The evaluation data are not the same: a difference of a metric may be one of the rows.'
+    ? 'The evaluation data differ: a difference in a metric may come from the rows.'
     : 'Both were evaluated on the same rows.';
   return {
     title: `${now.evidence[0]?.model ?? 'No evidence'}: ${changes.now} after ${before}`,
     standing: standing({ decision: null, evidence: now.evidence }),
     headline:
       verdicts.length === 0
-        ? `No verdict changed; the numbers did in ${numbers.length} of ${counted(all, 'checks')}`
-        : `${verdicts.length} of ${counted(all, 'checks')} changed in verdict, ${numbers.length} in numbers alone`,
+        ? `No verdict changed; numbers changed in ${numbers.length} of ${counted(all, 'checks')}`
+        : `${verdicts.length} of ${counted(all, 'checks')} changed their verdict, ${numbers.length} only their numbers`,
     nextStep: '',
     pullRequest: undefined,
-    subject: changes.inputs.some(({ what }) => what === 'model') ? `They are of different models. ${rows}` : rows,
+    subject: changes.inputs.some(({ what }) => what === 'model') ? `The two are of different models. ${rows}` : rows,
     reasons: [],
     sections: [verdictSection(changes), metricSection(changes), numberSection(changes), inputSection(changes)].filter(
       (section) => section.rows.length > 0,
@@ -167,7 +167,7 @@ function checkCells(check: Check | null): [ReturnType<typeof textCell>, ReturnTy
 
 function verdictSection({ verdicts }: EvidenceChanges): Section {
   return {
-    title: 'Checks that changed in verdict',
+    title: 'Checks whose verdict changed',
     columns: ['Check', 'Before', 'Observed before', 'Now', 'Observed now'],
     rows: verdicts.map(({ id, title, before, now }) => [
       textCell(titleOf(id, title)),
@@ -180,7 +180,7 @@ function verdictSection({ verdicts }: EvidenceChanges): Section {
 
 function numberSection({ numbers }: EvidenceChanges): Section {
   return {
-    title: 'Checks with the same verdict and other numbers',
+    title: 'Checks with the same verdict but other numbers',
     columns: ['Check', 'Verdict', 'Observed before', 'Observed now'],
     rows: numbers.map(({ id, title, before, now }) => [
       textCell(titleOf(id, title)),
@@ -218,14 +218,14 @@ function metricSection({ metrics, sameMetrics }: EvidenceChanges): Section {
         ? textCell('')
         : { text: better ? 'better' : 'worse', kind: 'verdict', mood: better ? 'good' : 'bad' },
     ]),
-    legend: `${sameMetrics === 0 ? '' : `${sameMetrics} more are the same. `}Differences as they are, without bounds: whether one is more than noise, a gate says that compares both on the same rows (contender gate --champion FILE).`,
+    legend: `${sameMetrics === 0 ? '' : `${sameMetrics} more are the same. `}Plain differences, without bounds. To see whether one is more than noise, compare both on the same rows with a gate (contender gate --champion FILE).`,
     importance: 5,
   };
 }
 
 function inputSection({ inputs: different }: EvidenceChanges): Section {
   return {
-    title: 'What went in, where it differs',
+    title: 'Inputs that differ',
     columns: ['What', 'Before', 'Now'],
     rows: different.map(({ what, before, now }) => [
       textCell(what),

@@ -52,7 +52,7 @@ function allowance(comparison: Comparison): string {
   if (finding === 'nothing is shown') return `${allowed}; too few rows to tell`;
   if (lower > 0) return 'the gain is more than noise';
   if (upper < 0)
-    return `${allowed}; ${state === 'inconclusive' ? 'the loss is real, its size unclear' : 'the loss is more than noise'}`;
+    return `${allowed}; ${state === 'inconclusive' ? 'the loss is real, but its size is unclear' : 'the loss is more than noise'}`;
   if (requirement === 'superior') return `${allowed}; the ${delta < 0 ? 'loss' : 'gain'} may be noise`;
   if (state === 'non-inferior') return margin === 0 ? 'not worse' : `any loss is within the ${size} allowed`;
   if (delta < 0) return `${allowed}; the loss may be noise`;
@@ -74,8 +74,8 @@ function waiting({ pullRequest }: Result): string {
   if (pullRequest === undefined) return '';
   const { number, open } = pullRequest;
   return open
-    ? `; not in force until pull request ${number} is merged`
-    : `; not in force, since pull request ${number} was closed without being merged`;
+    ? `; not active until pull request ${number} is merged`
+    : `; not active, because pull request ${number} was closed without being merged`;
 }
 
 /** An earlier act that no longer holds is not shown as if it did. */

@@ -66,7 +66,7 @@ function charts(decisions: readonly Published[]): Section {
   const ofMetrics = [...measured(decisions, false)].flatMap(([metric, points]): Chart[] => [
     {
       kind: 'line',
-      title: `${metricName(metric)} of the candidates and of the champion of the day`,
+      title: `${metricName(metric)} of the candidates and of the champion at that time`,
       x: time,
       y: { title: metricName(metric) },
       series: [
@@ -101,7 +101,7 @@ function charts(decisions: readonly Published[]): Section {
     columns: [],
     rows: [],
     legend:
-      'Values on different evaluation sets do not compare: where the count of decisions on the same set starts again, the set was another.',
+      'Values on different evaluation sets cannot be compared: when the count of decisions starts again, the evaluation set changed.',
     importance: 2,
   };
 }
@@ -186,7 +186,7 @@ export function historyIndex(models: readonly { model: string; contents: Content
   return {
     title: 'Models',
     standing: { word: String(models.length), mood: 'none' },
-    headline: 'What was decided of each model, by whom and on what numbers.',
+    headline: 'All decisions about each model, with the people and the numbers.',
     ...tablesAlone,
     sections: [
       {

@@ -10,7 +10,7 @@ export function nextStep(input: ReportInput): string {
   const model = ` --model ${decision.model}`;
   if (pullRequest !== undefined) {
     return pullRequest.open
-      ? `Merge pull request ${pullRequest.number} to put it in force, or close it to decline.`
+      ? `Merge pull request ${pullRequest.number} to make the decision active, or close it to decline.`
       : '';
   }
   if (decision.action !== 'gate') return '';
@@ -18,10 +18,10 @@ export function nextStep(input: ReportInput): string {
     case 'promote':
       if ('seq' in decision) return `Nothing now. To go back: ${wayBack(input.evidence, model)}`;
       return decision.source.run === undefined
-        ? `Open a pull request with it: the run on the default branch records the promotion. Or record it here: contender gate${input.overriding ?? ''}`
+        ? `Open a pull request with this candidate: the run on the default branch records the promotion. Or record it here: contender gate${input.overriding ?? ''}`
         : 'Merge this change: the run on the default branch records the promotion.';
     case 'no-change':
-      return 'Nothing: the candidate is the champion already.';
+      return 'Nothing to do: the candidate is already the champion.';
     case 'reject':
     case 'hold':
       return steps[decision.reasons[0]?.code ?? '']?.(input) ?? afterChecks(input);
@@ -39,9 +39,9 @@ function wayBack(evidence: ReportInput['evidence'], model: string): string {
 /** By the code of the first reason. */
 const steps: Record<string, (input: ReportInput) => string> = {
   stale: () => 'Run the gate again: an old verdict is not reused.',
-  superseded: () => 'Nothing: a newer candidate took its place.',
+  superseded: () => 'Nothing to do: a newer candidate replaced this one.',
   'approval-missing': () => 'Ask for the missing approval, then run the gate again.',
-  'first-model': () => 'Set policy.allow_first: true, or name the champion: contender registry register.',
+  'first-model': () => 'Set policy.allow_first: true, or register the current champion: contender registry register.',
   'evidence-missing': runMissing,
 };
 
@@ -55,7 +55,7 @@ function runMissing({ decision, stages }: ReportInput): string {
   if (name !== undefined && stage?.needs === 'logs') {
     return `Run the stage that is missing: contender ${name}${model} && contender promote${model}`;
   }
-  return 'Run the stage that is missing, then the gate again.';
+  return 'Run the missing stage, then the gate again.';
 }
 
 function afterChecks({ decision, evidence, stages, overriding = '' }: ReportInput): string {
@@ -69,18 +69,20 @@ function afterChecks({ decision, evidence, stages, overriding = '' }: ReportInpu
   const { comparison } = worst;
   if (comparison === undefined || isNotJudged(comparison)) {
     // What failed is not put down to the generator, however late it was.
-    if (worst.verdict === 'fail') return `Correct what is found.${again}`;
+    if (worst.verdict === 'fail') return `Correct the reported problem.${again}`;
     const late = from?.checks.some(({ id, verdict }) => id === 'load/generator' && verdict !== 'pass') === true;
     if (late)
       return `Measure again on a quieter machine, or at a lower rate: the load generator could not keep up.${again}`;
     if (worst.id === 'evaluation/champion')
-      return `Mend what is said of the champion, such as its file of predictions, or name it anew: its predictions are what the candidate is held against.${again}`;
-    return `No harm is shown: see below what kept it open.${again}`;
+      return `Correct the champion in contender.yml, such as its file of predictions: the candidate is compared with its predictions.${again}`;
+    return `No harm is shown, but a check is inconclusive: see below.${again}`;
   }
   if (worst.verdict === 'fail') {
-    return `Improve the candidate${comparison.slice === undefined ? '' : ` on ${comparison.slice}`}${from?.details['churn'] === undefined ? '' : '; changed-rows.csv lists the rows that it breaks'}.${again}`;
+    return `Improve the candidate${comparison.slice === undefined ? '' : ` on ${comparison.slice}`}${from?.details['churn'] === undefined ? '' : '; changed-rows.csv lists the rows that got worse'}.${again}`;
   }
-  return rowsThatHelp(open, from?.kind) ?? `Improve the candidate: more rows would hardly help.${override(decision)}`;
+  return (
+    rowsThatHelp(open, from?.kind) ?? `Improve the candidate: more rows are unlikely to help.${override(decision)}`
+  );
 }
 
 /** Rows are suggested only where they are what is missing everywhere. */
@@ -91,7 +93,7 @@ function rowsThatHelp(open: readonly Check[], kind: string | undefined): string 
   if (needed.some((rows) => rows === null)) return null;
   const more = count(Number(Math.max(...(needed as number[])).toPrecision(2)));
   // An experiment is about users, who come by themselves.
-  if (kind === 'ab-test') return `Let the experiment go on for about ${more} more users, or improve the candidate.`;
+  if (kind === 'ab-test') return `Continue the experiment for about ${more} more users, or improve the candidate.`;
   return `Evaluate on about ${more} more labelled rows, or improve the candidate.`;
 }
 

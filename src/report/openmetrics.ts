@@ -21,7 +21,7 @@ export function exposition(families: readonly string[]): string {
 
 const metricGauges = [
   ['candidate', 'candidate', 'A metric of the candidate.'],
-  ['champion', 'champion', 'The same of the champion, or the anchor.'],
+  ['champion', 'champion', 'The same metric of the champion, or of the anchor.'],
   ['delta', 'gain', 'Gain of the candidate; positive is better.'],
   ['lower', 'gain_lower', 'One-sided lower bound of the gain.'],
   ['upper', 'gain_upper', 'One-sided upper bound of the gain.'],

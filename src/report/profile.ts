@@ -8,7 +8,7 @@ export function renderProfile(profile: Profile, options: ConsoleOptions): string
   const { sources, rows, columns } = profile;
   const looked = sources.reduce((sum, each) => sum + each.counted.reduce((all, [from, to]) => all + to - from, 0), 0);
   const all = sources.reduce((sum, each) => sum + each.rows, 0);
-  const part = looked < all ? ` of ${count(all)}: a part, to be merged with the others` : '';
+  const part = looked < all ? ` of ${count(all)}: one part, to be merged with the others` : '';
   return renderSections(
     [
       {

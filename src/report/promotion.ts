@@ -23,14 +23,14 @@ export function describePromotion(
   const left = decisions.length - rows.length;
   const footer = [
     '\n### What merging does\n',
-    `It records ${decisions.length === 1 ? 'this decision' : `these ${decisions.length} decisions`} about **${markdownText(model)}** on ${markdownCode(base)}. Merge, squash and rebase all keep the bytes.`,
+    `It records ${decisions.length === 1 ? 'this decision' : `these ${decisions.length} decisions`} about **${markdownText(model)}** on ${markdownCode(base)}. Merge, squash and rebase all keep the files unchanged.`,
     ...(left === 0 ? [] : [`The first ${left} are not listed here; the files have them all.`]),
     '',
     '| Decision | Action | Outcome | Why | Decided |',
     '| ---: | --- | --- | --- | --- |',
     ...rows,
     '',
-    `<sub>${markdownCode(branch)} belongs to Contender: every decision rewrites it, and a commit that anybody else pushes to it is refused after the merge. To decline, close this pull request.</sub>`,
+    `<sub>${markdownCode(branch)} belongs to Contender: every decision rewrites it, and a commit pushed to it by anyone else is rejected after the merge. To decline, close this pull request.</sub>`,
     '',
   ].join('\n');
   const report = renderMarkdown(
@@ -43,10 +43,10 @@ export function describePromotion(
 /** A comment below a promotion pull request: what became of decisions that waited in it. */
 export function describeReplaced(replaced: readonly { decision: RecordedDecision; by: Decision | null }[]): string {
   const lines = replaced.slice(-listed).map(({ decision, by }) => {
-    const what = `The ${decision.action === 'gate' ? decision.outcome : decision.action} of ${candidateOf(decision)}`;
+    const what = `The decision (${decision.action === 'gate' ? decision.outcome : decision.action}) on ${candidateOf(decision)}`;
     return by === null
       ? `- ${what} was dropped: the champion or the registry has changed since. Repeat it if it is still wanted.`
-      : `- ${what} is kept as a ${by.outcome}: ${markdownText(by.reasons[0]?.message ?? '', 500)}`;
+      : `- ${what} is recorded as a ${by.outcome}: ${markdownText(by.reasons[0]?.message ?? '', 500)}`;
   });
   return `This pull request was rewritten.\n\n${lines.join('\n')}\n`;
 }

@@ -128,8 +128,8 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
       : [
           `Pending: ${pending.decisions.map((each) => `${each.version} ${deed(each)}`).join(', ')}`,
           pending.pullRequest === null
-            ? '  Not in force, and no pull request is open'
-            : '  Not in force until its pull request is merged',
+            ? '  Not active, and no pull request is open'
+            : '  Not active until its pull request is merged',
           ...(pending.pullRequest === null ? [] : [`  ${pending.pullRequest}`]),
         ];
   if (last === null) return inert([`${oneLine(model)}: nothing is recorded yet`, ...waiting], options);
@@ -160,7 +160,7 @@ export function renderDetail(detail: ModelDetail, options: ConsoleOptions): stri
     }),
   );
   const accepted = table(
-    'Waivers in force',
+    'Active waivers',
     ['Check', 'Until', 'By', 'Reason', 'Decision'],
     waivers.map(({ check, until, by, reason, decision }) => [
       codeCell(check),
@@ -202,7 +202,7 @@ function sentence(decision: RecordedDecision): string {
   const artifact = candidate?.artifacts.find(({ role }) => role !== 'image');
   const file = artifact === undefined ? 'candidate' : fileNameOf(artifact.uri);
   const what = `${deed(decision)} ${file}${artifact === undefined ? '' : ` (${artifact.sha256.slice(0, 12)})`}`;
-  const against = from === null ? '' : outcome === 'promote' ? ` in place of ${before}` : ` against ${before}`;
+  const against = from === null ? '' : outcome === 'promote' ? ` instead of ${before}` : ` against ${before}`;
   return outcome === 'promote' ? `${what} as ${after}${against}` : `${what}${against}`;
 }
 
@@ -261,7 +261,7 @@ function provenance(each: Explanation): Section {
   const where = [repository, ref, event, run === undefined ? undefined : `run ${run}`].filter(
     (part) => part !== undefined,
   );
-  return facts('Who, and on what', [
+  return facts('People and inputs', [
     ['Decided', textCell(`by ${each.actor} at ${each.time}, as decision ${each.decision}`)],
     ['In', where.length === 0 ? undefined : textCell(where.join(', '))],
     ['At commit', sha === undefined ? undefined : codeCell(sha)],
@@ -283,7 +283,7 @@ function provenance(each: Explanation): Section {
 
 /** Each whole on a line of its own, to be copied: made of nothing but words of ours, a number and the name of a model. */
 function commands({ next }: Explanation): string {
-  return ['To go on', ...next.flatMap(({ command, purpose }) => [`  ${purpose}:`, `    ${command}`]), ''].join('\n');
+  return ['Next steps', ...next.flatMap(({ command, purpose }) => [`  ${purpose}:`, `    ${command}`]), ''].join('\n');
 }
 
 /** Who answers for a decision: of the gate who ran it, of an act of a person that person. */

@@ -35,7 +35,7 @@ function changesSince({ decision }: Published, before: Published, changed: Versi
     ...decision.reasons.filter(({ code }) => code === 'version').map(({ message }) => message),
     sizeChange(changed),
     signatureLine(changed),
-    ...(Object.keys(before.decision.datasets).length === 0 ? ['That version was let in without an evaluation'] : []),
+    ...(Object.keys(before.decision.datasets).length === 0 ? ['That version was promoted without an evaluation'] : []),
     ...changed.datasets.map(datasetChange),
     changed.policy.changed ? 'Policy: changed' : 'Policy: unchanged',
   ];

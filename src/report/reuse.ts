@@ -12,6 +12,6 @@ export function reuseOf(evidence: readonly Evidence[]): number | null {
 
 /** `used for 3 decisions before` */
 export function reuseText(reuse: number): string {
-  if (reuse === 0) return 'used for no decision before';
+  if (reuse === 0) return 'not used for a decision before';
   return `used for ${reuse === 1 ? '1 decision' : `${count(reuse)} decisions`} before`;
 }

@@ -30,7 +30,7 @@ export function trainingSection(evidence: readonly Evidence[]): Section {
         .slice(0, most)
         .flatMap(([name, value]) => row(name, value ?? 'null')),
     ],
-    ...(typeof from === 'string' ? { legend: `As told by ${from}; nobody verified it.` } : {}),
+    ...(typeof from === 'string' ? { legend: `As stated in ${from}; not verified.` } : {}),
     collapsed: true,
     importance: 1,
   };

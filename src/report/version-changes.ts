@@ -118,14 +118,14 @@ export function metricsSection({
   if (paired) {
     return {
       section,
-      how: `Both versions on the same ${count(to.rows ?? 0)} rows; positive is better, for losses too; each end of an interval is a one-sided bound.`,
+      how: `Both versions on the same ${count(to.rows ?? 0)} rows; positive is better, also for losses; each end of an interval is a one-sided bound.`,
     };
   }
   const both = rows.some((row) => row.from !== null) && rows.some((row) => row.to !== null);
   return {
     section,
     how: both
-      ? 'Each version on the evaluation set of its own decision: the numbers are not from the same comparison.'
+      ? 'Each version was evaluated on the evaluation set of its own decision: the numbers are not directly comparable.'
       : '',
   };
 }
@@ -141,7 +141,7 @@ export function sizeChange({ size }: VersionChanges): string {
 
 /** `Inputs and outputs: output probabilities is gone` */
 export function signatureLine({ signature }: VersionChanges): string {
-  if (signature === null) return 'Inputs and outputs: not known of both';
+  if (signature === null) return 'Inputs and outputs: not known for both versions';
   return `Inputs and outputs: ${signature.length === 0 ? 'compatible' : signatureChangesText(signature)}`;
 }
 

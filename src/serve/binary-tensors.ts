@@ -40,7 +40,7 @@ export function withBinaryData(body: unknown, bytes: Buffer): unknown {
     if (offset + size > bytes.length) {
       throw new RequestError({
         found: `The inputs have more bytes than the ${bytes.length} that follow the JSON`,
-        expected: `binary_data_size of all inputs together, and ${headerLengthName} the length of the JSON`,
+        expected: `the sum of binary_data_size of all inputs after the JSON, whose length is in ${headerLengthName}`,
       });
     }
     input['data'] = decoded(bytes.subarray(offset, offset + size), input['datatype']);
@@ -49,7 +49,7 @@ export function withBinaryData(body: unknown, bytes: Buffer): unknown {
   if (offset === bytes.length) return body;
   throw new RequestError({
     found: `${bytes.length - offset} bytes after the JSON belong to no input`,
-    expected: 'binary_data_size of all inputs together',
+    expected: 'the sum of binary_data_size of all inputs',
   });
 }
 
@@ -131,7 +131,7 @@ function sizeOf(input: Json, name: string): number | undefined {
   const size = parametersOf(input)[name];
   if (size === undefined) return undefined;
   if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return size;
-  throw new RequestError({ found: `${name} is no number of bytes` });
+  throw new RequestError({ found: `${name} is not a number of bytes` });
 }
 
 function parametersOf(value: unknown): Json {

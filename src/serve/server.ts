@@ -232,10 +232,10 @@ async function drain(
 export function requireBytes({ path, sha256 }: Opened, expected = sha256): void {
   if (sha256 === expected) return;
   throw new ModelError({
-    found: `a worker opened a model of digest ${sha256.slice(0, 12)}`,
-    expected: `the one the others serve, ${expected.slice(0, 12)}`,
+    found: `a worker opened a model with digest ${sha256.slice(0, 12)}`,
+    expected: `the model that the other workers serve, ${expected.slice(0, 12)}`,
     where: path,
-    remedy: 'Put the file back, or start the server anew to serve what is there now',
+    remedy: 'Restore the file, or restart the server to serve the new file',
   });
 }
 

@@ -80,9 +80,9 @@ async function openLog(file: string, log: Log): Promise<WriteStream> {
   await once(writer, 'open').catch((cause: NodeJS.ErrnoException) => {
     throw new DataError({
       found: `the log cannot be written (${cause.code ?? cause.message})`,
-      expected: 'a file in a folder that is there',
+      expected: 'a file in an existing folder',
       where: file,
-      remedy: 'Make the folder, or choose another file with --log',
+      remedy: 'Create the folder, or choose another file with --log',
       cause,
     });
   });
@@ -101,9 +101,9 @@ function requireSameInputs(models: Record<Arm, ServedModel>, { champion, candida
   if (asked === wanted) return;
   throw new ModelError({
     found: `the candidate takes ${wanted}`,
-    expected: `what ${champion} takes: ${asked}`,
+    expected: `the same inputs as ${champion}: ${asked}`,
     where: candidate,
-    remedy: 'Serve the versions at addresses of their own, and let what calls them send each what it takes',
+    remedy: 'Serve the two versions at separate addresses, and send each the inputs it takes',
   });
 }
 
@@ -151,7 +151,7 @@ async function createApp(
   for (const arm of ['champion', 'candidate'] as const) {
     const may = (request: FastifyRequest, reply: FastifyReply): boolean =>
       mayAct(request, token) ||
-      (refuse(reply, 403, 'A version by itself takes the token, or this very machine'), false);
+      (refuse(reply, 403, 'A single version can be called only with the token or from this machine'), false);
     app.get(`/${arm}/v2/health/ready`, () => ({ ready: true }));
     app.get<Params>(`/${arm}/v2/models/:model`, ({ params }, reply) => (isServed(params, reply) ? metadata : reply));
     app.post<Params>(`/${arm}/v2/models/:model/infer`, (request, reply) =>
@@ -161,13 +161,14 @@ async function createApp(
 
   app.get('/contender/weight', () => ({ ...weightNow(), digests, time: new Date().toISOString() }));
   app.put('/contender/weight', (request, reply) => {
-    if (!mayAct(request, token)) return refuse(reply, 403, 'Setting the weight takes the token, or this very machine');
+    if (!mayAct(request, token))
+      return refuse(reply, 403, 'The weight can be set only with the token or from this machine');
     const asked = readWeight(request.body);
     if (typeof asked === 'string') return refuse(reply, 400, asked);
     const { weight } = weightNow();
     if (asked.from !== undefined && asked.from !== weight) {
-      const why = lapsed === null ? 'somebody else set it' : `it expired at ${lapsed}, and nobody had renewed it`;
-      return refuse(reply, 409, `The weight is ${weight}, and not ${asked.from}: ${why}`);
+      const why = lapsed === null ? 'another client set it' : `it expired at ${lapsed} and was not renewed`;
+      return refuse(reply, 409, `The weight is ${weight}, not ${asked.from}: ${why}`);
     }
     lapsed = null;
     set = { weight: asked.weight, expires: asked.expires };
@@ -176,15 +177,16 @@ async function createApp(
   app.post('/contender/feedback', (request, reply) => {
     const { id, feedback } = (request.body ?? {}) as Record<string, unknown>;
     if (typeof id !== 'string' || typeof feedback !== 'string' || id.length > 200 || feedback.length > 100) {
-      return refuse(reply, 400, 'Expected {"id": the x-request-id of an answer, "feedback": what is said of it}');
+      return refuse(reply, 400, 'Expected {"id": the x-request-id of an answer, "feedback": the name of the feedback}');
     }
     write({ time: new Date().toISOString(), id, feedback });
     return { taken: true };
   });
   app.get<{ Querystring: { offset?: string } }>('/contender/log', async (request, reply) => {
-    if (!mayAct(request, token)) return refuse(reply, 403, 'Reading the log takes the token, or this very machine');
+    if (!mayAct(request, token))
+      return refuse(reply, 403, 'The log can be read only with the token or from this machine');
     const offset = Number(request.query.offset ?? 0);
-    if (!Number.isSafeInteger(offset) || offset < 0) return refuse(reply, 400, 'offset is no number of bytes');
+    if (!Number.isSafeInteger(offset) || offset < 0) return refuse(reply, 400, 'offset is not a number of bytes');
     const part = await readLines(logFile, offset);
     return reply
       .header('content-type', 'application/x-ndjson')
@@ -259,11 +261,11 @@ function answerOfOne(tensors: readonly Tensor[]): { score?: number; label?: stri
 
 function readWeight(body: unknown): (SplitWeight & { from?: number }) | string {
   const { weight, expires = null, from } = (body ?? {}) as Record<string, unknown>;
-  if (typeof weight !== 'number' || !(weight >= 0 && weight <= 100)) return 'weight is no number from 0 to 100';
+  if (typeof weight !== 'number' || !(weight >= 0 && weight <= 100)) return 'weight is not a number from 0 to 100';
   if (expires !== null && (typeof expires !== 'string' || !Number.isFinite(Date.parse(expires)))) {
-    return 'expires is no time in ISO 8601';
+    return 'expires is not a time in ISO 8601';
   }
-  if (from !== undefined && typeof from !== 'number') return 'from is no number';
+  if (from !== undefined && typeof from !== 'number') return 'from is not a number';
   return { weight, expires, ...(from === undefined ? {} : { from }) };
 }
 

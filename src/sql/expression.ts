@@ -105,7 +105,10 @@ export function refusalOfCall(name: string, node: Node, sorted: boolean): Refusa
   const parameters = parametersOf(node);
   if (name === 'age') {
     if (parameters.length === 2) return null;
-    return { found: 'age() of one time, which depends on the clock', remedy: 'Name both times: age(a, b)' };
+    return {
+      found: 'age() with one argument, which depends on the current time',
+      remedy: 'Name both times: age(a, b)',
+    };
   }
   if (!allowedFunctions.has(name)) return unknownFunction(name);
   if (sorted || !collects(name)) return null;
@@ -113,7 +116,7 @@ export function refusalOfCall(name: string, node: Node, sorted: boolean): Refusa
   const collected = shapeOf(parameters[0]);
   if (orders.some((order) => shapeOf(order['expression']) === collected)) return null;
   return {
-    found: `${name}() without an order of what it collects, which depends on the order of the rows`,
+    found: `${name}() without ORDER BY, whose result depends on the order of the rows`,
     remedy: `Write ${name}(x order by x)`,
   };
 }
@@ -133,7 +136,9 @@ function nearestFunction(name: string): string | undefined {
     name,
     [...allowedFunctions].filter((each) => /^\w+$/u.test(each)),
   );
-  return near === undefined ? 'See docs/metrics.md for those that may be called' : `The nearest allowed is ${near}()`;
+  return near === undefined
+    ? 'See docs/metrics.md for the allowed functions'
+    : `The most similar allowed function is ${near}()`;
 }
 
 /** What to write instead of functions that are often wanted. */

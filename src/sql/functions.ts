@@ -78,7 +78,7 @@ const reasons: readonly (readonly [ReadonlySet<string>, string])[] = [
       ago current_localtime current_localtimestamp get_current_time get_current_timestamp now today transaction_timestamp
       pg_conf_load_time pg_postmaster_start_time current_date current_time current_timestamp localtime localtimestamp
     `),
-    'which depends on the clock',
+    'which depends on the current time',
   ],
   [
     words('random gen_random_uuid uuid uuidv4 uuidv7 setseed reservoir_quantile'),

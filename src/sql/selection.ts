@@ -47,8 +47,8 @@ export async function refusalOfSelection(connection: DuckDBConnection, sql: stri
   if (own === undefined || !(await isOneRow(connection, own))) return null;
   return {
     shape: true,
-    found: 'the query returns one row whatever the data are, and so can never pass',
-    remedy: 'Say after HAVING which result is wrong, as in select max(x) from data having max(x) > 100',
+    found: 'the query returns one row for any data, so the rule can never pass',
+    remedy: 'State the failing condition after HAVING, as in select max(x) from data having max(x) > 100',
   };
 }
 
@@ -86,7 +86,10 @@ function refusalOf(node: Node, named: ReadonlySet<string>): Refusal | null {
     if (type === 'BASE_TABLE') {
       const { table_name: name, schema_name: schema, catalog_name: catalog } = node;
       if (schema !== '' || catalog !== '' || !named.has(String(name).toLowerCase())) {
-        return { found: `the table ${JSON.stringify(String(name).slice(0, 100))}`, remedy: 'Read from data' };
+        return {
+          found: `the query reads the table ${JSON.stringify(String(name).slice(0, 100))}`,
+          remedy: 'Read from the table data',
+        };
       }
     }
   }

@@ -133,9 +133,9 @@ export async function openSqlSession(
     const opened = await ask({ kind: 'open', dataset: sourceOf(dataset), memoryBytes });
     if (opened.sha256 !== sha256) {
       throw new DataError({
-        found: 'the file changed while it was read',
+        found: 'the file changed while it was being read',
         where: uri,
-        remedy: 'Run again when nothing writes to it',
+        remedy: 'Run again when no other process writes to it',
       });
     }
   } catch (error) {

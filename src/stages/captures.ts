@@ -50,7 +50,7 @@ export async function openCapture(
       found: file === null ? 'there is no such file' : 'this is not a file',
       expected: 'one file of captured messages',
       where: source.uri,
-      remedy: 'Put captures of several files into one',
+      remedy: 'Merge captures of several files into one file',
     });
   }
   const folder = await temporaryFolder('workspace');
@@ -117,7 +117,7 @@ function parsed(bytes: Buffer, uri: string, number: number): Json {
   }
   throw new DataError({
     found: 'the line is not a JSON object',
-    expected: 'a captured message a line',
+    expected: 'one captured message per line',
     where: `${uri}:${number}`,
     remedy: 'Fix this line, or name another format',
   });
@@ -125,10 +125,10 @@ function parsed(bytes: Buffer, uri: string, number: number): Json {
 
 function noMessages(uri: string, format: CaptureFormat): DataError {
   return new DataError({
-    found: 'no line is a request or a response',
+    found: 'no line contains a request or a response',
     expected: `captures of ${format}`,
     where: uri,
-    remedy: 'Name the format that the log is in, or leave format out where it is a table',
+    remedy: 'Set format to the format of the log, or remove format if the log is a table',
   });
 }
 

@@ -161,12 +161,12 @@ export function outlookText(needed: number | null, planned: Planned): string {
   const power = `${100 * planned.power}% power`;
   if (needed === null) {
     return enough
-      ? `more ${unit} would hardly ${settle}: these ${count(rows)} had ${power} to do so if ${truth}`
-      : `more ${unit} would hardly settle it`;
+      ? `more ${unit} are unlikely to help: these ${count(rows)} ${unit} already had ${power} to ${settle} if ${truth}`
+      : `more ${unit} are unlikely to help`;
   }
   const opposed = superior ? delta <= 0 : delta < -gap;
   if (opposed) {
-    return `more ${unit} would hardly ${settle}: what was measured points the other way`;
+    return `more ${unit} are unlikely to help: the measured difference is in the wrong direction`;
   }
   return `about ${roughly(needed - rows)} more labelled ${unit}${onSlice ? ' of this slice' : ''} would ${settle} if ${truth} (${power})`;
 }

@@ -168,19 +168,19 @@ const addressed = /^\S*[./:]\S/u;
 
 /** Are there data? @param what was seen lately */
 export function dataCheck(kind: string, { fault, blindSince, now }: Sight, requests: ByArm, noDataMs: number): Check {
-  const found = fault ?? (requests.champion + requests.candidate === 0 ? 'no request was seen at this step' : null);
+  const found = fault ?? (requests.champion + requests.candidate === 0 ? 'there was no request at this step' : null);
   const since =
     blindSince === null
       ? ''
       : ` (no data for ${minutes(now - blindSince)} of the ${minutes(noDataMs)} that are tolerated)`;
   return {
     id: `${kind}/data`,
-    title: 'There are data',
+    title: 'Requests of the candidate',
     severity: 'block',
     verdict: found === null ? 'pass' : 'inconclusive',
     message:
       found === null
-        ? `${count(requests.candidate)} requests of the candidate were seen.`
+        ? `There were ${count(requests.candidate)} requests of the candidate.`
         : (addressed.test(found) ? found : capitalised(found)).replace(/\.?$/u, `${since}.`),
     observed: found ?? 'seen',
     required: 'seen',

@@ -52,9 +52,9 @@ export function asking(workspace: DuckDBConnection): Ask {
     } catch (cause) {
       if (!(cause instanceof Error && cause.message.startsWith('Out of Range Error'))) throw cause;
       throw new DataError({
-        found: 'the log has numbers so large that they have no mean or spread',
-        expected: 'numbers whose squares are numbers',
-        remedy: 'Look for a number that stands for a missing one, and leave it out',
+        found: 'the log has numbers so large that their mean or variance is not finite',
+        expected: 'numbers whose squares are finite',
+        remedy: 'Look for a number that marks a missing value, and remove it',
         cause,
       });
     }

@@ -28,7 +28,7 @@ function steps(title: string, { details }: Evidence): Section {
     charts: [
       {
         kind: 'line',
-        title: 'Share of the traffic of the candidate',
+        title: 'Traffic share of the candidate',
         x: { title: 'time', scale: 'time' },
         y: { title: 'weight', unit: '%' },
         series: [
@@ -63,7 +63,7 @@ function steps(title: string, { details }: Evidence): Section {
       textCell(typeof step['verdict'] === 'string' ? step['verdict'] : ''),
     ]),
     legend:
-      'Candidate / champion. Failures count a user once, at the first step where it failed; means are over users. Times are UTC.',
+      'Candidate / champion. Each user counts as one failure, at the first step with a failure; means are over users. Times are UTC.',
     importance: 4,
   };
 }

@@ -93,13 +93,13 @@ async function ready(
   if (first === null) {
     throw new StagingError({
       found: `The model server was not ready after ${defaults.startTimeout}${shownLogs(logs())}`,
-      remedy: 'Try the same model with contender serve',
+      remedy: 'Start the same model with contender serve to see the error',
     });
   }
   if (typeof first !== 'string') {
     throw new StagingError({
       found: `The model server ended before it was ready: ${first.ended}${shownLogs(logs())}`,
-      remedy: 'Try the same model with contender serve',
+      remedy: 'Start the same model with contender serve to see the error',
     });
   }
   const answer = JSON.parse(first) as { ready: true; url: string; opened: Opened } | { ready: false; error: string };

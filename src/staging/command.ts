@@ -41,8 +41,8 @@ export async function startCommand(input: {
   const folder = await stat(directory).catch(() => null);
   if (folder?.isDirectory() !== true) {
     throw new ConfigError({
-      found: `${JSON.stringify(staging.directory ?? directory)} is no folder`,
-      expected: 'the folder that the command runs in',
+      found: `${JSON.stringify(staging.directory ?? directory)} is not a folder`,
+      expected: 'the folder in which the command runs',
       where: 'staging.directory',
     });
   }
@@ -59,7 +59,7 @@ export async function startCommand(input: {
     if (typeof root === 'string') {
       throw new ConfigError({
         found: `${JSON.stringify(order.command[0])} cannot be started (${root})`,
-        expected: 'a program on the PATH, or its path from the folder that it runs in',
+        expected: 'a program on the PATH, or a path relative to the folder in which it runs',
         where: 'staging.command',
         remedy: 'Install it in an earlier step, or name its path',
       });
@@ -145,7 +145,7 @@ function followed(child: ChildProcess): { started: Promise<number | string>; end
     child.on('message', (message: CommandNews) => {
       if ('ended' in message) resolve(message.ended);
     });
-    child.once('exit', () => resolve('it was ended from outside'));
+    child.once('exit', () => resolve('it was stopped by another process'));
   });
   return { started, ended };
 }
@@ -174,9 +174,10 @@ async function freePort(wanted: number | undefined): Promise<number> {
   } catch (error) {
     throw new StagingError(
       {
-        found: `Port ${wanted} is taken (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
-        expected: 'a port that only the command listens on',
-        remedy: 'Stop what listens there, or leave staging.port out and let the command listen on PORT or {port}',
+        found: `Port ${wanted} is in use (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+        expected: 'a free port for the command',
+        remedy:
+          'Stop the process that listens there, or remove staging.port and let the command listen on PORT or {port}',
         cause: error,
       },
       true,

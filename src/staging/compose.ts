@@ -69,7 +69,7 @@ async function containerOf(engine: Docker, { compose, project }: ComposeStaging)
           ? 'Start it in an earlier step: docker compose up --detach --wait'
           : projects.length > 1
             ? 'Name one of them: staging.project'
-            : 'Test one replica, or what stands before them with staging: { url }',
+            : 'Test a single replica, or test the load balancer in front of them with staging: { url }',
     },
     true,
   );
@@ -83,7 +83,7 @@ function addressOf(info: Docker.ContainerInspectInfo, { compose, port }: Compose
   if (name === undefined || others.length > 0) {
     throw new StagingError({
       found: `The service ${JSON.stringify(compose)} exposes ${exposed.length === 0 ? 'no port' : exposed.join(', ')}`,
-      expected: 'the port that it serves on',
+      expected: 'the port that the service listens on',
       where: 'staging.port',
     });
   }
@@ -97,8 +97,8 @@ function addressOf(info: Docker.ContainerInspectInfo, { compose, port }: Compose
     .find((ip) => ip !== '');
   if (address !== undefined) return `http://${address}:${name.replace('/tcp', '')}`;
   throw new StagingError({
-    found: `Port ${name} of the service ${JSON.stringify(compose)} is not published, and it has no network`,
-    expected: 'a port that this machine reaches',
+    found: `Port ${name} of the service ${JSON.stringify(compose)} is not published, and the container has no network`,
+    expected: 'a port that this machine can reach',
     where: 'staging.port',
     remedy: `Publish it: ports: ["127.0.0.1::${name.replace('/tcp', '')}"]`,
   });

@@ -15,9 +15,9 @@ export async function connectEngine(): Promise<Docker> {
   if (host !== undefined && /^(?:tcp|ssh|https?):/u.test(host)) {
     throw new StagingError(
       {
-        found: 'DOCKER_HOST names an engine on the network',
-        expected: 'an engine on this machine (a unix socket)',
-        remedy: 'Run the container there yourself and use staging: { url }',
+        found: 'DOCKER_HOST is a Docker Engine on the network',
+        expected: 'a Docker Engine on this machine (a unix socket)',
+        remedy: 'Start the container there yourself and use staging: { url }',
       },
       true,
     );

@@ -65,7 +65,7 @@ export async function healthy(awaited: Awaited): Promise<ModelMetadata | null> {
       if (fault.lasts === true || Date.now() + pause > Math.min(deadline, mistrusted + replacedMs)) {
         const { remedy } = fault;
         throw new StagingError(
-          { found: `${awaited.what} cannot be asked: ${last}`, expected, remedy },
+          { found: `${awaited.what} does not answer: ${last}`, expected, remedy },
           awaited.external,
         );
       }
@@ -78,8 +78,8 @@ export async function healthy(awaited: Awaited): Promise<ModelMetadata | null> {
         remedy: ended.startsWith('out of memory')
           ? 'Raise staging.memory or serve a smaller model'
           : ended === 'exit code 0'
-            ? 'A server that goes into the background leaves nothing to watch: start it so that it stays in the foreground'
-            : 'Read its log, and try the same start by hand',
+            ? 'A server that goes into the background cannot be monitored: start it in the foreground'
+            : 'Read its log, and start it manually in the same way',
       });
     }
     if (Date.now() + pause > deadline) {
@@ -174,7 +174,7 @@ async function askModel(
       found: `${url} answered ${status}${ledTo(location)} (${contentType ?? 'no content type'})${excerpt(body)}`,
       expected: `the metadata of model ${JSON.stringify(model)} (Open Inference Protocol v2)`,
       remedy:
-        'Serve the model under that name (the image of Contender takes it from CONTENDER_MODEL_NAME), declare staging.inputs and staging.outputs, or say what else the server speaks with staging.protocol',
+        'Serve the model under that name (the image of Contender takes it from CONTENDER_MODEL_NAME), declare staging.inputs and staging.outputs, or set staging.protocol if the server uses another protocol',
     });
   }
   const told = readModelMetadata(body);
@@ -183,7 +183,7 @@ async function askModel(
   if (missing.length === 0) return metadata;
   throw new StagingError({
     found: `The metadata from ${url} has no ${missing.join(' and no ')}`,
-    expected: 'name, datatype and shape of each',
+    expected: 'name, datatype and shape of each tensor',
     remedy: `Declare them: staging: { ${missing.map((part) => `${part}: [{ name, datatype: FP32, shape: [-1, 10] }]`).join(', ')} }`,
   });
 }
@@ -246,7 +246,7 @@ interface TlsFault {
 const tlsFaults: readonly TlsFault[] = [
   {
     found: ['wrong version number', 'packet length too long'],
-    remedy: 'Write http:// in staging.url if the server speaks no TLS on that port',
+    remedy: 'Write http:// in staging.url if the server does not use TLS on that port',
     lasts: true,
   },
   {
@@ -257,22 +257,22 @@ const tlsFaults: readonly TlsFault[] = [
       'alert unsupported certificate',
       'alert unknown ca',
     ],
-    remedy: 'Name a certificate that the server takes, and its key, in staging.tls',
+    remedy: 'Set a client certificate that the server accepts, and its key, in staging.tls',
     lasts: true,
   },
-  { found: ['unsupported protocol', 'protocol version'], remedy: 'Let the server speak TLS 1.2 or later', lasts: true },
+  { found: ['unsupported protocol', 'protocol version'], remedy: 'Enable TLS 1.2 or later on the server', lasts: true },
   {
     found: ['handshake failure', 'no shared'],
     remedy:
-      'Let the server speak TLS 1.2 or later; if it wants a certificate of the client, name one that it takes, and its key, in staging.tls',
+      'Enable TLS 1.2 or later on the server; if it requires a client certificate, set one that it accepts, and its key, in staging.tls',
   },
   {
     found: ['EXPIRED', 'NOT_YET_VALID', 'REVOKED'],
-    remedy: 'Renew the certificate of the server, or correct the clock that is wrong',
+    remedy: 'Renew the certificate of the server, or correct the clock of the machine where it is wrong',
   },
-  { found: ['ALTNAME', 'HOSTNAME_MISMATCH'], remedy: 'Name the server in staging.url as its certificate does' },
+  { found: ['ALTNAME', 'HOSTNAME_MISMATCH'], remedy: 'Use the host name of the certificate in staging.url' },
   {
     found: ['SELF_SIGNED', 'UNABLE_TO_', 'INVALID_', 'CERT_'],
-    remedy: 'Name the certificate that signed that of the server in staging.tls.ca',
+    remedy: 'Set staging.tls.ca to the CA certificate that signed the server certificate',
   },
 ];

@@ -191,7 +191,7 @@ async function start(container: Docker.Container, staging: ImageStaging): Promis
     }
     throw new StagingError({
       found: `The container of ${staging.image} does not start: ${messageOf(error)}`,
-      remedy: 'Correct the entry point of the image, or name a program that it has in staging.command',
+      remedy: 'Correct the entry point of the image, or name a program of the image in staging.command',
       cause: error,
     });
   }
@@ -200,7 +200,7 @@ async function start(container: Docker.Container, staging: ImageStaging): Promis
   if (port !== undefined) return port;
   throw new StagingError({
     found: `The container of ${staging.image} ended at once: ${exitOf(info, staging.memory) ?? 'no port was published'}${shownLogs(await tail(container))}`,
-    remedy: 'Run the image by hand to see why',
+    remedy: 'Run the image manually to see why',
   });
 }
 
@@ -282,7 +282,7 @@ function engineFault(what: string, error: unknown): ConfigError | StagingError {
   }
   return new ConfigError({
     ...fault,
-    expected: 'settings that the Docker Engine takes for this image',
+    expected: 'settings that the Docker Engine accepts for this image',
     where: 'staging',
     remedy: 'Check staging.image, command, memory, cpus, env and mount_model',
   });

@@ -42,7 +42,7 @@ export async function startStaging(input: {
         found: 'the candidate is a file of predictions',
         expected: 'a model that the built-in server can serve',
         where: 'staging',
-        remedy: 'Name the model, or say with staging: {url}, {image} or {command} what serves it',
+        remedy: 'Name the model, or state with staging: {url}, {image} or {command} what serves it',
       });
     }
     return startBuiltin({ artifact: candidate, modelName, port: staging.port ?? 0, signal });

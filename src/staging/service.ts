@@ -32,8 +32,8 @@ export function serviceOf(staging: Staging, model: string, token?: string, tls?:
   const path = settings.path ?? (api === null ? inferPath(model) : api.path);
   if (path === undefined) {
     throw new ConfigError({
-      found: 'no path for protocol: json',
-      expected: 'the path that takes requests, such as /predict',
+      found: 'staging.path is missing for protocol: json',
+      expected: 'the path for predictions, such as /predict',
       where: 'staging.path',
     });
   }
@@ -42,7 +42,7 @@ export function serviceOf(staging: Staging, model: string, token?: string, tls?:
   if (secret !== undefined) {
     throw new ConfigError({
       found: `staging.headers sets ${secret}`,
-      expected: 'no secret in a file of the repository',
+      expected: 'no secrets in files of the repository',
       where: 'staging.headers',
       remedy: 'Give the token in CONTENDER_TARGET_TOKEN (input target-token): it is sent as a bearer token',
     });
@@ -53,13 +53,13 @@ export function serviceOf(staging: Staging, model: string, token?: string, tls?:
   if (framing !== undefined) {
     throw new ConfigError({
       found: `staging.headers sets ${framing}`,
-      expected: 'headers that do not frame the request; gzip: true packs it',
+      expected: 'no headers that control the transfer of the request; for compression set gzip: true',
       where: 'staging.headers',
     });
   }
   if (token !== undefined && !/^[\x21-\x7e]+$/u.test(token)) {
     throw new ConfigError({
-      found: 'the target token holds blanks or characters beyond ASCII',
+      found: 'the target token contains spaces or non-ASCII characters',
       expected: 'a bearer token',
       where: 'CONTENDER_TARGET_TOKEN',
     });

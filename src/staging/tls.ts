@@ -27,7 +27,7 @@ export async function readTls(files: Files, folder: string): Promise<NonNullable
     return readFile(resolve(folder, path)).catch((error: NodeJS.ErrnoException) => {
       throw new ConfigError({
         found: `${JSON.stringify(path)} cannot be read (${error.code ?? error.message})`,
-        expected: 'a file in PEM, its path from the folder of contender.yml',
+        expected: 'a PEM file; the path is relative to the folder of contender.yml',
         where: `staging.tls.${name}`,
       });
     });
@@ -45,7 +45,7 @@ export async function readTls(files: Files, folder: string): Promise<NonNullable
   } catch (error) {
     throw new ConfigError({
       found: `the files of staging.tls cannot be used: ${(error as Error).message}`,
-      expected: 'certificates in PEM, and the key of the certificate without a passphrase',
+      expected: 'certificates in PEM format, and the key of the certificate without a passphrase',
       where: 'staging.tls',
     });
   }

@@ -74,7 +74,7 @@ async function refuseLink({ hostname }: URL): Promise<void> {
   const link = found.find(({ address }) => isLinkIp(address));
   if (link === undefined) return;
   throw new ConfigError({
-    found: `staging.url names ${host}${link.address === host ? '' : ` (${link.address})`}, where clouds keep the credentials of a machine`,
+    found: `staging.url names ${host}${link.address === host ? '' : ` (${link.address})`}, where cloud machines get their credentials`,
     expected: 'the address of a server under test',
     where: 'staging.url',
   });

@@ -59,14 +59,14 @@ describe('an action that ends in a fault', () => {
 
 describe('an action that is cancelled', () => {
   const cases: Record<string, [work: string, says: RegExp]> = {
-    'before it records': ['', /^::error::Cancelled before it was done; nothing was recorded\.$/mu],
+    'before it records': ['', /^::error::Cancelled before the end; nothing was recorded\.$/mu],
     'while it records': [
       "context.onRecord('begun');",
-      /^::error::Cancelled while the decision was being recorded: it may be in the registry, or not\. Run the job again: nothing is recorded twice\.$/mu,
+      /^::error::Cancelled while the decision was being recorded: it may or may not be in the registry\. Run the job again: nothing is recorded twice\.$/mu,
     ],
     'after it recorded': [
       "context.onRecord({ status: 'recorded', commit: 'abc' }); context.remaining(['the check run', 'the release']);",
-      /^::error::Cancelled after the decision was recorded in commit abc; missing: the check run, the release\. Run the job again: nothing is recorded twice, and what is missing is done\.$/mu,
+      /^::error::Cancelled after the decision was recorded in commit abc; missing: the check run, the release\. Run the job again: nothing is recorded twice, and missing steps are completed\.$/mu,
     ],
     'when the decision waits': [
       "context.onRecord({ status: 'pending', commit: null, pullRequest: { url: 'https://a/b/pull/3' } });",

@@ -204,7 +204,7 @@ describe('the gate of a pull request', () => {
   it('of a fork that left nothing has no old verdict beside its commit', async () => {
     const { code, stdout } = await follow({ id: run }, null);
     assert.equal(code, 0, stdout);
-    assert.match(comments()[0] ?? '', /## ❌ spam-filter: error\n\nThe gate of this commit left no result/u);
+    assert.match(comments()[0] ?? '', /## ❌ spam-filter: error\n\nThe gate of this commit produced no result/u);
   });
 
   it('of a fork is told on the pull request it was made for, and on no other with the same head', async () => {
@@ -308,7 +308,7 @@ describe('the gate of a pull request', () => {
     assert.equal(check?.conclusion, 'action_required', stdout);
     assert.match(
       check?.output.title ?? '',
-      /^Held: the policy asks for 1 approval and there is none\. May approve: grace/u,
+      /^Held: the policy requires 1 approval, but there is none\. May approve: grace/u,
     );
   });
 });

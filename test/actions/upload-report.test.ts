@@ -81,7 +81,7 @@ describe('the HTML report of a gate', () => {
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(
       ran.stdout,
-      /::notice::The HTML report was not uploaded.*no answer within 0\.5 s\)\nundefined\n(?:::.*\n)*::notice::.*the run was cancelled\)\nundefined\n/u,
+      /::notice::The HTML report was not uploaded \(no answer within 0\.5 s\).*\nundefined\n(?:::.*\n)*::notice::.*\(the run was cancelled\).*\nundefined\n/u,
     );
     assert.ok(performance.now() - began < 20_000);
   });
@@ -92,7 +92,7 @@ describe('the HTML report of a gate', () => {
     assert.deepEqual([exitCode, outputs['outcome'], outputs['report-url']], [0, 'promote', ''], log);
     assert.match(
       annotations.find(({ level }) => level === 'notice')?.message ?? '',
-      /^The HTML report was not uploaded, so there is no link to it\. It is in .*report\.html\. \(.*403/u,
+      /^The HTML report was not uploaded \(.*403.*\), so the comment has no link to it\. The file is .*report\.html\./u,
     );
     assert.doesNotMatch(summary, /Report with charts/u);
   });

@@ -20,7 +20,7 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     assert.equal((await contender(folder, ['gate', '--quiet'])).code, 3);
     const head = await repository.recorded();
     const rehearsal = await contender(folder, ['registry', 'override', '--no-record', '--reason', 'half the size']);
-    assert.match(rehearsal.stdout, /1\.0\.1 would be champion in place of 1\.0\.0\. Not recorded\./u);
+    assert.match(rehearsal.stdout, /1\.0\.1 would be champion instead of 1\.0\.0\. Not recorded\./u);
     assert.match((await contender(folder, ['registry', 'override', '--reason', ' '])).stderr, /no reason/u);
     assert.equal((await contender(folder, ['registry', 'override'])).code, 2);
     assert.equal(await repository.recorded(), head);
@@ -41,7 +41,7 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     assert.equal(again.status, 'already-recorded');
 
     const tried = await contender(folder, ['rollback', '--no-record', '--reason', 'mail is lost']);
-    assert.match(tried.stdout, /1\.0\.0 would be champion in place of 1\.0\.1\. Not recorded\./u);
+    assert.match(tried.stdout, /1\.0\.0 would be champion instead of 1\.0\.1\. Not recorded\./u);
     const back = await json(folder, 'rollback', '--reason', 'mail is lost');
     assert.deepEqual([back.status, back.decision.to?.version], ['recorded', '1.0.0']);
     assert.equal((await json(folder, 'rollback', '--reason', 'mail is lost')).status, 'already-recorded');
@@ -122,7 +122,7 @@ test('a rejected candidate is let in once a person waives the check, and no long
       const waived = await contender(folder, waive(check, '30d'));
       assert.match(waived.stdout, /is waived until \d{4}-\d\d-\d\d \d\d:\d\d UTC\. Recorded in commit/u, waived.stderr);
     }
-    assert.match((await contender(folder, ['registry', 'show', 'spam-filter'])).stdout, /Waivers in force/u);
+    assert.match((await contender(folder, ['registry', 'show', 'spam-filter'])).stdout, /Active waivers/u);
     const promoted = await contender(folder, ['gate', '--no-record']);
     assert.equal(promoted.code, 0, promoted.stdout);
     assert.match(promoted.stdout, /fail \(waived\).*this source is retired/su);

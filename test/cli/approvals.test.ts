@@ -82,7 +82,7 @@ test('a candidate that passed is held until those who must approve it did, and t
       assert.match(blind.stderr, /pull-requests: read/u);
       const held = await run(['gate', '--quiet'], env);
       assert.equal(held.code, 3, held.stdout + held.stderr);
-      assert.match(held.stdout, /Held: the policy asks for 1 approval and there is none\. May approve: grace, linus/u);
+      assert.match(held.stdout, /Held: the policy requires 1 approval, but there is none\. May approve: grace, linus/u);
       assert.doesNotMatch(held.stdout + held.stderr, new RegExp(env.GITHUB_TOKEN, 'u'));
       const why = await run(['registry', 'why']);
       assert.match(why.stdout, /run the gate again.*contender gate/su);

@@ -25,7 +25,7 @@ describe('a registry kept through the API of GitHub', () => {
 
         const alone = await contender(clone.folder, register);
         assert.equal(alone.code, 2);
-        assert.match(alone.stderr, /registry\.store: registry\.store is github, and there is no repository/u);
+        assert.match(alone.stderr, /registry\.store: registry\.store is github, but there is no repository/u);
         const reader = { ...env, GITHUB_TOKEN: hub.token({ permissions: { contents: 'read' } }) };
         const refused = await contender(clone.folder, register, reader);
         assert.equal(refused.code, 2);
@@ -57,7 +57,10 @@ describe('a registry kept through the API of GitHub', () => {
         const why = await contender(clone.folder, ['registry', 'why'], env);
         assert.match(why.stdout, /Why 1\.0\.0 is the champion\n\nREGISTERED  spam-filter/u);
         const diff = await contender(clone.folder, ['registry', 'diff', '1.0.0..'], env);
-        assert.match(diff.stdout, /2\.55 KiB, unchanged\nInputs and outputs: not known of both\nPolicy: unchanged/u);
+        assert.match(
+          diff.stdout,
+          /2\.55 KiB, unchanged\nInputs and outputs: not known for both versions\nPolicy: unchanged/u,
+        );
         const validated = await contender(clone.folder, ['validate', '--json'], env);
         const [first] = (JSON.parse(validated.stdout) as { checks: { id: string }[] }).checks;
         const waive = ['registry', 'waive', '--check', first?.id ?? '', '--until', '30d', '--reason', 'known'];
@@ -120,11 +123,9 @@ describe('a registry kept through the API of GitHub', () => {
         const registered = await contender(clone.folder, register, env);
         assert.equal(registered.code, 3, registered.stderr);
         const where = `${hub.site}/acme/models/pull/1`;
-        assert.ok(
-          registered.stdout.includes(`not champion yet. Not in force until pull request 1 is merged: ${where}`),
-        );
+        assert.ok(registered.stdout.includes(`not yet champion. Not active until pull request 1 is merged: ${where}`));
         const shown = await contender(clone.folder, ['registry', 'show', 'spam-filter'], env);
-        assert.match(shown.stdout, /Pending: 1\.0\.0 registered\n +Not in force until its pull request is merged/u);
+        assert.match(shown.stdout, /Pending: 1\.0\.0 registered\n +Not active until its pull request is merged/u);
         assert.ok(shown.stdout.includes(where));
         const json = await contender(clone.folder, ['registry', 'show', 'spam-filter', '--json'], env);
         assert.equal((JSON.parse(json.stdout) as { pending: { pullRequest: string } }).pending.pullRequest, where);
@@ -135,7 +136,7 @@ describe('a registry kept through the API of GitHub', () => {
         assert.equal(unpushed.code, 2);
         assert.match(
           unpushed.stderr,
-          /acme\/models: commit [0-9a-f]{12}, which holds the model, is only here.*git push/su,
+          /acme\/models: commit [0-9a-f]{12}, which contains the model, exists only in this clone.*git push/su,
         );
 
         await clone.configure('store: github', 'store: git\n  pull_request: always');

@@ -17,7 +17,7 @@ describe('the command line says', () => {
       name: 'where the help of the very command is',
       args: ['registry', 'show', '--shwo'],
       code: 2,
-      says: /\(contender registry show --help shows/u,
+      says: /\(see contender registry show --help\)/u,
     },
     {
       name: 'a fault as JSON where JSON is asked for',

@@ -60,7 +60,7 @@ test('the history of a model is a table and a page: outcomes, metrics with inter
     assert.match(await readFile(join(folder, 'public/index.html'), 'utf8'), /<a href="m\.html">m<\/a>/u);
     const page = await readFile(join(folder, 'public/m.html'), 'utf8');
     for (const title of [
-      'accuracy of the candidates and of the champion of the day',
+      'accuracy of the candidates and of the champion at that time',
       'Gain in accuracy over the champion, with its interval',
       'Distance to the anchor in accuracy, with its interval',
       'Decisions made before on the same evaluation set',

@@ -65,12 +65,12 @@ describe('contender init', () => {
       assert.equal(again.code, 0, again.stderr);
       assert.equal(
         again.stdout,
-        'contender.yml is there already and stays as it is. To begin anew, move it away and run init again.\n',
+        'contender.yml already exists and was not changed. To start again, move it away and run init again.\n',
       );
       assert.deepEqual(await read(), before);
       const other = await contender(folder, ['init', '--yes', '--name', 'other']);
       assert.equal(other.code, 2);
-      assert.match(other.stderr, /contender\.yml is there already, with mail.*nothing is overwritten/u);
+      assert.match(other.stderr, /contender\.yml already exists, with mail.*never overwritten/u);
     }));
 
   const tables: [string, string, string][] = [
@@ -96,7 +96,7 @@ describe('contender init', () => {
     inTemporaryFolder(async (folder) => {
       const { code, stdout, stderr } = await contender(folder, ['init', '--yes', '--name', 'empty']);
       assert.equal(code, 0, stderr);
-      assert.match(stdout, /To do first:\n {2}data\.evaluation, id, label and task are placeholders/u);
+      assert.match(stdout, /Before you start:\n {2}data\.evaluation, id, label and task are placeholders/u);
       parseConfig(await readFile(join(folder, 'contender.yml'), 'utf8'), 'contender.yml');
     }));
 
@@ -105,7 +105,7 @@ describe('contender init', () => {
       await writeFile(join(folder, 'rows.csv'), 'id,y,target\n1,0,1\n2,1,0\n');
       const { code, stderr } = await contender(folder, ['init', '--yes']);
       assert.equal(code, 2);
-      assert.match(stderr, /may be the label: y, target\. Expected one\. Name it with --label/u);
+      assert.match(stderr, /could be the label: y, target\. Expected one\. Name it with --label/u);
       assert.deepEqual(await readdir(folder), ['rows.csv']);
     }));
 });

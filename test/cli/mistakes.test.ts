@@ -154,7 +154,7 @@ const mistakesInTheConfiguration: Case[] = [
       await writeFile(join(folder, 'contract.json'), '{"$ref":"#"}');
       data['contract'] = 'contract.json';
     },
-    says: /contract\.json: the contract refers to itself without end/u,
+    says: /contract\.json: the contract contains an endless reference to itself/u,
   },
   {
     name: 'data without rows',
@@ -172,7 +172,7 @@ const mistakesThatTheModelShows: Case[] = [
   {
     name: 'a threshold out of range',
     spoil: (model) => (model.candidate = { uri: 'models/candidate.onnx', threshold: 1.5 }),
-    says: /threshold 1\.5.*from 0 to 1/u,
+    says: /threshold is 1\.5.*from 0 to 1/u,
   },
   {
     name: 'a file of predictions without a score',
@@ -194,7 +194,7 @@ const mistakesThatTheModelShows: Case[] = [
       delete columns['features'];
       columns['cluster'] = 'c';
     },
-    says: /candidate\.onnx: The model expects 3 features.*the mapping gives/u,
+    says: /candidate\.onnx: The model expects 3 features.*but there are/u,
   },
   {
     name: 'the task multiclass for two classes',
@@ -211,7 +211,7 @@ const mistakesThatTheModelShows: Case[] = [
     name: 'the task regression for a classifier',
     spoil: (model) =>
       Object.assign(model, { task: 'regression', policy: { primary: { metric: 'rmse', margin: 0.1 } } }),
-    says: /Output probabilities has 2 values a row.*one predicted value/u,
+    says: /Output probabilities has 2 values per row.*one predicted value/u,
   },
   {
     name: 'the task ranking for a classifier',
@@ -219,7 +219,7 @@ const mistakesThatTheModelShows: Case[] = [
       Object.assign(model, { task: 'ranking', policy: { primary: { metric: 'ndcg', margin: 0.1 } } });
       model.columns['group'] = 'source';
     },
-    says: /Output probabilities has 2 values a row.*one predicted value/u,
+    says: /Output probabilities has 2 values per row.*one predicted value/u,
   },
   {
     name: 'the task multilabel for a classifier',
@@ -230,12 +230,12 @@ const mistakesThatTheModelShows: Case[] = [
       });
       model.columns['label'] = ['label', 'other', 'third'];
     },
-    says: /Output probabilities has 2 values a row.*3, one for each of columns\.label/u,
+    says: /Output probabilities has 2 values per row.*3, one for each of columns\.label/u,
   },
   {
     name: 'the task binary for three classes',
     spoil: (_model, folder) => writeFile(join(folder, 'models/candidate.onnx'), pipeline([0, 1, 2])),
-    says: /has 3 values a row.*Set task: multiclass-classification/u,
+    says: /has 3 values per row.*Set task: multiclass-classification/u,
   },
   {
     name: 'the task binary for a regression',
@@ -255,7 +255,7 @@ const mistakesThatTheModelShows: Case[] = [
   {
     name: 'more classes than the model has scores',
     spoil: ({ columns }) => Object.assign(columns, { classes: [0, 1, 2] }),
-    says: /2 scores a row.*3 classes/u,
+    says: /2 scores per row.*3 classes/u,
   },
   {
     name: 'a metric of scores for a candidate of labels',
@@ -263,7 +263,7 @@ const mistakesThatTheModelShows: Case[] = [
       model.policy.primary = { metric: 'roc_auc', margin: 0.05 };
       return writeFile(join(folder, 'models/candidate.onnx'), labelsOnly());
     },
-    says: /policy\.primary\.metric: ROC AUC cannot be computed: the candidate gives labels without scores/u,
+    says: /policy\.primary\.metric: ROC AUC cannot be computed: the candidate has labels without scores/u,
   },
   {
     name: 'a required slice that no row is in',
@@ -318,7 +318,7 @@ const faultsOfTheCandidate: Case[] = [
       model.policy.primary = { metric: 'roc_auc', margin: 0.05 };
       return writeFile(join(folder, 'models/champion.onnx'), labelsOnly());
     },
-    says: /the champion gives labels without scores/u,
+    says: /the champion has labels without scores/u,
     code: exitCodes.hold,
   },
 ];

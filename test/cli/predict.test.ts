@@ -75,7 +75,7 @@ describe('contender predict', () => {
       await configure(', classes: [0, 1]');
       await predictAll(folder, ['candidate', 'champion'], 'stated');
       for (const args of [[], ['--predictions', 'stated/*.parquet']]) {
-        assert.doesNotMatch(await said(...args), /to know whether/u);
+        assert.doesNotMatch(await said(...args), /a statement whether/u);
       }
     }));
 
@@ -119,7 +119,7 @@ describe('contender predict', () => {
       const all = ['--predictions', 'parts/*.parquet'];
       assert.match(await refusal('--predictions', 'parts/*-1.parquet'), /1,567 of 2,350 rows .* have no prediction/u);
       assert.match(await refusal('--predictions', 'none/*.parquet'), /no file matches/u);
-      assert.match(await refusal('--predictions', 'data/*.parquet'), /does not say which model/u);
+      assert.match(await refusal('--predictions', 'data/*.parquet'), /does not state the model/u);
       assert.match(await refusal('--predictions', '../*.parquet'), /leads outside the workspace/u);
       await writeParquet(join(folder, 'data/other.parquet'), `from '${fixture('spam/data/eval.parquet')}' limit 2000`);
       await repository.configure('data/eval.parquet', 'data/other.parquet');

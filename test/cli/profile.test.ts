@@ -160,12 +160,12 @@ describe('contender profile', () => {
     }));
 
   const mistakes: { name: string; args: string[]; says: RegExp }[] = [
-    { name: 'a page of HTML', args: ['page.csv'], says: /page\.csv: this is a page of HTML, not data/u },
+    { name: 'a page of HTML', args: ['page.csv'], says: /page\.csv: this is an HTML page, not data/u },
     { name: 'no file', args: ['nothing.csv'], says: /nothing\.csv: there is no such file/u },
     {
       name: 'a profile that is none',
       args: ['contender.json'],
-      says: /contender\.json: this is no profile: its schema is "x"/u,
+      says: /contender\.json: this is not a profile: its schema is "x"/u,
     },
     { name: 'a profile that is not JSON', args: ['broken.json'], says: /broken\.json: this is not JSON/u },
     { name: 'shards of two files', args: ['a.csv', 'b.csv', '--shard', '1/2'], says: /--shard 1\/2 of 2 files/u },
@@ -174,7 +174,7 @@ describe('contender profile', () => {
     {
       name: 'its own input as output',
       args: ['contender.json', '--file', 'contender.json'],
-      says: /not read here too/u,
+      says: /not also an input/u,
     },
     { name: 'no configuration and no file', args: [], says: /contender\.yml/u },
   ];
@@ -197,13 +197,13 @@ describe('contender profile', () => {
       await writeFile(join(folder, 'contender.yml'), configuration('current: registry'));
       const current = await contender(folder, ['validate']);
       assert.equal(current.code, 2);
-      assert.match(current.stderr, /only data\.reference may be/u);
+      assert.match(current.stderr, /allowed only for data\.reference/u);
       await writeFile(
         join(folder, 'contender.yml'),
         configuration('reference: registry\n      leakage: { max_overlap_rows: 3 }'),
       );
       const leakage = await contender(folder, ['validate']);
       assert.equal(leakage.code, 2);
-      assert.match(leakage.stderr, /data\.reference is a profile, which has none/u);
+      assert.match(leakage.stderr, /but data\.reference is a profile/u);
     }));
 });

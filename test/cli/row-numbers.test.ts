@@ -73,5 +73,5 @@ test('predictions are joined by the numbers of rows, where they have them, and b
     await repository.configure('candidate: models/candidate.onnx', 'candidate: { predictions: foreign.csv }');
     const foreign = await contender(folder, ['evaluate', '--champion', 'models/champion.onnx']);
     assert.equal(foreign.code, 2);
-    assert.match(foreign.stderr, /no column of ids, since columns\.id names none/u);
+    assert.match(foreign.stderr, /the rows have no id, because columns\.id is not set/u);
   }));

@@ -19,7 +19,7 @@ test('of the models that a pattern names the best goes on, at a divided level, a
     assert.equal((await contender(folder, ['registry', 'register', '--artifact', 'models/champion.onnx'])).code, 0);
 
     const alone = await contender(folder, ['promote', '--no-record']);
-    assert.match(alone.stderr, /3 candidates, and no evaluation that chose one/u);
+    assert.match(alone.stderr, /3 candidates, but no evaluation has chosen one/u);
     const gate = await contender(folder, ['gate', '--json']);
     assert.equal(gate.code, 0, gate.stderr);
     const { decision, evidence } = JSON.parse(gate.stdout) as PromoteResult;

@@ -45,7 +45,7 @@ describe('a candidate and data that are objects of a store', () => {
         assert.match(denied.stderr, /the credentials are not accepted \(S3 answered 403 SignatureDoesNotMatch\)/u);
         const unnamed = await run(['gate', '--candidate', 's3://models/spam/model.onnx']);
         assert.equal(unnamed.code, 2);
-        assert.match(unnamed.stderr, /is named without a digest/u);
+        assert.match(unnamed.stderr, /has no digest/u);
 
         const { code, stdout, stderr } = await run(['gate', '--json', ...named]);
         assert.equal(code, 0, stderr);

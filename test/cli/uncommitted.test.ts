@@ -110,7 +110,7 @@ models:
       assert.equal(result.code, 2);
       assert.match(
         result.stderr,
-        /would be recorded at "git:[0-9a-f]+:models\/a\\nb\.onnx".*Nothing was recorded\. Rename/su,
+        /"git:[0-9a-f]+:models\/a\\nb\.onnx", cannot be recorded.*Nothing was recorded\. Rename/su,
       );
       assert.equal(await repository.git('branch', '--list', 'model-registry'), '');
     }));

@@ -45,7 +45,7 @@ describe('a place that cannot be written', () => {
       );
     }
     const full = (): Promise<never> => Promise.reject(new Error('IO Error: Could not write: No space left on device'));
-    await assert.rejects(writing('/nowhere/at/all', full), /no space is left on the disk/u);
+    await assert.rejects(writing('/nowhere/at/all', full), /the disk is full/u);
     await assert.rejects(writing('/nowhere/at/all', failing('EBADF')), (error) => !(error instanceof UsageError));
     await inTemporaryFolder(async (folder) => {
       await mkdir(join(folder, 'report.html'));

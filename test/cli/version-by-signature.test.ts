@@ -30,7 +30,7 @@ test('policy.version: signature raises what the change of inputs and outputs ask
     await repository.propose('spam/models/candidate.onnx');
     const low = await contender(folder, ['gate', '--set-version', '1.2.0']);
     assert.equal(low.code, 2, low.stdout);
-    assert.match(low.stderr, /1\.2\.0, and since 1\.1\.0 output "logarithms" is gone.*2\.0\.0 or above/su);
+    assert.match(low.stderr, /1\.2\.0, but since version 1\.1\.0 output "logarithms" is gone.*2\.0\.0 or higher/su);
     const fewer = await contender(folder, ['gate', '--quiet']);
     assert.equal(fewer.code, 0, fewer.stderr);
     assert.match(

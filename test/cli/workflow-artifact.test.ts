@@ -77,7 +77,7 @@ describe('a candidate that is an artifact of a workflow run', () => {
     const signed = await evaluate('https://ada:SECRET@models.example/m.onnx?X-Amz-Signature=SECRET');
     assert.match(
       signed.stderr,
-      /https:\/\/models\.example\/m\.onnx is named with a user name or password.*without a secret.*s3:\/\//su,
+      /https:\/\/models\.example\/m\.onnx contains a user name or password.*without a secret.*s3:\/\//su,
     );
     assert.doesNotMatch(signed.stdout + signed.stderr, /SECRET/u);
     const presigned = await evaluate(
@@ -86,15 +86,15 @@ describe('a candidate that is an artifact of a workflow run', () => {
       sha256(model),
     );
     assert.equal(presigned.code, 2);
-    assert.match(presigned.stderr, /named with a secret \(X-Amz-Signature\) in its query.*everybody who reads them/su);
+    assert.match(presigned.stderr, /contains a secret \(X-Amz-Signature\) in its query.*where every reader sees it/su);
     assert.doesNotMatch(presigned.stdout + presigned.stderr, /SECRET/u);
     const unread = await evaluate('az://models/m.onnx?sig=SECRET');
     assert.match(unread.stderr, /az storage copy az:\/\/models\/m\.onnx m\.onnx/u);
     assert.doesNotMatch(unread.stdout + unread.stderr, /SECRET/u);
     assert.match((await evaluate(uploaded.uri, '--candidate-sha256', 'abc')).stderr, /candidate-sha256: "abc"/u);
-    assert.match((await run(['evaluate', '--candidate-sha256', sha256(model)])).stderr, /a digest, and no file/u);
+    assert.match((await run(['evaluate', '--candidate-sha256', sha256(model)])).stderr, /a digest without a file/u);
     const blind = await run(['evaluate', '--candidate', uploaded.uri], { GITHUB_TOKEN: '' });
-    assert.match(blind.stderr, /to nobody without a token.*actions: read/su);
+    assert.match(blind.stderr, /cannot be downloaded from GitHub without a token.*actions: read/su);
   });
 
   it('is held where the policy wants approvals, unless the approved run made it', async () => {
@@ -171,6 +171,6 @@ describe('a candidate that is an artifact of a workflow run', () => {
     server.repository(name).releases.clear();
     const { code, stderr } = await run(['rollback', '--to', '1.0.1', '--reason', 'Back'], later);
     assert.notEqual(code, 0);
-    assert.match(stderr, /expired on .*in its place .*answered 404/su);
+    assert.match(stderr, /expired on .*from the other address: .*answered 404/su);
   });
 });

@@ -26,7 +26,7 @@ describe('what lies elsewhere', () => {
     );
     assert.throws(
       () => parseConfig(config('{ uri: m.onnx.dvc }', 'e.csv'), 'contender.yml'),
-      /pointer of DVC.*'dvc pull m\.onnx\.dvc' first, and name m\.onnx/u,
+      /DVC pointer.*'dvc pull m\.onnx\.dvc' first, then name m\.onnx/u,
     );
     assert.equal(howToFetch('https://example.org/m.onnx'), null);
     assert.equal(howToFetch('data/e.csv'), null);
@@ -40,8 +40,8 @@ describe('what lies elsewhere', () => {
     assert.throws(
       () => parseConfig(config('{ uri: "oci://ghcr.io/acme/spam" }', 'gs://bucket'), 'contender.yml'),
       (error: Error) =>
-        /contender\.yml:5:.*this is no address of oci. Write it as oci:\/\/<host>/u.test(error.message) &&
-        /contender\.yml:7:.*this is no address of gs/u.test(error.message),
+        /contender\.yml:5:.*this is not an address of oci. Write it as oci:\/\/<host>/u.test(error.message) &&
+        /contender\.yml:7:.*this is not an address of gs/u.test(error.message),
     );
   });
 
@@ -91,8 +91,8 @@ describe('a file that is not there, and no fault of git', () => {
       await mkdir(join(folder, 'models'));
       await writeFile(join(folder, 'models/m.onnx'), '');
       const hint = (path: string): string | undefined => pulledWith(join(folder, path), path);
-      assert.equal(hint('dangling.onnx'), 'It is a link to "gone.onnx", which leads to no file: mend the link');
-      assert.match(hint('circle.onnx') ?? '', /a link to "circle\.onnx", which leads to no file/u);
+      assert.equal(hint('dangling.onnx'), 'It is a link to "gone.onnx", whose target does not exist: correct the link');
+      assert.match(hint('circle.onnx') ?? '', /a link to "circle\.onnx", whose target does not exist/u);
       assert.equal(hint('models\\m.onnx'), 'Write it with slashes: models/m.onnx');
       assert.equal(hint('models\\typo.onnx'), undefined);
       await symlink('models/m.onnx', join(folder, 'link.onnx'));

@@ -36,14 +36,14 @@ describe('contender.yml', () => {
   });
 
   test('holds something, and no tag that would be passed over', () => {
-    for (const text of ['', '# later\n', '---\n']) assert.match(problem(text), /there is nothing in this file/u);
+    for (const text of ['', '# later\n', '---\n']) assert.match(problem(text), /the file is empty/u);
     assert.match(problem(valid.replace('label: label', 'label: !!js/function label')), /Unresolved tag/u);
   });
 
   test('is one document, and text in UTF-8', async () => {
     assert.match(
       problem(`${valid}---\n${valid}`),
-      /a second document begins\. Expected one YAML document\. Remove the line ---/u,
+      /the file has a second YAML document\. Expected one YAML document\. Remove the line ---/u,
     );
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, 'contender.yml');
@@ -90,10 +90,13 @@ describe('contender.yml', () => {
   test('a load sent in parts is not asked what nobody watches', () => {
     const parts = (load: string): string => `${valid}    load: { parts: [a.json.gz, b.json.gz], ${load} }\n`;
     assert.doesNotThrow(() => parseConfig(parts('slo: { p95_ms: 100, accuracy: parity }'), 'contender.yml'));
-    assert.match(problem(parts('slo: { p95_ms: 100, memory: 1GiB }')), /a load sent in parts does not tell that/u);
+    assert.match(
+      problem(parts('slo: { p95_ms: 100, memory: 1GiB }')),
+      /this is not possible with a load test in parts/u,
+    );
     assert.match(
       problem(parts('slo: { p95_ms: 100 }, compare: { max_ratio: 1.2 }')),
-      /a load sent in parts does not tell that/u,
+      /this is not possible with a load test in parts/u,
     );
   });
 
@@ -132,7 +135,7 @@ describe('contender.yml', () => {
       environments('{ staging: {}, canary: { after: stagin } }'),
       /environment "stagin"\. Did you mean "staging"\?/u,
     );
-    assert.match(environments('{ canary: { after: canary } }'), /unknown environment "canary".*there is none/u);
+    assert.match(environments('{ canary: { after: canary } }'), /unknown environment "canary".*none exists/u);
     assert.match(
       environments('{ canary: { evidence: [laod] } }'),
       /evidence\.0: .*"laod"\. Did you mean "load"\?.*data, eval/u,
@@ -149,7 +152,7 @@ describe('contender.yml', () => {
     const staged = `${valid}    staging: { target: { image: a/b, port: 8080 } }\n`;
     assert.match(
       problem(staged),
-      /^contender\.yml:\d+:\d+: models\.\S+\.staging\.target: found a mapping\. Expected "builtin" \(.*named by image, url, compose or command in place of target\)/u,
+      /^contender\.yml:\d+:\d+: models\.\S+\.staging\.target: found a mapping\. Expected "builtin" \(.*set image, url, compose or command instead of target\)/u,
     );
   });
 
@@ -163,7 +166,7 @@ describe('contender.yml', () => {
   test('an id, weight, cluster or group among the features is refused, however its name is written', () => {
     const columns = (more: string, feature: string): string =>
       problem(valid.replace('label: label', `label: label, ${more}features: [a, ${feature}]`));
-    assert.match(columns('', 'id'), /features\.1: "id" is the id\. Expected a column that is no id/u);
+    assert.match(columns('', 'id'), /features\.1: "id" is the id\. Expected a column other than the id/u);
     assert.match(columns('weight: w, ', 'w'), /features\.1: "w" is the weight/u);
     assert.match(columns('cluster: site, ', 'Site'), /features\.1: "Site" is the cluster \(as "site" is\)/u);
     assert.match(columns('group: query, ', '" query"'), /features\.1: " query" is the group \(as "query" is\)/u);

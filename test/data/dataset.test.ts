@@ -232,8 +232,8 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
   assert.match(await refused('a.csv', ''), /data\/file: the file is empty/u);
   assert.match(await refused('a.txt', 'a\n1\n'), /does not show the format.*\.parquet/su);
   assert.match(await refused('a.tsv', 'a\tb\n1\t2\n'), /Rename it to \.csv, and set data\.csv\.delimiter to a tab/u);
-  assert.match(await refused('a.json', '[{"a":1}]'), /name it \.jsonl \(pandas: to_json/u);
-  assert.match(await refused('a.csv.bz2', 'BZh9'), /Unpack it, or pack it with gzip or Zstandard/u);
+  assert.match(await refused('a.json', '[{"a":1}]'), /name the file \.jsonl \(pandas: to_json/u);
+  assert.match(await refused('a.csv.bz2', 'BZh9'), /Decompress it, or compress it with gzip or Zstandard/u);
   assert.match(await refused('a.feather', 'ARROW1'), /Write the rows as Parquet or CSV/u);
   assert.match(
     await refused('a.csv', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le')),
@@ -316,12 +316,12 @@ test('a gzip file of several members is whole, one with a wrong check sum or oth
 
 test('packed bytes under a name that says text are told by their kind', async () => {
   const packed = gzipSync('a,b\n1,2\n');
-  assert.match(await refused('a.csv', packed), /this is a gzip file.*Expected CSV as text.*Name it file\.gz/su);
+  assert.match(await refused('a.csv', packed), /this is a gzip file.*Expected CSV as text.*Rename it to file\.gz/su);
   assert.match(await refused('a.jsonl', packed), /this is a gzip file.*Expected JSONL as text/su);
-  assert.match(await refused('a.csv', Buffer.from('PK\x03\x04 and more')), /this is a ZIP file.*Unpack it/su);
+  assert.match(await refused('a.csv', Buffer.from('PK\x03\x04 and more')), /this is a ZIP file.*Decompress it/su);
   assert.match(
     await refused('a.csv.gz', Buffer.from('PK\x03\x04 and more')),
-    /this is a ZIP file.*pack it with gzip/su,
+    /this is a ZIP file.*compress it with gzip/su,
   );
 });
 

@@ -156,7 +156,7 @@ test('a file of another schema, format or fault among several is named', () =>
         await refusal(folder, 'packed'),
         /^packed\/b\.csv\.gz: this is csv packed with gzip\. Expected csv, as/u,
       );
-      assert.match(await refusal(folder, 'other'), /"notes\.txt" is no data file/u);
+      assert.match(await refusal(folder, 'other'), /"notes\.txt" is not a data file/u);
       assert.match(await refusal(folder, 'empty'), /there are no data files in this folder/u);
       assert.match(await refusal(folder, 'none-*.csv'), /no file matches/u);
     },
@@ -196,8 +196,11 @@ test('a folder names the value of a column only where the configuration says so,
       assert.deepEqual(await textsOf(folder, 'd', 'city', { partitions: ['year', 'city'] }), ['a b', null]);
       assert.deepEqual(await textsOf(folder, 'c', 'year', { partitions: ['year'] }), ['7', 'x']);
       assert.deepEqual(await textsOf(folder, 'c', 'v', { partitions: ['year'] }), ['3', '2']);
-      assert.match(await refusal(folder, 'c', { partitions: ['v'] }), /names "v", and the files have a column "v"/u);
-      assert.match(await refusal(folder, 'c', { partitions: ['day'] }), /no folder day=\.\.\. leads to this file/u);
+      assert.match(
+        await refusal(folder, 'c', { partitions: ['v'] }),
+        /names "v", but the files already have a column "v"/u,
+      );
+      assert.match(await refusal(folder, 'c', { partitions: ['day'] }), /the path of this file has no folder day=/u);
     },
   ));
 
@@ -236,7 +239,7 @@ test('CSV with another quote, encoding and no header is read as it is told, and 
       assert.match(await refusal(folder, 'b.csv', { csv: { encoding: 'klingon' } }), /the encoding "klingon"/u);
       assert.match(
         await refusal(folder, 'bad.csv', { csv: { encoding: 'shift_jis' } }),
-        /bytes that are no shift_jis/u,
+        /bytes that are not valid shift_jis/u,
       );
     },
   ));

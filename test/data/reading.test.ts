@@ -227,8 +227,8 @@ test('what is wrong with a CSV file is told with its line and what mends it', as
   for (const [text, message] of [
     ['a;b\n1;2\n', /a\.csv:1: the first line has semicolons and no comma.*Set data\.csv\.delimiter to ";"/u],
     ['a\tb\n1\t2\n', /:1: the first line has tabs.*Set data\.csv\.delimiter to "\\t"/u],
-    ['a,b\n1,2\r\n', /a\.csv:2: this line ends with CRLF, those before it with LF/u],
-    ['a,b\r\n1,"x\n"\r\n1,2\n', /a\.csv:4: this line ends with LF, those before it with CRLF/u],
+    ['a,b\n1,2\r\n', /a\.csv:2: this line ends with CRLF, but the lines before it with LF/u],
+    ['a,b\r\n1,"x\n"\r\n1,2\n', /a\.csv:4: this line ends with LF, but the lines before it with CRLF/u],
     ['a,b\n1,2\n"3"x,4\n', /a\.csv:3: a quote is closed before the end of its cell/u],
   ] as const) {
     await assert.rejects(

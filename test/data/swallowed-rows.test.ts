@@ -39,10 +39,7 @@ describe('a quote that is not closed where its cell ends', () => {
             assert.ok(error instanceof DataError, String(error));
             assert.match(
               error.message,
-              new RegExp(
-                `in row ${first + 1} a cell of column "${header[column]}" that goes over ${length + 1} lines`,
-                'u',
-              ),
+              new RegExp(`in row ${first + 1} a cell of column "${header[column]}" spans ${length + 1} lines`, 'u'),
             );
             return true;
           });

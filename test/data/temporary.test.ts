@@ -56,6 +56,6 @@ test('what a process has when it ends in the middle goes with it', () =>
 test('no room for temporary files is told as such', () =>
   withTemporaryIn(async (folder) => {
     process.env['TMPDIR'] = join(folder, 'nowhere');
-    await assert.rejects(temporaryFolder('duckdb'), /there can be no temporary files: ENOENT.*TMPDIR/su);
+    await assert.rejects(temporaryFolder('duckdb'), /temporary files cannot be created: ENOENT.*TMPDIR/su);
     await sweepTemporaryFolders();
   }));

@@ -28,7 +28,7 @@ test('numbers are the types of numbers, and not lists of them', () => {
   for (const type of ['STRUCT(a DOUBLE)', 'MAP(VARCHAR, DOUBLE)']) assert.ok(!isNumeric(type) && isNested(type), type);
 });
 
-test('a column of lists is refused where one value a row is needed', () =>
+test('a column of lists is refused where one value per row is needed', () =>
   inTemporaryFolder(async (folder) => {
     const path = join(folder, 'a.jsonl');
     await writeFile(path, '{"x":[1,2]}\n');
@@ -36,7 +36,7 @@ test('a column of lists is refused where one value a row is needed', () =>
     try {
       await assert.rejects(
         readColumns(dataset, { texts: ['x'] }),
-        /a\.jsonl: column "x" is JSON\. Expected one value a row/u,
+        /a\.jsonl: column "x" is JSON\. Expected one value per row/u,
       );
     } finally {
       dataset.close();

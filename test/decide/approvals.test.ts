@@ -72,7 +72,7 @@ describe('a policy that asks for approvals', () => {
     const held = decided(policy, given('grace'));
     assert.match(
       held.reasons[0]?.message ?? '',
-      /^The policy asks for 2 approvals and there is 1 \(grace\)\. May approve: ada, linus, in a review/u,
+      /^The policy requires 2 approvals, but there is 1 \(grace\)\. May approve: ada, linus, in a review/u,
     );
     const promoted = decided(policy, given('grace', 'ada'));
     assert.deepEqual(promoted.approvals, given('grace', 'ada'));
@@ -100,9 +100,9 @@ describe('a policy that asks for approvals', () => {
     };
     assert.throws(
       () => overridden('ada', []),
-      /without the approvals that a promotion needs.*May approve: ada, grace/su,
+      /lacks the approvals that a promotion requires.*May approve: ada, grace/su,
     );
-    assert.throws(() => overridden('ada', given('Ada')), /without the approvals/u);
+    assert.throws(() => overridden('ada', given('Ada')), /lacks the approvals/u);
     assert.deepEqual(
       overridden('ada', given('grace')).approvals.map(({ by }) => by),
       ['ada', 'grace'],

@@ -298,7 +298,7 @@ describe('registering a champion', () => {
     const renamed = { ...context, version: '9.0.0' };
     assert.throws(
       () => register(subject, { ...view, champion: decision.to }, renamed),
-      /version 9\.0\.0 for a model that is champion as version 1\.0\.0/u,
+      /version 9\.0\.0 was given for a model that is already champion as version 1\.0\.0/u,
     );
   });
 });

@@ -156,7 +156,7 @@ describe('a model that a person took out of use', () => {
     at.deprecate('1.0.1');
     const { decision } = at.gate({ ...b, reading: { threshold: 0.2 } }, 'pass');
     assert.equal(decision.outcome, 'reject');
-    assert.match(decision.reasons[0]?.message ?? '', /are m 1\.0\.1, which was deprecated by decision 4: leaks data/u);
+    assert.match(decision.reasons[0]?.message ?? '', /is m 1\.0\.1, which was deprecated by decision 4: leaks data/u);
   });
 
   it("is held where a rollback went back from it, until it is champion again on a person's word", () => {

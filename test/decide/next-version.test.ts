@@ -108,7 +108,7 @@ describe('a version raised by the signature', () => {
     ] as const) {
       assert.throws(
         () => next(of, '1.4.2', ['1.4.2'], chosen),
-        (error) => error instanceof UsageError && /is (?:new|gone).*or above/u.test(error.message),
+        (error) => error instanceof UsageError && /is (?:new|gone).*or higher/u.test(error.message),
       );
     }
   });

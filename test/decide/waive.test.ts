@@ -137,7 +137,10 @@ describe('a waiver', () => {
     );
     assert.equal(own.gate(evaluation(base, failing), '2026-05-02T00:00:00Z').outcome, 'reject');
     const later = { now: new Date('2026-05-01T14:00:00Z') };
-    assert.throws(() => own.waive({ ...recall, until: '2026-05-01T11:00:00.000Z' }, base, later), /which is past/u);
+    assert.throws(
+      () => own.waive({ ...recall, until: '2026-05-01T11:00:00.000Z' }, base, later),
+      /which is in the past/u,
+    );
   });
 
   test('is refused of whom the policy does not name, for longer than it says, or at all', () => {

@@ -117,7 +117,7 @@ describe('a release', () => {
         (error) =>
           error instanceof GitHubError &&
           error.kind === 'refused' &&
-          /candidate\.onnx of the published release is another file/u.test(error.message),
+          /candidate\.onnx of the published release differs from the recorded file/u.test(error.message),
       );
       await assertWhole(server);
     }));

@@ -159,7 +159,7 @@ describe('columns that are picked out of the scores of a classifier', () => {
     );
     await assert.rejects(
       read(binary(0), 'binary-classification', { columns: { positive: 'yes' }, labels: ['no', 'yes'] }),
-      /The only score of the model is that of the class "no"\. Expected a score of the positive class, "yes"/u,
+      /The only score of the model belongs to the class "no"\. Expected a score of the positive class, "yes"/u,
     );
     const rest = binary(0, 'rest', [node('Sub', ['one', 'p'], ['rest'])]);
     assert.equal((await read(rest, 'binary-classification', { columns })).kind, 'probability');
@@ -224,7 +224,7 @@ test('an output of another name that is the label of every row, in another order
   const labels = ['0', '1', '2'];
   await assert.rejects(
     read(bytes, 'multiclass-classification', { labels }),
-    /Output category contradicts .*: "1", "2", "0" .*if category is no label, name the output of the scores: \{uri, output: p\}/u,
+    /Output category contradicts .*: "1", "2", "0" .*if category is not a label, name the output of the scores: \{uri, output: p\}/u,
   );
   const settled = await read(bytes, 'multiclass-classification', { labels, columns: { classes: [1, 2, 0] } });
   assert.deepEqual([settled.classes, settled.labels], [[1, 2, 0], null]);
@@ -266,7 +266,7 @@ describe('networks name no classes', () => {
     );
     await assert.rejects(
       read(bytes, 'multiclass-classification', { labels: ['bad', 'good'] }),
-      /3 scores a row .* the data has 2 labels: bad, good/u,
+      /3 scores per row .* the data has 2 labels: bad, good/u,
     );
   });
 });
@@ -366,7 +366,7 @@ describe('labels that contradict the scores', () => {
   test('and are of another rule are an error that says what settles it', async () => {
     await assert.rejects(
       read(shifted(), 'binary-classification'),
-      /contradicts the scores .* in 1 of 5 rows .*another rule\. Choose what decides: \{uri, output: probabilities\}.*threshold.*\{uri, output: label\}/u,
+      /contradicts the scores .* in 1 of 5 rows .*another rule\. State which output decides: \{uri, output: probabilities\}.*threshold.*\{uri, output: label\}/u,
     );
     const byScores = await read(shifted(), 'binary-classification', { reading: { output: 'probabilities' } });
     assert.equal(byScores.kind, 'probability');

@@ -13,7 +13,7 @@ test('label, id, weight, cluster and group feed no model, whatever its inputs ar
     for (const inputs of [[name], ['a', name]]) {
       assert.throws(
         () => planInputs(model(inputs), columns, data),
-        (error) => error instanceof ConfigError && /a model must not be fed it/u.test(error.message),
+        (error) => error instanceof ConfigError && /which must not be an input of a model/u.test(error.message),
         inputs.join(', '),
       );
     }
@@ -68,7 +68,7 @@ test('features that the metadata lists in another order are asked for', () => {
   ] as const) {
     assert.throws(() => planInputs(told(key, text), columns, data), {
       name: 'ConfigError',
-      message: /lists the features in the order "b", "a"\. .*in that of the data: "a", "b"\. .*columns\.features/u,
+      message: /lists the features in the order "b", "a"\. .*in the order of the data: "a", "b"\. .*columns\.features/u,
     });
     const named = { ...columns, features: ['a', 'b'] };
     assert.deepEqual(planInputs(told(key, text), named, data)[0]?.columns, ['a', 'b'], key);
@@ -118,7 +118,7 @@ test('an input with its rows in the second dimension is refused', () => {
   const turned = { ...model([]), inputs: [{ name: 'x', type: 'float', shape: [2, 'N'] }] };
   assert.throws(
     () => planInputs(turned, columns, data),
-    /Input "x" is \[2, N\].*it has its rows in the second dimension/u,
+    /Input "x" has shape \[2, N\].*the rows are in the second dimension/u,
   );
 });
 
@@ -137,7 +137,7 @@ test('a vector is one row of so many features, unless it is a column of a fixed 
   ])
     assert.equal(stated[0]?.inDataOrder, undefined);
   const batch = { ...vector, outputs: [{ name: 'p', type: 'float', shape: [2] }] };
-  assert.throws(() => planInputs(batch, columns, data), /Input "x" is \[2\], one value a row, .* \[N, 2\]/u);
+  assert.throws(() => planInputs(batch, columns, data), /Input "x" has shape \[2\], one value per row, .* \[N, 2\]/u);
   assert.deepEqual(planInputs({ ...batch, featureCounts: { x: 2 } }, columns, data)[0]?.columns, ['a', 'b']);
 });
 

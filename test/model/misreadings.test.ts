@@ -100,7 +100,7 @@ describe('one score that the graph picks out of those of two classes', () => {
   for (const [how, [nodes, at]] of Object.entries(ways)) {
     test(`is of the class that it is picked from: ${how}`, async () => {
       const bytes = model(built([classifier(['no', 'yes']), ...nodes], [['score', 'float', ['N', 1]]], [at]));
-      await assert.rejects(read(bytes, binary, { columns, labels: ['no', 'yes'] }), /is that of the class "no"/u);
+      await assert.rejects(read(bytes, binary, { columns, labels: ['no', 'yes'] }), /belongs to the class "no"/u);
       const turned = model(built([classifier(['yes', 'no']), ...nodes], [['score', 'float', ['N', 1]]], [at]));
       assert.equal((await read(turned, binary, { columns, labels: ['no', 'yes'] })).scores?.length, rows.length);
     });
@@ -132,7 +132,7 @@ describe('scores whose sign is turned', () => {
 
   test('are of no class where there are three', async () => {
     const bytes = model(built([classifier(three), node('Neg', ['q'], ['logits'])], [['logits', 'float', ['N', 3]]]));
-    await assert.rejects(read(bytes, multiclass), /with their sign turned/u);
+    await assert.rejects(read(bytes, multiclass), /with inverted sign/u);
   });
 });
 
@@ -198,7 +198,7 @@ test('one score, of labels 0 and 1 of which 0 is the positive one, is asked for'
     [0, ['0', '1'], 1],
     [false, ['false', 'true'], true],
   ] as const) {
-    await assert.rejects(read(bytes, binary, { columns: { positive }, labels: [...labels] }), /has one score a row/u);
+    await assert.rejects(read(bytes, binary, { columns: { positive }, labels: [...labels] }), /has one score per row/u);
     const stated = { positive, classes: [String(other), String(positive)] };
     assert.equal((await read(bytes, binary, { columns: stated, labels: [...labels] })).scores?.length, rows.length);
   }

@@ -94,7 +94,7 @@ describe('predictions of other cases', () => {
     }
   });
 
-  it('reads a ranking as one value a row', async () => {
+  it('reads a ranking as one value per row', async () => {
     const [result] = await predictPaths([fixture('search/models/candidate.onnx')], {
       dataset: { name: 'evaluation', path: fixture('search/data/eval.parquet'), uri: 'eval.parquet' },
       columns: {
@@ -127,7 +127,7 @@ describe('predictions of other cases', () => {
     }
   });
 
-  it('gives a regression one value a row, and no classes', async () => {
+  it('gives a regression one value per row, and no classes', async () => {
     const [result] = await predictPaths([fixture('randhie/models/champion.onnx')], {
       dataset: { name: 'evaluation', path: fixture('randhie/data/eval.parquet'), uri: 'eval.parquet' },
       columns: { id: 'id', label: 'mdvis' },
@@ -175,7 +175,7 @@ describe('outputs of a model', async () => {
       await assert.rejects(predicted([strict]), {
         name: 'DataError',
         message:
-          /data\.csv: row 2 has no value in column "y", and .*strict\.onnx answers NaN to it, as to 1 row more with such gaps.*Fill/u,
+          /data\.csv: row 2 has no value in column "y", and .*strict\.onnx answers NaN for it, as to 1 row more with such gaps.*Fill/u,
       });
       const [own] = await predicted([strict, robust]);
       assert.match(fault(own), /2 of 3 predictions are NaN \(first: row 2, output p\)/u);
@@ -263,7 +263,7 @@ describe('outputs of a model', async () => {
   it('are not asked for when the model and the data have different numbers of features', async () => {
     await assert.rejects(
       predictPaths([fixture('onnx-zoo/broken/wrong-feature-count.onnx')], { columns: spamColumns }),
-      { name: 'MismatchError', message: /expects 59 features .*the mapping gives 60/u },
+      { name: 'MismatchError', message: /expects 59 features .*but there are 60/u },
     );
   });
 });
@@ -274,7 +274,7 @@ describe('a model whose scores are all 0 or 1', () => {
       const parts = { inputs: [valueInfo('x', 'float', ['N', 1])], outputs: [valueInfo('score', 'float', ['N', 1])] };
       await writeFile(join(folder, 'data.csv'), 'id,x,label\na,0.1,0\nb,0.9,1\nc,0.2,1\n');
       for (const [operator, expected] of [
-        ['Round', /All scores \(output score\) are 0 or 1: labels, and no probabilities\?/u],
+        ['Round', /All scores \(output score\) are 0 or 1: are they labels instead of probabilities\?/u],
         ['Identity', /^$/u],
       ] as const) {
         const path = join(folder, 'model.onnx');
@@ -319,7 +319,7 @@ describe('a transform', () => {
       };
       await assert.rejects(predicted('score', 1, 'sigmoid'), {
         name: 'MismatchError',
-        message: /transform: sigmoid, and output score has probabilities already.*Remove the transform/u,
+        message: /transform: sigmoid, but output score already has probabilities.*Remove the transform/u,
       });
       await assert.rejects(
         predicted('p', 2, 'softmax', 2),
@@ -361,7 +361,7 @@ describe('a model that wants a locale', () => {
             limits,
             log: silentLog,
           }),
-          { name: 'SystemError', message: /the locale xx_XX\.UTF-8 .*this machine does not have\. Install it/u },
+          { name: 'SystemError', message: /the locale xx_XX\.UTF-8 .*not installed on this machine\. Install it/u },
         );
       }
     }));
@@ -554,11 +554,11 @@ describe('predictions of several labels a row', async () => {
   it('are refused where they do not go with the label columns', async () => {
     await assert.rejects(predictTopics(['champion'], {}, topics.slice(0, 4)), {
       name: 'MismatchError',
-      message: /Output probabilities has 5 values a row\. Expected 4, one for each of columns\.label/u,
+      message: /Output probabilities has 5 values per row\. Expected 4, one for each of columns\.label/u,
     });
     await assert.rejects(predictTopics(['candidate-logits'], { transform: 'softmax' }), {
       name: 'ConfigError',
-      message: /softmax for several labels a row\. Expected sigmoid, or none/u,
+      message: /softmax for several labels per row\. Expected sigmoid, or none/u,
     });
   });
 });

@@ -73,7 +73,7 @@ describe('a file of predictions', () => {
     [
       'its scores are of the other class than its labels',
       'id,prediction,score\na,1,0.1\nb,0,0.9\nc,1,0.2\n',
-      /predicted labels contradict the scores in 3 of 3 rows .*scores of the class "1": they are those of the other/u,
+      /predicted labels contradict the scores in 3 of 3 rows .*scores of the class "1": these are the scores of the other class/u,
     ],
     [
       'its scores are those of whichever label it predicts',
@@ -89,7 +89,7 @@ describe('a file of predictions', () => {
     [
       'it writes one class in two ways',
       'id,prediction\na,1.1\nb,1.10\nc,2\n',
-      /column "prediction" has the labels "1\.1" and "1\.10", of row 2\. Expected one way to write each class/u,
+      /column "prediction" has the labels "1\.1" and "1\.10", of row 2\. Expected one spelling for each class/u,
     ],
     [
       'a score is a word',
@@ -128,7 +128,7 @@ describe('a file of predictions', () => {
       `id,prediction,score_ham,score_spam,score_eggs\na,spam,0.7,0.2,0.1\nb,eggs,0.1,0.8,0.1\nc,${label},0.1,0.2,0.7\n`;
     await assert.rejects(
       read(file('ham'), { task: 'multiclass-classification' }),
-      /in 3 of 3 rows .*scores of spam, eggs, ham, in the order of the columns/u,
+      /in 3 of 3 rows .*scores in the order spam, eggs, ham/u,
     );
     // Another rule than the highest score (priors, a threshold) is no other order.
     const { labels } = await read(file('spam'), { task: 'multiclass-classification' });
@@ -189,7 +189,7 @@ describe('a file of predictions', () => {
         columns: { ...columns, positive: 'spam' },
         data: 'id,label,x\na,spam,5\nb,ham,6\nc,spam,7\n',
       }),
-      /ham_1, spam_0: their beginnings name ham, spam, and their ends 1, 0/u,
+      /ham_1, spam_0 are ambiguous: they start with ham, spam and end with 1, 0/u,
     );
     // Names that say nothing of the classes leave the order of the list.
     const plain = await read('id,first,second\na,0.25,0.75\nb,0.5,0.5\nc,1,0\n', {
@@ -300,7 +300,7 @@ describe('a file of predictions', () => {
     it('of a class that is none is refused, unless it was named as the column of the scores', async () => {
       await assert.rejects(
         lone('score_spam'),
-        /only scores are in column "score_spam", and there is no class "spam"\. Expected scores of one of the classes 0, 1/u,
+        /only scores are in column "score_spam", but there is no class "spam"\. Expected scores of one of the classes 0, 1/u,
       );
       const stated = { reference: { score: 'score_v2' } };
       assert.deepEqual((await lone('score_v2', stated)).scores, Float64Array.of(0.25, 0.5, 1));
@@ -324,7 +324,7 @@ describe('a file of predictions', () => {
       read('id,score_ham,score_Spam\na,0.1,0.9\nb,0.5,0.5\nc,1,0\n', {
         columns: { ...columns, positive: 'spam', classes: ['spam', 'ham'] },
       }),
-      /some are named after a class and others are not\. Expected one for each of the classes spam, ham/u,
+      /are named after a class and others are not\. Expected one column for each of the classes spam, ham/u,
     ));
 
   it('tells labels as the data does, whatever type either has', async () => {
@@ -398,7 +398,7 @@ describe('a file of predictions', () => {
       assert.deepEqual(await joined(['0007', '0008'], ['7', '8'], ['csv', 'bigint']), [0.25, 0.75]);
       await assert.rejects(
         joined(['0007', '0008'], ['7', '8'], ['csv', 'csv']),
-        /2 of 2 rows of data\.csv have no prediction: id 0007, 0008; the predictions have such ids as "7", "8", which the data has not/u,
+        /2 of 2 rows of data\.csv have no prediction: id 0007, 0008; the predictions have ids such as "7", "8", which are not in the data/u,
       );
     });
 
@@ -411,7 +411,7 @@ describe('a file of predictions', () => {
         joined(['caf\u00e9', 'A'], ['cafe\u0301', 'a'], ['csv', 'varchar']),
         /2 of 2 rows .*: 2 differ only in spaces, case or Unicode form\. Expected a prediction for every row/u,
       );
-      await assert.rejects(joined(['1', '2'], ['3', '4'], ['csv', 'csv']), /which the data has not\. Expected/u);
+      await assert.rejects(joined(['1', '2'], ['3', '4'], ['csv', 'csv']), /which are not in the data\. Expected/u);
     });
 
     it('sets apart ids of twenty digits', async () => {

@@ -96,7 +96,7 @@ models:
       assert.deepEqual([decision?.verdict, decision?.model, decision?.against], ['superior', 'b', 'a']);
       assert.ok(Math.abs((decision?.gain ?? 0) - 0.25) < 0.02);
       const text = renderSections(backtestSections(result), { colour: false, width: 120 });
-      assert.match(text, /What each decision would have been/u);
+      assert.match(text, /Outcome of each decision in hindsight/u);
       assert.match(text, /b +a +\d{4}-\d\d-\d\d +superior/u);
       // Classes that are words: of a score the other one is what the labels say.
       const words = (await readFile(join(folder, 'history.csv'), 'utf8')).replaceAll(/,([01]),/gu, (_, is: string) =>
@@ -122,6 +122,6 @@ models:
       await assert.rejects(runBacktest(reopened), /labels are "0", "1", and the model predicts "no", "yes"/u);
       await writeFile(join(folder, 'past/a.csv'), 'id,prediction\n');
       const empty = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
-      await assert.rejects(runBacktest(empty), /none of the predictions is of a labelled row/u);
+      await assert.rejects(runBacktest(empty), /no prediction belongs to a labelled row/u);
     }));
 });

@@ -91,7 +91,7 @@ describe('a policy with an anchor', () => {
       await configure('      anchor: { version: 7.0.0, margin: 1.5pp }\n');
       await assert.rejects(
         propose(165, false),
-        /contender\.yml:\d+:\d+: .*policy\.anchor\.version.* version 7\.0\.0, which the registry does not know/u,
+        /contender\.yml:\d+:\d+: .*policy\.anchor\.version.* version 7\.0\.0, which is not in the registry/u,
       );
 
       const verified = await contender(folder, ['registry', 'verify']);

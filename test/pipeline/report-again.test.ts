@@ -50,7 +50,10 @@ describe('a report that is rendered again', () => {
       const made = await leave(folder, [openRecall]);
       const path = join(folder, 'evidence', 'evaluation.json');
       await writeFile(path, JSON.stringify({ ...made, checks: [{ ...openRecall, verdict: 'pass' }] }));
-      await assert.rejects(readKept(folder), /evidence of evaluation is not what the decision was made on/u);
+      await assert.rejects(
+        readKept(folder),
+        /evidence of evaluation is not the evidence that the decision was made on/u,
+      );
       await writeFile(path, '{}');
       await assert.rejects(readKept(folder), /this is not evidence/u);
       await assert.rejects(readKept(join(folder, 'nowhere')), /there is no such folder or file/u);
@@ -90,7 +93,7 @@ describe('two evaluations', () => {
         ['evaluation/f1'],
       );
       assert.deepEqual(changes.inputs, []);
-      assert.equal(contents.headline, '2 of 3 checks changed in verdict, 1 in numbers alone');
+      assert.equal(contents.headline, '2 of 3 checks changed their verdict, 1 only their numbers');
       const text = JSON.stringify(contents.sections);
       assert.match(text, /\+5\.00 points/u);
       assert.deepEqual(
@@ -117,7 +120,7 @@ describe('two evaluations', () => {
       };
       await writeFile(join(now, 'evidence', 'evaluation.json'), JSON.stringify(other));
       const { contents } = compareKept(await readKept(before), await readKept(now, 'evaluation'));
-      assert.match(contents.subject, /not the same/u);
-      assert.equal(contents.headline, 'No verdict changed; the numbers did in 0 of 1 check');
+      assert.match(contents.subject, /evaluation data differ/u);
+      assert.equal(contents.headline, 'No verdict changed; numbers changed in 0 of 1 check');
     }));
 });

@@ -140,7 +140,7 @@ describe('profiles of parts merge to exactly that of the whole', () => {
       const other = await write('b.jsonl', [{ y: 1 }]);
       assert.throws(() => merged(first, other), /has no column "x"/u);
       const texts = await write('c.jsonl', [{ x: 'one' }]);
-      assert.throws(() => merged(first, texts), /column "x" is of kind category \(VARCHAR\) here and number/u);
+      assert.throws(() => merged(first, texts), /column "x" is of kind category \(VARCHAR\) here, but of kind number/u);
       const empty = await write('d.jsonl', [{ x: null }]);
       assert.equal(numbers(merged(first, empty), 'x').missing, 1);
       assert.equal(numbers(merged(empty, first), 'x').n, 2);
@@ -334,7 +334,7 @@ test('a file that only looks like a profile is refused with what is wrong in it'
       changed(() => {}),
       null,
     );
-    assert.match(changed((each) => (each.rows = 3)) ?? '', /other rows than it counted/u);
+    assert.match(changed((each) => (each.rows = 3)) ?? '', /row ranges and the row count of this profile differ/u);
     assert.match(changed((each) => first(each).counts.push(1)) ?? '', /column "x" of this profile counts/u);
     assert.match(changed((each) => first(each).values.reverse()) ?? '', /not in order/u);
     assert.match(changed((each) => each.columns.push(first(each))) ?? '', /column "x" twice/u);

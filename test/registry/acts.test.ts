@@ -315,8 +315,8 @@ describe('an assignment', () => {
     assert.equal(registry.view().aliases['staging']?.seq, 4);
     registry.add(() => take('staging'));
     assert.doesNotThrow(() => deprecate(subject, '1.0.0', { ...registry.view(), aliases: {} }, act));
-    assert.throws(() => take('champion'), /not an environment of the team.*contender rollback/su);
-    for (const empty of ['canary', 'toString']) assert.throws(() => take(empty), /nothing is in environment/u);
+    assert.throws(() => take('champion'), /not one of your own environments.*contender rollback/su);
+    for (const empty of ['canary', 'toString']) assert.throws(() => take(empty), /environment "\w+" is empty/u);
     assert.throws(() => take('staging', { ...act, reason: ' ' }), /no reason given/u);
     assert.deepEqual((await readChain('m', registry.files)).findings, []);
   });
@@ -350,7 +350,7 @@ describe('an assignment', () => {
       says: /did not pass/u,
     },
     { name: 'evidence of the day after', given: [passed('a', '2026-03-02T12:00:00Z')], says: /dated in the future/u },
-    { name: 'evidence of the day before', given: [passed('a', '2026-02-28T11:59:59Z')], says: /of the last 24h/u },
+    { name: 'evidence of the day before', given: [passed('a', '2026-02-28T11:59:59Z')], says: /no older than 24h/u },
   ];
   for (const { name, given, says } of asked) {
     test(`to an environment that asks for fresh evidence is refused with ${name}`, () => {

@@ -130,7 +130,7 @@ describe('recording through the API', () => {
       const decide = judged(twin, 'a', 'promote');
       await assert.rejects(
         registryOn(server).record({ model: twin, decide, evidence: [] }),
-        /where there is one named .*Rename/su,
+        /and another one named .*Rename/su,
       );
       assert.equal(await headOf(server), head);
     }));
@@ -351,10 +351,13 @@ describe('what cannot be recorded', () => {
       const registry = registryOn(server, { branch: 'registry' });
       await registry.requireKept(await after('refs/heads/registry'));
       for (const ref of ['refs/heads/proposal', 'refs/pull/1/merge']) {
-        const there = /there but not in the history of registry or main.*Merge it first/su;
+        const there = /exists but is not in the history of registry or main.*Merge it first/su;
         await assert.rejects(registry.requireKept(await after(ref)), there);
       }
-      await assert.rejects(registry.requireKept('0123456789'.repeat(4)), /only here.*Push it first: git push/su);
+      await assert.rejects(
+        registry.requireKept('0123456789'.repeat(4)),
+        /only in this clone.*Push it first: git push/su,
+      );
     }));
 
   test('since decisions wait in pull requests that the token may not make is told before long work', () =>
@@ -430,11 +433,11 @@ describe('what cannot be recorded', () => {
 describe('a registry that somebody edited', () => {
   const copied = Symbol('the bytes of the first decision');
   const edits: [string, string, string | null | typeof copied, RegExp][] = [
-    ['the manifest', 'manifest.json', '{}\n', /a manifest that does not follow from the decisions/u],
+    ['the manifest', 'manifest.json', '{}\n', /the manifest does not match the decisions/u],
     ['a decision', 'decisions/000/000001.json', '{}\n', /not a recorded decision/u],
     ['away the first decision', 'decisions/000/000001.json', null, /decision 1 is missing before it/u],
     ['away a decision in the middle', 'decisions/000/000002.json', null, /decision 2 is missing before it/u],
-    ['in a foreign file', 'notes.txt', 'x', /a file that a registry does not have/u],
+    ['in a foreign file', 'notes.txt', 'x', /an unexpected file in the registry/u],
     ['in a second decision of a number', 'decisions/001/000001.json', copied, /a second decision 1/u],
   ];
   for (const [what, file, content, says] of edits) {

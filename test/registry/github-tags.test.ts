@@ -147,7 +147,7 @@ test('a decision whose tag is taken by somebody else is not recorded', () =>
     const ada = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.invalid'];
     for (const how of [[], ['--annotate', '--message=']]) {
       await git.git(...ada, 'tag', '--force', ...how, 'm@v1.0.0', 'main');
-      await assert.rejects(promote(tagged(server), 'a'), /a tag m@v1\.0\.0 already/u);
+      await assert.rejects(promote(tagged(server), 'a'), /the tag m@v1\.0\.0 already exists/u);
       assert.equal(await git.git('rev-parse', 'main'), head);
     }
   }));
@@ -183,7 +183,7 @@ test('where the history was cut off, its tags are in the way of a new decision',
     const { git } = server.repository(repositoryName);
     await git.updateRefs([{ ref: 'refs/heads/main', after: await git.git('rev-parse', 'main~1') }]);
     const reject = { model: 'm', decide: judged('m', 'c', 'reject'), evidence: [] };
-    const lost = /made from decision 2 of m, which the registry does not have.*Nothing was recorded/su;
+    const lost = /made from decision 2 of m, which is not in the registry.*Nothing was recorded/su;
     await assert.rejects(promote(tagged(server), 'c'), lost);
     await assert.rejects(tagged(server).record(reject), lost);
     server.protect(repositoryName, { ref: 'refs/heads/main' });
@@ -200,7 +200,7 @@ test('where the branch was deleted, its tags are in the way of a decision that c
     await git.git('tag', 'me@home', 'main');
     await git.git('update-ref', '-d', 'refs/heads/records');
     const rejected = registry().record({ model: 'm', decide: judged('m', 'c', 'reject'), evidence: [] });
-    await assert.rejects(rejected, /its branch was deleted, or set back.*Nothing was recorded/su);
+    await assert.rejects(rejected, /its branch was deleted or reset.*Nothing was recorded/su);
     assert.equal(await git.git('branch', '--list', 'records'), '');
     assert.deepEqual(
       (await registry().verify()).map(({ path }) => path),
@@ -228,7 +228,7 @@ test('where rules forbid to make tags, the decision is recorded and the message 
       promote(registry, 'a'),
       (error) =>
         error instanceof RegistryError &&
-        /m@v1\.0\.0, m#champion#1 could not be made/u.test(error.message) &&
+        /m@v1\.0\.0, m#champion#1 could not be created/u.test(error.message) &&
         /The decision is recorded.*registry tag/su.test(error.message),
     );
     assert.equal((await registry.log('m')).length, 1);

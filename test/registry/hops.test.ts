@@ -12,11 +12,11 @@ import { inTemporaryFolder } from '../support/project.ts';
 
 describe('an address of a download', () => {
   const secrets: [string, Address, RegExp][] = [
-    ['a password', { url: new URL('https://ada:SECRET@models.example/m?k=SECRET') }, /a user or a password in it/u],
+    ['a password', { url: new URL('https://ada:SECRET@models.example/m?k=SECRET') }, /a user name or a password/u],
     [
       'a header that cannot be sent',
       { url: new URL('https://models.example/m'), headers: { authorization: 'Bearer SECRET1\nSECRET2' } },
-      /the header "authorization" would hold/u,
+      /the header "authorization" would contain/u,
     ],
     [
       'a header whose name is none',
@@ -92,7 +92,7 @@ describe('a redirect of a download', () => {
         for (const path of ['/plain', '/cloud', '/file']) {
           await assert.rejects(get(path), /127\.0\.0\.1:[0-9]+\/[a-z]+ leads to an address without encryption/u, path);
         }
-        await assert.rejects(get('/nothing'), /no address/u);
+        await assert.rejects(get('/nothing'), /invalid address/u);
       },
     ));
 

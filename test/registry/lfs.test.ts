@@ -94,7 +94,7 @@ describe('a champion in Git LFS whose file a candidate has replaced', () => {
       lfs.forget(champion);
       await assert.rejects(
         get({ fresh: true }),
-        /lfs\.url names another host \(localhost:[0-9]+\), which is not asked/u,
+        /lfs\.url names another host \(localhost:[0-9]+\), which Contender does not contact/u,
       );
       await repository.write('.lfsconfig', `[lfs]\n\turl = ${lfs.site}/elsewhere\n`);
       await assert.rejects(get({ fresh: true }), /elsewhere\/objects\/batch|elsewhere answered 404: Not found/u);
@@ -162,14 +162,14 @@ describe('a champion in Git LFS whose file a candidate has replaced', () => {
       lfs.forget(candidate);
       await assert.rejects(
         requireFetchable(opened, 'origin', files, { log: silentLog }),
-        /models\/candidate\.onnx: this is kept in Git LFS.*(?:was not pushed|does not give object)/su,
+        /models\/candidate\.onnx: this is kept in Git LFS.*(?:was not pushed|does not return object)/su,
       );
     }));
 
   test('that the server does not have says who can bring it', () =>
     replaced(async ({ lfs, repository, get }) => {
       lfs.forget(champion);
-      await assert.rejects(get(), /does not give object .*does not exist on the server.*git lfs push --all/su);
+      await assert.rejects(get(), /does not return object .*does not exist on the server.*git lfs push --all/su);
       lfs.behaviour.status = 422;
       await assert.rejects(get(), /answered 422: As you wish/u);
       lfs.behaviour.status = 301;

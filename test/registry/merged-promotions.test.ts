@@ -62,7 +62,7 @@ for (const method of methods) {
         await record(server, 'b');
         await forge(server, 'evil', { author: addressOf({ login: bot, type: 'Bot' }), signed: false });
         await merge(server, method);
-        assert.match(findings(await check(server, before)).join(), /edited before it was merged/u);
+        assert.match(findings(await check(server, before)).join(), /edited before the merge/u);
       }));
 
     test('that another bot made is refused', () =>
@@ -75,7 +75,7 @@ for (const method of methods) {
         const client = clientOf(server, other);
         await client.request('POST /repos/{owner}/{repo}/pulls', { title: 'Promote', head: branch, base: 'main' });
         await merge(server, method);
-        assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+        assert.match(findings(await check(server, before)).join(), /neither a commit of Contender nor the merge/u);
       }));
 
     test('after somebody put another decision in its place is refused, sound as it may be', () =>
@@ -86,7 +86,7 @@ for (const method of methods) {
         await merge(server, method);
         // A merge of another kind leaves what was there before in the history, where it is found too.
         if (method === 'squash') assert.deepEqual(await registryOn(server).verify(), []);
-        assert.match(findings(await check(server, before)).join(), /edited before it was merged/u);
+        assert.match(findings(await check(server, before)).join(), /edited before the merge/u);
       }));
 
     test('after somebody added a decision of their own is refused', () =>
@@ -95,7 +95,7 @@ for (const method of methods) {
         await record(server, 'b');
         await recordDirectly(server, branch, eve);
         await merge(server, method);
-        assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+        assert.match(findings(await check(server, before)).join(), /neither a commit of Contender nor the merge/u);
       }));
   });
 }
@@ -116,7 +116,7 @@ test('a pull request of a person with decisions of their own is refused', () =>
     const ada = clientOf(server, { type: 'User', login: 'eve' });
     await ada.request('POST /repos/{owner}/{repo}/pulls', { title: 'Mine', head: branch, base: 'main' });
     await merge(server, 'squash');
-    assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+    assert.match(findings(await check(server, before)).join(), /neither a commit of Contender nor the merge/u);
   }));
 
 describe('decisions on the branch itself', () => {
@@ -133,14 +133,14 @@ describe('decisions on the branch itself', () => {
     protectedHub(async (server) => {
       const before = await headOf(server);
       await byAdministrator(server, 'b');
-      assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+      assert.match(findings(await check(server, before)).join(), /neither a commit of Contender nor the merge/u);
     }));
 
   test('in a commit under the name of the bot that GitHub did not sign are refused', () =>
     protectedHub(async (server) => {
       const before = await headOf(server);
       await forge(server, 'evil', { author: addressOf({ login: bot, type: 'Bot' }), signed: false }, 'main');
-      assert.match(findings(await check(server, before)).join(), /neither Contender's nor the merge/u);
+      assert.match(findings(await check(server, before)).join(), /neither a commit of Contender nor the merge/u);
     }));
 });
 
@@ -162,7 +162,7 @@ test('a push that takes recorded decisions away is refused', () =>
     const before = await headOf(server);
     const { git } = server.repository(repositoryName);
     await git.git('update-ref', 'refs/heads/main', `${before}^`);
-    assert.match(findings(await check(server, before)).join(), /gone or changed/u);
+    assert.match(findings(await check(server, before)).join(), /removed or changed/u);
   }));
 
 test('a push that takes a decision off is no loss, and what is recorded in its place is tagged where it was', () =>
@@ -196,7 +196,7 @@ test('a push that brings no decision has nothing to finish', () =>
 describe('a pull request that cannot be merged any more', () => {
   const cases: [string, string, RegExp][] = [
     ['another champion came', 'x', /champion is 1\.0\.1 since decision 2[\s\S]*Run the gate again/u],
-    ['what it holds was recorded by another way', 'b', /Everything in it is recorded by now|Run the gate again/u],
+    ['what it holds was recorded by another way', 'b', /Everything in it is already recorded|Run the gate again/u],
   ];
   for (const [name, candidate, says] of cases) {
     test(`since ${name} is closed once, with a comment`, () =>
@@ -220,7 +220,7 @@ describe('a pull request that cannot be merged any more', () => {
       const place = { github: clientOf(server), branch: 'main', folder: 'registry', cache: new Map() };
       assert.equal(await closeOvertaken(place, model), 1);
       const [comment] = server.repository(repositoryName).comments.values();
-      assert.match(comment?.body ?? '', /Decision 2 was recorded meanwhile.*Run the gate again/su);
+      assert.match(comment?.body ?? '', /Decision 2 was recorded in the meantime.*Run the gate again/su);
       assert.equal((await record(server, 'b')).pullRequest?.number, 2);
       const github = clientOf(server, { type: 'User', login: 'ada' });
       await github.request('PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge', { pull_number: 2 });

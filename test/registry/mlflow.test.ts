@@ -163,7 +163,7 @@ describe('an MLflow server', () => {
   it('other than the one that the token is for is told nothing', () =>
     onServer(
       async (mlflow, sync) => {
-        await assert.rejects(sync(manifestOf(['1.0.0'], '1.0.0')), /Expected both of one server/u);
+        await assert.rejects(sync(manifestOf(['1.0.0'], '1.0.0')), /Expected both on the same server/u);
         assert.deepEqual(mlflow.seen, []);
       },
       { MLFLOW_TRACKING_URI: 'https://mlflow.example', MLFLOW_TRACKING_TOKEN: 'secret-token' },
@@ -183,9 +183,13 @@ describe('an MLflow server', () => {
     [
       'an address with a password in it',
       { MLFLOW_TRACKING_URI: 'https://ada:SECRET@mlflow.example' },
-      /MLFLOW_TRACKING_URI: an address with a user or a password/u,
+      /MLFLOW_TRACKING_URI: an address that contains a user name or a password/u,
     ],
-    ['a token of two lines', { MLFLOW_TRACKING_TOKEN: 'SECRET1\nSECRET2' }, /MLFLOW_TRACKING_TOKEN has a line break/u],
+    [
+      'a token of two lines',
+      { MLFLOW_TRACKING_TOKEN: 'SECRET1\nSECRET2' },
+      /MLFLOW_TRACKING_TOKEN contains a line break/u,
+    ],
   ];
   for (const [what, variables, message] of secrets) {
     it(`is told nothing with ${what}, and no secret is shown`, () =>

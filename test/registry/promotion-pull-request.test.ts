@@ -259,7 +259,7 @@ describe('decisions that come while a promotion waits', () => {
       );
       const comments = [...server.repository(repositoryName).comments.values()];
       assert.equal(comments.length, 1);
-      assert.match(comments[0]?.body ?? '', /kept as a hold: [^\n]*newer candidate/u);
+      assert.match(comments[0]?.body ?? '', /recorded as a hold: [^\n]*newer candidate/u);
       await merge(server, 'merge');
       assert.deepEqual(await registryOn(server).verify(), []);
       assert.equal((await registryOn(server).evidence(model, evidenceDigest(evidence('b')))).kind, 'evaluation');
@@ -310,7 +310,7 @@ describe('a base that moves while a promotion waits', () => {
 });
 
 describe('two writers at once', () => {
-  test('of two promotions one waits and the other is kept as a hold: one branch, one pull request', () =>
+  test('of two promotions one waits and the other is recorded as a hold: one branch, one pull request', () =>
     protectedHub(async (server) => {
       const results = await Promise.all(['b', 'c', 'd'].map((candidate) => record(server, candidate)));
       assert.deepEqual(new Set(results.map(({ status }) => status)), new Set(['pending']));
@@ -444,7 +444,7 @@ describe('what cannot wait in a pull request', () => {
         const author = addressOf(account);
         const made = await git.commit({ tree, parents: [main], message: 'Better', author, signed });
         await git.updateRefs([{ ref: `refs/heads/${branch}`, after: made }]);
-        await assert.rejects(record(server, 'c'), /is not Contender's/u);
+        await assert.rejects(record(server, 'c'), /is not a commit of Contender/u);
       }));
   }
 

@@ -200,7 +200,7 @@ describe('a registry that is pushed as it is recorded', () => {
       await ada.git('init', '--quiet', '--bare', `${ada.folder}-fork`);
       await ada.git('clone', '--quiet', '--origin=upstream', shared.remote.folder, bob.folder);
       await bob.git('remote', 'add', 'origin', `${ada.folder}-fork`);
-      const says = /branch model-registry is on a remote, and not here, nor on origin.*registry\.push/su;
+      const says = /branch model-registry is on a remote, but not here, nor on origin.*registry\.push/su;
       await assert.rejects(promote(await registryOf(bob, null), 'two'), says);
       // Without an origin every remote is asked.
       await bob.git('remote', 'rename', 'origin', 'fork');
@@ -219,11 +219,11 @@ describe('a registry that is pushed as it is recorded', () => {
       const registry = await registryOf(ada, null, (message) => warnings.push(message));
       assert.equal((await registry.view('m')).champion, null);
       await promote(registry, 'one');
-      assert.match(warnings.join('\n'), /^heroku cannot be asked: .*\. The registry is taken not to be there\.$/u);
+      assert.match(warnings.join('\n'), /^heroku cannot be reached: .*\. The registry is treated as empty\.$/u);
       await ada.git('push', '--quiet', 'work', 'model-registry', '--tags');
       assert.equal((await (await registryOf(bob, null)).view('m')).champion?.version, '1.0.0');
       await bob.git('remote', 'remove', 'work');
-      await assert.rejects((await registryOf(bob, null)).view('m'), /remote heroku: heroku cannot be asked/u);
+      await assert.rejects((await registryOf(bob, null)).view('m'), /remote heroku: heroku cannot be reached/u);
     }));
 
   test('is not begun anew, nor revived, where it was deleted on the remote since it was fetched', () =>
@@ -235,7 +235,7 @@ describe('a registry that is pushed as it is recorded', () => {
       await ada.git('update-ref', 'refs/remotes/origin/model-registry', 'refs/tags/m@v1.0.0^{commit}');
       await ada.git('tag', '--delete', 'm@v1.0.0', 'm#champion#1');
       const says =
-        /was on origin when it was last fetched.*not there any more.*: git branch --delete --remotes origin\/model-reg/su;
+        /was on origin when it was last fetched.*no longer exists there.*: git branch --delete --remotes origin\/model-reg/su;
       await assert.rejects(promote(await registryOf(ada, null), 'two'), says);
       await ada.git('branch', '--delete', '--remotes', 'origin/model-registry');
       assert.equal((await promote(await registryOf(ada, null), 'two')).decision.from, null);
@@ -256,8 +256,8 @@ describe('a registry that is pushed as it is recorded', () => {
         const warnings: string[] = [];
         const reader = await registryOf(bob, 'origin', (message) => warnings.push(message));
         assert.equal((await reader.view('m')).champion?.version, '1.0.0');
-        assert.match(warnings.join('\n'), /moved back or overwritten.*git log .*git push --force-with-lease/u);
-        await assert.rejects(promote(await registryOf(bob), 'three'), /moved back or overwritten/u);
+        assert.match(warnings.join('\n'), /reset or overwritten.*git log .*git push --force-with-lease/u);
+        await assert.rejects(promote(await registryOf(bob), 'three'), /reset or overwritten/u);
       }
       const parent = await shared.remote.git('rev-parse', `${whole}~1`);
       const signed = await shared.remote.git('commit-tree', `${whole}^{tree}`, '-p', parent, '-m', 'Rewrite');
@@ -280,7 +280,7 @@ describe('a registry that is pushed as it is recorded', () => {
       await assert.rejects(registry.requireKept(whole), /not in the history/u);
       assert.equal(await bob.git('rev-parse', 'origin/model-registry'), whole);
       for (const each of [registry, await registryOf(bob, null)]) {
-        await assert.rejects(promote(each, 'three'), /moved back or overwritten/u);
+        await assert.rejects(promote(each, 'three'), /reset or overwritten/u);
       }
       // As the message says what to do.
       await bob.git('fetch', '--quiet', 'origin', '+refs/heads/model-registry:refs/remotes/origin/model-registry');
@@ -319,8 +319,7 @@ describe('a registry that is pushed as it is recorded', () => {
       await bob.git('branch', '-D', 'model-registry');
       // Another clone never saw it: its tags alone tell, of a rejection too, which calls for none.
       const carol = await shared.clone('carol');
-      const says =
-        /made from decision 1 of m, which the registry does not have: its branch was deleted.*Nothing was rec/su;
+      const says = /made from decision 1 of m, which is not in the registry: its branch was deleted.*Nothing was rec/su;
       for (const outcome of ['promote', 'reject'] as const) {
         await assert.rejects(promote(await registryOf(carol), 'two', judged('m', 'two', outcome)), says);
       }
@@ -362,7 +361,7 @@ describe('a registry that is pushed as it is recorded', () => {
       await shared.remote.git('tag', '--force', 'm@v1.0.0', 'main');
       assert.match(
         (await (await registryOf(await shared.clone('eve'))).verify())[0]?.found ?? '',
-        /without an object/u,
+        /a lightweight tag/u,
       );
     }));
 
@@ -379,9 +378,7 @@ describe('a registry that is pushed as it is recorded', () => {
         (await (await registryOf(ada)).verify()).map((finding) => `${finding.path}: ${finding.found}`);
       const other = await bob.commit('Not known to Ada');
       await bob.git('push', '--quiet', '--force', 'origin', `${other}:refs/tags/m@v1.0.0`);
-      assert.deepEqual(await found(), [
-        'refs/tags/m@v1.0.0: a tag without an object of its own, which GTO does not see',
-      ]);
+      assert.deepEqual(await found(), ['refs/tags/m@v1.0.0: a lightweight tag, which GTO ignores']);
       const person = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org'];
       await shared.remote.git(...person, 'tag', '--force', '-a', '-m', 'Mine', 'm@v1.0.0', 'main');
       assert.deepEqual(await found(), ['refs/tags/m@v1.0.0: another tag']);
@@ -487,7 +484,7 @@ describe('a registry that is pushed as it is recorded', () => {
       await chmod(hook, 0o755);
       await assert.rejects(
         promote(await registryOf(clone), 'one'),
-        /origin refused it: Only on Mondays; pre-receive hook declined.*Nothing was recorded/u,
+        /origin refused the push: Only on Mondays; pre-receive hook declined.*Nothing was recorded/u,
       );
       assert.equal(await shared.remote.git('for-each-ref', '--format=%(refname)'), 'refs/heads/main');
       await rm(hook);
@@ -505,12 +502,12 @@ describe('a registry that is pushed as it is recorded', () => {
     [
       'a rule that knows nothing of pull requests',
       'GitLab: You are not allowed to push code to protected branches on this project.',
-      'A rule protects the branch or a tag\\. Let whoever runs this bypass it, or name',
+      'A rule protects the branch or a tag\\. Allow the user or app of this run to bypass it, or set',
     ],
     [
       'a secret that it will not take',
       'error: GH013: Repository rule violations found. - Push cannot contain secrets',
-      'GitHub takes something of what was to be recorded for a secret',
+      'GitHub found a possible secret in the decision',
     ],
   ] as const) {
     test(`says what to do about ${what} of the remote, and asks for no permission of a job`, () =>
@@ -540,7 +537,10 @@ describe('a registry that is pushed as it is recorded', () => {
         await (side === 'server' ? shared.remote : clone).git('config', ...setting);
         await assert.rejects(promote(await registryOf(clone), 'one'), (error) => {
           assert.ok(error instanceof RegistryError);
-          assert.match(error.message, new RegExp(`origin refused it: .*Nothing was recorded\\. .*${remedy}`, 'su'));
+          assert.match(
+            error.message,
+            new RegExp(`origin refused the push: .*Nothing was recorded\\. .*${remedy}`, 'su'),
+          );
           assert.doesNotMatch(error.message, /permissions:/u);
           return true;
         });
@@ -574,10 +574,7 @@ describe('a registry that is pushed as it is recorded', () => {
       t.mock.method(Date, 'now', () => begun + (late += 16_000));
       await assert.rejects(promote(await registryOf(clone), 'two'), (error) => {
         assert.ok(error instanceof RegistryError);
-        assert.match(
-          error.message,
-          /HTTP 503.*Nothing was recorded\. origin could not be reached to the end: run again/su,
-        );
+        assert.match(error.message, /HTTP 503.*Nothing was recorded\. The connection to origin was lost: run again/su);
         assert.doesNotMatch(error.message, /permissions:/u);
         return true;
       });
@@ -608,7 +605,7 @@ describe('a registry that is pushed as it is recorded', () => {
     inClones(async (shared) => {
       const clone = await shared.clone('ada');
       await shared.remote.git('tag', 'm@v1.0.0', 'main');
-      await assert.rejects(promote(await registryOf(clone), 'one'), /a tag m@v1\.0\.0 already/u);
+      await assert.rejects(promote(await registryOf(clone), 'one'), /the tag m@v1\.0\.0 already exists/u);
       assert.equal(await shared.remote.git('branch', '--list', 'model-registry'), '');
     }));
 
@@ -620,7 +617,10 @@ describe('a registry that is pushed as it is recorded', () => {
         ['refs/tags/m@v1.0.0/old', 'Delete the tag m@v1.0.0/old of origin'],
       ] as const) {
         await ada.git('push', '--quiet', 'origin', `main:${there}`);
-        const says = new RegExp(`origin refused it: .*'${there}' exists; cannot create.*recorded\\. ${remedy}`, 'su');
+        const says = new RegExp(
+          `origin refused the push: .*'${there}' exists; cannot create.*recorded\\. ${remedy}`,
+          'su',
+        );
         await assert.rejects(promote(await registryOf(ada), 'one'), says);
         await ada.git('push', '--quiet', '--delete', 'origin', there);
       }
@@ -683,7 +683,7 @@ describe('a registry that is pushed as it is recorded', () => {
     inClones(async (shared) => {
       const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
       await bob.git('remote', 'set-url', '--push', 'origin', 'no-push');
-      const says = /origin cannot be asked where it is pushed: .*git remote get-url --push origin/su;
+      const says = /origin cannot be reached at its push address: .*git remote get-url --push origin/su;
       // What is not there may be where it is pushed.
       await assert.rejects((await registryOf(bob)).view('m'), says);
       assert.equal((await (await registryOf(bob, null)).view('m')).champion, null);
@@ -694,7 +694,7 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.deepEqual(await registry.verify(), []);
       assert.match(
         warnings.join('\n'),
-        /^origin cannot be asked.*\. The registry is read from where origin is fetched.*$/u,
+        /^origin cannot be reached at its push address.*\. The registry is read from the fetch address of origin.*$/u,
       );
       await assert.rejects(promote(registry, 'two'), says);
     }));
@@ -729,20 +729,20 @@ describe('a registry that is pushed as it is recorded', () => {
       t.after(() => (server.closeAllConnections(), server.close()));
       await once(server, 'listening');
       await ada.git('remote', 'set-url', 'origin', `http://127.0.0.1:${(server.address() as AddressInfo).port}/m.git`);
-      await assert.rejects((await registryOf(ada)).view('m'), /origin lists no branch.*a page to sign in at/su);
+      await assert.rejects((await registryOf(ada)).view('m'), /origin lists no branch.*a sign-in page/su);
     }));
 
   test('takes a model only from a commit that the remote has', () =>
     inClones(async (shared) => {
       const [ada, bob] = [await shared.clone('ada'), await shared.clone('bob')];
       const mine = await ada.commit('On main');
-      await assert.rejects((await registryOf(ada)).requireKept(mine), /only here.*Push it first/su);
+      await assert.rejects((await registryOf(ada)).requireKept(mine), /only in this clone.*Push it first/su);
       await ada.git('push', '--quiet', 'origin', 'main');
       await (await registryOf(ada)).requireKept(mine);
       await bob.git('switch', '--quiet', '--create', 'proposal');
       const proposed = await bob.commit('Proposal');
       const registry = await registryOf(bob);
-      await assert.rejects(registry.requireKept(proposed), /only here.*Push it first/su);
+      await assert.rejects(registry.requireKept(proposed), /only in this clone.*Push it first/su);
       await bob.git('push', '--quiet', 'origin', 'proposal');
       await assert.rejects(
         registry.requireKept(proposed),
@@ -781,8 +781,8 @@ describe('a registry that is pushed as it is recorded', () => {
       const clone = await cloneOf('ada');
       await rm(remote.folder, { recursive: true });
       const registry = await registryOf(clone);
-      await assert.rejects(registry.ensureWritable(), /origin cannot be asked/u);
-      await assert.rejects(promote(registry, 'one'), /origin cannot be asked/u);
+      await assert.rejects(registry.ensureWritable(), /origin cannot be reached/u);
+      await assert.rejects(promote(registry, 'one'), /origin cannot be reached/u);
       assert.equal(await clone.git('branch', '--list', 'model-registry'), '');
     }));
 

@@ -250,18 +250,18 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
       name: 'a branch that is checked out',
       spoil: async () => undefined,
       branch: 'main',
-      says: /branch main, which is checked out in .*registry\.branch.*registry\.push: origin.*store: github/su,
+      says: /branch main is checked out in .*registry\.branch.*registry\.push: origin.*store: github/su,
     },
     {
       name: 'a branch that another work tree has checked out',
       spoil: (at) => at.git('worktree', 'add', '--quiet', '-b', 'side', `${at.folder}/side`),
       branch: 'side',
-      says: /branch side, which is checked out in .*\/side/u,
+      says: /branch side is checked out in .*\/side/u,
     },
     {
       name: 'the usual branch in another work tree, which leaving registry.branch out would not change',
       spoil: (at) => at.git('worktree', 'add', '--quiet', '-b', 'model-registry', `${at.folder}/side`),
-      says: /checked out in .*\/side.*Take another branch in that folder, or record/su,
+      says: /checked out in .*\/side.*Check out another branch in that folder, or record/su,
     },
     {
       name: 'a branch in whose way another is',
@@ -278,7 +278,7 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
       name: 'a branch with an impossible name',
       spoil: async () => undefined,
       branch: '--upload-pack=x',
-      says: /not the name of a branch/u,
+      says: /not a valid branch name/u,
     },
     {
       name: 'a branch that a crash left empty',
@@ -294,19 +294,19 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
     {
       name: 'a branch that stands for the one that is checked out',
       spoil: (at) => at.git('symbolic-ref', 'refs/heads/model-registry', 'refs/heads/main'),
-      says: /stands for another, refs\/heads\/main.*Set registry\.branch to main/su,
+      says: /is an alias \(symbolic ref\) of refs\/heads\/main.*Set registry\.branch to main/su,
     },
     {
       name: 'a branch named as git names none',
       spoil: async () => undefined,
       branch: 'HEAD',
-      says: /"HEAD" is not the name of a branch/u,
+      says: /"HEAD" is not a valid branch name/u,
     },
     {
       name: 'a branch named in full',
       spoil: async () => undefined,
       branch: 'refs/heads/registry',
-      says: /not the name of a branch.*without refs\/heads/u,
+      says: /not a valid branch name.*without refs\/heads/u,
     },
     {
       name: 'a path outside the repository',
@@ -316,7 +316,7 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
     },
     { name: 'an absolute path', spoil: async () => undefined, path: '/tmp/registry', says: /inside the repository/u },
     { name: 'the git folder', spoil: async () => undefined, path: 'a/.GIT/registry', says: /inside the repository/u },
-    { name: 'the repository itself', spoil: async () => undefined, path: './', says: /a folder of its own/u },
+    { name: 'the repository itself', spoil: async () => undefined, path: './', says: /a separate folder/u },
     {
       name: 'a committed symbolic link',
       spoil: async (at) => {
@@ -373,7 +373,7 @@ describe('a place where nothing can be recorded is an error with a remedy', () =
       const decide = judged('Spam-Filter', 'a', 'promote');
       await assert.rejects(
         registry.record({ model: 'Spam-Filter', decide, evidence: [] }),
-        /a model named Spam-Filter where there is one named spam-filter.*Rename/su,
+        /a model named Spam-Filter and another one named spam-filter.*Rename/su,
       );
       assert.deepEqual(await registry.models(), [model]);
     }));

@@ -148,7 +148,7 @@ describe('a decision that could not be tagged is not recorded', () => {
     inRepository(async (repository) => {
       await repository.git('tag', '-a', 'm@v1.0.0', '-m', 'By hand');
       const registry = await tagged(repository);
-      await assert.rejects(promote(registry, 'a'), /a tag m@v1\.0\.0 already.*git show/su);
+      await assert.rejects(promote(registry, 'a'), /the tag m@v1\.0\.0 already exists.*git show/su);
       assert.equal(await repository.git('branch', '--list', 'model-registry'), '');
     }));
 

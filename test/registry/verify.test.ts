@@ -32,7 +32,7 @@ const tampering: {
     name: 'an edited last decision',
     tamper: (at) => change(at, 3, (decision) => ({ ...decision, actor: 'mallory' })),
     path: 'registry/models/m/manifest.json',
-    found: /does not follow/u,
+    found: /does not match the decisions/u,
     refuses: true,
   },
   {
@@ -58,7 +58,7 @@ const tampering: {
     refuses: true,
   },
   {
-    name: 'bytes that are not canonical',
+    name: 'JSON that is not canonical',
     tamper: async (at) => {
       const value = JSON.parse(await read(at, `${decisions}/000003.json`)) as unknown;
       await at.write(`${decisions}/000003.json`, JSON.stringify(value, null, 2));
@@ -82,7 +82,7 @@ const tampering: {
         (await read(at, 'registry/models/m/manifest.json')).replaceAll('1.0.1', '9.9.9'),
       ),
     path: 'registry/models/m/manifest.json',
-    found: /does not follow/u,
+    found: /does not match the decisions/u,
     refuses: true,
   },
   {
@@ -103,21 +103,21 @@ const tampering: {
     name: 'evidence of another digest',
     tamper: (at) => at.write(proof('a'), packEvidence(evidence('b'))),
     path: proof('a'),
-    found: /evidence with digest|not what was recorded/u,
+    found: /evidence with digest|the file differs from the recorded one/u,
     refuses: false,
   },
   {
     name: 'evidence that is not compressed',
     tamper: (at) => at.write(proof('a'), canonicalJson(evidence('a'))),
     path: proof('a'),
-    found: /not compressed|not what was recorded/u,
+    found: /not compressed|the file differs from the recorded one/u,
     refuses: false,
   },
   {
     name: 'a foreign file',
     tamper: (at) => at.write('registry/models/m/notes.txt', 'x'),
     path: 'registry/models/m/notes.txt',
-    found: /does not have/u,
+    found: /unexpected file/u,
     refuses: true,
   },
   {
@@ -171,7 +171,7 @@ const tampering: {
       await at.git('checkout', '--quiet', 'HEAD~1', '--', 'registry/models/m/manifest.json');
     },
     path: `${decisions}/000003.json`,
-    found: /deleted since/u,
+    found: /deleted after/u,
     refuses: false,
   },
 ];
@@ -215,7 +215,10 @@ describe('verify', () => {
       await repository.git('update-ref', 'refs/heads/model-registry', await repository.git(...tidy));
       const findings = await (await repository.registry()).verify();
       assert.ok(
-        findings.some((each) => each.path === `${decisions}/000001.json` && /not what was recorded/u.test(each.found)),
+        findings.some(
+          (each) =>
+            each.path === `${decisions}/000001.json` && /the file differs from the recorded one/u.test(each.found),
+        ),
       );
     }));
 

@@ -37,7 +37,10 @@ describe('a file in an artifact of a workflow run', () => {
   test('that is not there, or not the only one, is an error that lists what is', () =>
     withArtifacts(async ({ store, named }) => {
       const { uri } = store({ 'a.onnx': bytes, 'b.onnx': bytes });
-      await assert.rejects(named(uri), /which file is meant: it holds "a\.onnx", "b\.onnx".*Name the file after #/u);
+      await assert.rejects(
+        named(uri),
+        /which file of the archive is meant: it holds "a\.onnx", "b\.onnx".*Name the file after #/u,
+      );
       await assert.rejects(named(`${uri}#c.onnx`), /no file "c\.onnx": it holds "a\.onnx", "b\.onnx"/u);
       await assert.rejects(named(store({}).uri), /it is empty/u);
     }));
@@ -100,7 +103,7 @@ describe('an artifact of a workflow run that cannot be had', () => {
       await assert.rejects(named(uri.replace(/\d+$/u, '999999')), /no such artifact.*deleted.*uploads it again/u);
       await assert.rejects(
         named(uri.replace(/runs\/7/u, 'runs/8').replace(/\d+$/u, String(store({}).id))),
-        /is of run 7/u,
+        /belongs to run 7/u,
       );
     }));
 
@@ -113,11 +116,11 @@ describe('an artifact of a workflow run that cannot be had', () => {
         await assert.rejects(get, why);
         await assert.rejects(get, needs);
       };
-      await refused('', /to nobody without a token.*Pass a token/u);
+      await refused('', /cannot be downloaded from GitHub without a token.*Pass a token/u);
       await refused(server.token({ permissions: { contents: 'read' } }), /token may not read/u);
       // Everybody sees that it is there, and nobody gets it without a token.
       server.repository(repositoryName).private = false;
-      await refused('', /to nobody without a token/u);
+      await refused('', /cannot be downloaded from GitHub without a token/u);
     }));
 
   test('since it is of another server is not asked for: no token leaves for there', () =>
@@ -208,7 +211,7 @@ describe('an archive that cannot be trusted', () => {
       archive: zip(new Map([['m.onnx', bytes]])).subarray(0, 3000),
       found: /truncated/u,
     },
-    { name: 'no archive in it', archive: bytes, found: /cannot be read as a zip archive.*archive is true/u },
+    { name: 'no archive in it', archive: bytes, found: /cannot be read as a zip archive.*archive: true/u },
     {
       name: 'one file twice',
       archive: twice(zip(new Map([['m.onnx', bytes]]))),
@@ -267,7 +270,7 @@ describe('a recorded artifact of a workflow run that is gone', () => {
       await assert.rejects(recorded(`${uri}#m.onnx`), /expired/u);
       await assert.rejects(
         recorded(`${uri}#m.onnx`, undefined, { release: tag }),
-        /expired .*in its place .*releases\/download\/m%40v1\.0\.1\/m\.onnx: the server answered 404/u,
+        /expired .*from the other address: .*.*releases\/download\/m%40v1\.0\.1\/m\.onnx: the server answered 404/u,
       );
     }));
 });

@@ -89,7 +89,7 @@ const decisions: Record<string, { result: Result; says: RegExp }> = {
       }),
       evidence: [judged(passed), data],
     },
-    says: /Promoted: the one blocking check passed; recall is 0\.9536, 2\.0 points above.*What to do: Nothing now/su,
+    says: /Promoted: the one blocking check passed; recall is 0\.9536, 2\.0 points above.*What to do: Nothing to do/su,
   },
   hold: {
     result: { decision: decision(), evidence: [judged(openRecall), data] },
@@ -116,7 +116,7 @@ const decisions: Record<string, { result: Result; says: RegExp }> = {
       decision: decision({ outcome: 'reject', reasons: [because('check-failed', broken)] }),
       evidence: [evidence([broken])],
     },
-    says: /Rejected: the candidate could not predict: input word_free is missing.*What to do: Correct what is found\. Check again: contender evaluate/su,
+    says: /Rejected: the candidate could not predict: input word_free is missing.*What to do: Correct the reported problem\. Check again: contender evaluate/su,
   },
 };
 
@@ -180,7 +180,7 @@ describe('the HTML page in a browser', { skip: installed === undefined ? 'no Chr
   }
 
   const alarmed = {
-    'model in production': { says: /Failed: conversion -.*against the week.*Findings, the last first/su },
+    'model in production': { says: /Failed: conversion -.*against the week.*Findings, newest first/su },
   };
   for (const [name, { says }] of Object.entries({ ...decisions, ...alarmed })) {
     for (const width of [1280, 400]) {
@@ -203,7 +203,7 @@ describe('the HTML page in a browser', { skip: installed === undefined ? 'no Chr
 
   it('is readable without JavaScript, and prints what is closed', () =>
     opened('rejection', { javaScriptEnabled: false, viewport: { width: 1280, height: 900 } }, async (page) => {
-      const churn = page.getByText('are decided differently');
+      const churn = page.getByText('have a different decision');
       assert.equal(await churn.isVisible(), false);
       await page.getByText('Decisions that change').click();
       assert.equal(await churn.isVisible(), true);

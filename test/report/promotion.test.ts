@@ -62,7 +62,7 @@ describe('a promotion that waits in a pull request', () => {
   it('is pending, and says what it waits for', () => {
     assert.equal(
       headline({ ...input, pullRequest }),
-      'Promotion pending: all 3 blocking checks passed; not in force until pull request 7 is merged',
+      'Promotion pending: all 3 blocking checks passed; not active until pull request 7 is merged',
     );
     assert.match(headline({ ...input, pullRequest: { ...pullRequest, open: false } }), /closed without being merged$/u);
   });

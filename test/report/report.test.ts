@@ -108,11 +108,11 @@ for (const [name, render] of Object.entries(renderers)) {
       const plain = (over: Partial<Comparison>): string =>
         said({ decision: recorded(), evidence: [evidence([{ ...openRecall, comparison: { ...recall, ...over } }])] });
       assert.match(plain({ delta: -0.004 }), /about 4,100 more labelled rows/u);
-      assert.match(plain({}), /more rows would hardly help.*registry override/u);
-      assert.match(plain({ delta: -0.004, rowsNeeded: null }), /more rows would hardly help/u);
+      assert.match(plain({}), /more rows are unlikely to help.*registry override/u);
+      assert.match(plain({ delta: -0.004, rowsNeeded: null }), /more rows are unlikely to help/u);
       const open = { ...openRecall, comparison: { ...recall, delta: -0.004 } };
       const experiment = said({ decision: recorded(), evidence: [evidence([open], { kind: 'ab-test' })] });
-      assert.match(experiment, /Let the experiment go on for about 4,100 more users, or improve the candidate/u);
+      assert.match(experiment, /Continue the experiment for about 4,100 more users, or improve the candidate/u);
       const unrecorded = said({ decision: decision(), evidence: [evidence([openRecall])] });
       assert.doesNotMatch(unrecorded, /override/u, 'only what is recorded can be overridden');
     });
@@ -136,12 +136,16 @@ for (const [name, render] of Object.entries(renderers)) {
           /\s+/gu,
           ' ',
         );
-      assert.match(said(slow), /No harm is shown: see below what kept it open/u);
-      assert.match(said({ ...slow, id: 'evaluation/champion' }), /Mend what is said of the champion/u);
+      assert.match(said(slow), /No harm is shown, but a check is inconclusive: see below/u);
+      assert.match(said({ ...slow, id: 'evaluation/champion' }), /Correct the champion in contender\.yml/u);
       const busy = check({ id: 'load/generator', severity: 'info', verdict: 'inconclusive', message: 'It was busy.' });
       assert.match(said(slow, busy), /Measure again on a quieter machine, or at a lower rate/u);
       const failing = { ...slow, verdict: 'fail' as const };
-      assert.match(said(failing, busy), /Correct what is found/u, 'what failed is not put down to the generator');
+      assert.match(
+        said(failing, busy),
+        /Correct the reported problem/u,
+        'what failed is not put down to the generator',
+      );
     });
 
     it('has the whole of the message that decided, also where the headline shortens it', () => {
@@ -155,7 +159,7 @@ for (const [name, render] of Object.entries(renderers)) {
       const said = (source: Decision['source']): string =>
         render({ decision: decision({ outcome: 'promote', source }), evidence: [evidence([check()])] });
       assert.match(said({ run: '7' }), /Merge this change/u);
-      assert.match(said({}), /Open a pull request with it.*contender gate/su);
+      assert.match(said({}), /Open a pull request with this candidate.*contender gate/su);
     });
 
     it('tells a failure once: in the headline and its row; of the others it says what the row does not', () => {

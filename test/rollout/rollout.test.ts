@@ -73,7 +73,7 @@ describe('a rollout', () => {
       // A person goes back: in the registry, then with the traffic; and what was withdrawn is not let out again.
       const back = await site.run('rollback', '--reason', 'complaints');
       assert.match(back.stderr, /not the traffic: contender rollout --put-back --model spam-filter/u);
-      assert.match((await site.run('rollout', '--put-back')).stdout, /put back from 100% to 0/u);
+      assert.match((await site.run('rollout', '--put-back')).stdout, /reset from 100% to 0/u);
       assert.equal(await site.weight(), 0);
       await site.run('gate');
       const again = await site.run('rollout');
@@ -89,7 +89,7 @@ describe('a rollout', () => {
         assert.equal(code, 1, stdout + stderr);
         assert.match(
           stdout.replaceAll(/\s+/gu, ' '),
-          /taken back from 10% of the traffic\. The candidate is shown to have more false positives/u,
+          /rolled back from 10% of the traffic\. The candidate is shown to have more false positives/u,
         );
       });
       assert.equal(await site.weight(), 0);
@@ -108,7 +108,7 @@ describe('a rollout', () => {
       assert.equal(code, 3, stdout + stderr);
       assert.match(
         stdout.replaceAll(/\s+/gu, ' '),
-        /Held: the candidate was taken back from 10% of the traffic\. The log is empty/u,
+        /Held: the candidate was rolled back from 10% of the traffic\. The log is empty/u,
       );
       assert.equal(await site.weight(), 0);
     }));
@@ -125,7 +125,7 @@ describe('a rollout', () => {
       assert.equal(result?.code, 3, result?.stdout);
       assert.match(
         result?.stdout.replaceAll(/\s+/gu, ' ') ?? '',
-        /taken back from \d+% of the traffic\. No request was seen lately/u,
+        /rolled back from \d+% of the traffic\. There was no recent request/u,
       );
       assert.equal(await site.weight(), 0);
     }));
@@ -144,16 +144,16 @@ describe('a rollout', () => {
         await set(30);
         const { code, stdout, stderr } = await running;
         assert.equal(code, 3, stdout + stderr);
-        assert.match(stdout.replaceAll(/\s+/gu, ' '), /somebody else set it/u);
+        assert.match(stdout.replaceAll(/\s+/gu, ' '), /another client set it/u);
       });
       assert.equal(await site.weight(), 0);
       await set(20);
       const second = await site.run('rollout');
       assert.equal(second.code, 2);
-      assert.match(second.stderr, /has 20% of the traffic already.*--put-back/su);
+      assert.match(second.stderr, /already gets 20% of the traffic.*--put-back/su);
       const back = await site.run('rollout', '--put-back');
       assert.equal(back.code, 0, back.stderr);
-      assert.match(back.stdout, /put back from 20% to 0/u);
+      assert.match(back.stdout, /reset from 20% to 0/u);
       assert.equal(await site.weight(), 0);
     }));
 
@@ -235,8 +235,8 @@ describe('a rollout', () => {
       await ended(child);
       const raised = Date.parse((await decisionsOf(site)).at(-1)?.time ?? '');
       let told = '';
-      while (!told.includes('put back from 10% to 0')) {
-        if (told !== '') assert.match(told, /The weight is 10%, and its time has \d+ s left/u);
+      while (!told.includes('reset from 10% to 0')) {
+        if (told !== '') assert.match(told, /The weight is 10%, and expires in \d+ s/u);
         assert.match(await weight(), /10% candidate/u);
         await sleep(200);
         const { stdout, stderr } = await site.run('rollout', '--put-back', '--if-expired');
@@ -253,7 +253,7 @@ describe('a rollout', () => {
       await cp(fixture('spam/models/candidate-small.onnx'), join(site.folder, 'models/candidate.onnx'));
       const { code, stderr } = await site.run('rollout');
       assert.equal(code, 2);
-      assert.match(stderr, /the gate has not judged this candidate.*contender gate/su);
+      assert.match(stderr, /the gate has not evaluated this candidate.*contender gate/su);
       assert.equal(await site.weight(), 0);
     }));
 });

@@ -61,7 +61,7 @@ describe('a switch', () => {
         assert.ok(Date.now() - switched < 10_000, `${Date.now() - switched} ms`);
         const { code, stdout, stderr } = await running;
         assert.equal(code, 1, stdout + stderr);
-        assert.match(stdout.replaceAll(/\s+/gu, ' '), /taken back from 100% of the traffic\. .*more false positives/u);
+        assert.match(stdout.replaceAll(/\s+/gu, ' '), /rolled back from 100% of the traffic\. .*more false positives/u);
       });
       assert.equal((await site.decision()).outcome, 'reject');
     }));
@@ -70,11 +70,11 @@ describe('a switch', () => {
     atSite(async (site) => {
       const unknown = await site.run('switch');
       assert.equal(unknown.code, 3, unknown.stdout + unknown.stderr);
-      assert.match(unknown.stdout.replaceAll(/\s+/gu, ' '), /nothing is known of blue: the log is empty/iu);
+      assert.match(unknown.stdout.replaceAll(/\s+/gu, ' '), /blue cannot be measured: the log is empty/iu);
       await site.configure('/candidate, rate', '/champion, rate');
       const other = await site.run('switch');
       assert.equal(other.code, 3, other.stdout + other.stderr);
-      assert.match(other.stdout.replaceAll(/\s+/gu, ' '), /green was not let in/iu);
+      assert.match(other.stdout.replaceAll(/\s+/gu, ' '), /green failed its checks and got no traffic/iu);
       assert.equal(await site.weight(), 0);
     }));
 });

@@ -85,7 +85,7 @@ describe('a weight in YAML that is delivered from git', () => {
       assert.equal(await git(clone, 'status', '--porcelain'), '');
       await assert.rejects(
         weights.write({ weight: 10, from: 1, expires: null }),
-        /the weight is 5%.*Somebody else sets it/su,
+        /the weight is 5%.*another controller also sets this weight/su,
       );
       await git(other, 'pull', '--quiet', '--rebase');
     }));
@@ -113,7 +113,7 @@ describe('a weight elsewhere', () => {
       const stubborn = openWeights({ read: ['node', '-p', '3'], write: ['node', '-p', '1'] }, folder, {});
       await assert.rejects(
         stubborn.write({ weight: 5, expires: null }),
-        /the weight is 3%.*a controller that owns the weights/su,
+        /the weight is 3%.*another controller also sets this weight/su,
       );
     }));
 

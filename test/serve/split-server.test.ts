@@ -37,7 +37,7 @@ describe('two versions behind one address', () => {
     inTemporaryFolder(async (folder) => {
       await assert.rejects(start(folder, { candidate: fixture('digits/models/champion.onnx') }), {
         name: 'ModelError',
-        message: /the candidate takes .*Expected what .*champion\.onnx takes: features FP32 \[-1, 60\]/su,
+        message: /the candidate takes .*Expected the same inputs as .*champion\.onnx: features FP32 \[-1, 60\]/su,
       });
     }));
 
@@ -58,10 +58,10 @@ describe('two versions behind one address', () => {
         await sleep(80);
         const late = await put({ weight: 10, from: 5, expires: null });
         assert.equal(late.status, 409);
-        assert.match(late.text, /The weight is 0, and not 5: it expired at \S+, and nobody had renewed it/u);
+        assert.match(late.text, /The weight is 0, not 5: it expired at \S+ and was not renewed/u);
         assert.equal((await put({ weight: 20 })).status, 200);
         const other = await put({ weight: 10, from: 5, expires: null });
-        assert.match(other.text, /The weight is 20, and not 5: somebody else set it/u);
+        assert.match(other.text, /The weight is 20, not 5: another client set it/u);
       } finally {
         await server.close();
       }

@@ -224,7 +224,7 @@ describe('several workers', () => {
     for (let attempt = 0; attempt < 200 && !said().includes('ended by SIGKILL'); attempt += 1) await sleep(10);
     await until(() => refusals() === 1);
     const first = performance.now();
-    assert.match(said(), /A worker cannot take its place: .*a worker opened a model of digest [0-9a-f]{12}/u);
+    assert.match(said(), /A worker cannot take its place: .*a worker opened a model with digest [0-9a-f]{12}/u);
     assert.match(said(), /The next one is tried in 2 s/u);
     await until(() => refusals() === 2);
     assert.ok(performance.now() - first > 1900, 'it is not started over and over');

@@ -214,7 +214,10 @@ describe('the log of contender serve', () => {
 
 describe('a capture', () => {
   it('of something else says what was expected', async () => {
-    await assert.rejects(rowsOf('kserve', [{ a: 1 }]), /no line is a request or a response.*captures of kserve/su);
+    await assert.rejects(
+      rowsOf('kserve', [{ a: 1 }]),
+      /no line contains a request or a response.*captures of kserve/su,
+    );
     await assert.rejects(rowsOf('kserve', ['half a']), {
       name: 'DataError',
       message: /capture\.jsonl:1: the line is not a JSON object/u,

@@ -121,7 +121,7 @@ describe('the outlook', () => {
 
   it('says where the observed difference points the other way', () => {
     const says = (over: Partial<Planned>): boolean =>
-      /what was measured points the other way/u.test(outlookText(3400, { ...planned, ...over }));
+      /the measured difference is in the wrong direction/u.test(outlookText(3400, { ...planned, ...over }));
     assert.equal(says({ delta: 0.001 }), false);
     assert.equal(says({ delta: -0.001 }), true);
     assert.equal(says({ requirement: 'non-inferior', gap: 0.01, delta: -0.005 }), false);
@@ -131,8 +131,8 @@ describe('the outlook', () => {
   it('says where more rows are not expected to help, and why', () => {
     assert.equal(
       outlookText(null, { ...planned, enough: true }),
-      'more rows would hardly show it: these 2,000 had 80% power to do so if it truly is 0.2 points better',
+      'more rows are unlikely to help: these 2,000 rows already had 80% power to show it if it truly is 0.2 points better',
     );
-    assert.equal(outlookText(null, planned), 'more rows would hardly settle it');
+    assert.equal(outlookText(null, planned), 'more rows are unlikely to help');
   });
 });

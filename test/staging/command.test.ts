@@ -152,7 +152,7 @@ test('a command that ends is told with its code and its last lines', { skip }, a
         return true;
       },
     );
-    await assert.rejects(start(t, folder, { before: 'process.exit(0)' }), /exit code 0.*stays in the foreground/u);
+    await assert.rejects(start(t, folder, { before: 'process.exit(0)' }), /exit code 0.*start it in the foreground/u);
     const target = await start(t, folder, { before: `setTimeout(() => process.kill(process.pid, 'SIGKILL'), 400)` });
     let seen = await target.observe();
     for (let attempt = 0; attempt < 100 && seen.alive; attempt += 1) {
@@ -183,7 +183,7 @@ test('the health of whatever listens on its port is not taken for that of the co
     const { port } = other.address() as AddressInfo;
     await assert.rejects(start(t, folder, { staging: { port } }), (error: unknown) => {
       assert.ok(error instanceof StagingError && error.unavailable);
-      assert.match(error.message, /is taken \(EADDRINUSE\)/u);
+      assert.match(error.message, /is in use \(EADDRINUSE\)/u);
       return true;
     });
   });

@@ -202,7 +202,7 @@ describe('a content moderation model that removes what it should not', () => {
       assert.equal(await weightAt(url), 0);
       const result = await only(await at.actions.dispatch('rollout.yml')).done;
       assert.equal(result.conclusion, 'failure', result.log);
-      assert.match(told(result), /taken back from (?:1|5|10)% of the traffic.*more false positives/su);
+      assert.match(told(result), /rolled back from (?:1|5|10)% of the traffic.*more false positives/su);
     });
     assert.equal(await weightAt(url), 0);
     const { decision, evidence } = await lastDecision(at);

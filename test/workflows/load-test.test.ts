@@ -116,7 +116,7 @@ describe('load-test.yml, on an image classifier', () => {
     const advice = check(evidence, 'load/replicas@capacity');
     assert.equal(advice.observed, Math.ceil(46 / (0.7 * alone)), advice.message);
     const summary = result.jobs[0]?.steps.map((step) => step.summary).join('') ?? '';
-    assert.match(summary, /46\/s take [23] replicas/u);
+    assert.match(summary, /46\/s need [23] replicas/u);
     assert.match(summary, /HorizontalPodAutoscaler/u);
   });
 

@@ -477,7 +477,7 @@ describe('promote.yml, where GitHub refuses the release', () => {
     const said = result.annotations.map(({ message }) => message).join('\n');
     assert.match(
       said,
-      /^The decision is recorded, but its release is not complete: .*contents: write.*run the job again/msu,
+      /^The decision is recorded, but its release is not complete: .*contents: write.*Run the job again/msu,
     );
     assert.deepEqual([await champion(), at.repository.releases.size], ['1.0.1', 0]);
   });
@@ -614,7 +614,7 @@ describe('promote-by-pull-request.yml and promotion-finish.yml', () => {
     assert.match(pull?.body ?? '', /ROC AUC/u);
     const [check] = [...at.repository.checks.values()];
     assert.equal(check?.conclusion, 'action_required');
-    assert.match(check?.output.title ?? '', /^Promotion pending: .*not in force until pull request 1 is merged$/u);
+    assert.match(check?.output.title ?? '', /^Promotion pending: .*not active until pull request 1 is merged$/u);
     assert.match(check?.details_url ?? '', /\/pull\/1$/u);
   });
 

@@ -80,8 +80,8 @@ async function shardOf(folder: string, name: string, where: string): Promise<str
   if (real === path || dirname(real) === own) return path;
   throw new DataError({
     found: `${JSON.stringify(name.slice(0, 200))} is a link to a file outside the folder`,
-    expected: 'shards that lie beside each other',
+    expected: 'all shards in the same folder',
     where,
-    remedy: 'Put the file itself there',
+    remedy: 'Replace the link with the file',
   });
 }

@@ -75,10 +75,10 @@ function refuseOtherOrder(
     const name = JSON.stringify(classText(classes[positive] as ClassValue));
     throw new DataError({
       found:
-        'no score is below 0.5, and no threshold tells the rows of the two predicted labels apart: they look like those of the label of each row, whichever it is',
+        'no score is below 0.5, and no threshold separates the two predicted labels: each score looks like the confidence in the label predicted for its row',
       expected: `scores of the class ${name}`,
       where: reference.predictions,
-      remedy: `Write the probability of ${name} in every row (1 - score where the other label is predicted); or leave the scores out, which is enough for metrics of decisions`,
+      remedy: `Write the probability of ${name} in every row (1 - score if the other label is predicted); or remove the scores, if only metrics of labels are needed`,
     });
   }
   if (reference.threshold !== undefined || new Set(labels).size !== classes.length) return;
@@ -88,8 +88,8 @@ function refuseOtherOrder(
     found: `the predicted labels contradict the scores in ${found.rows} of ${rows} rows (the first is row ${found.row + 1} of the data)`,
     expected:
       width === 1
-        ? `scores of the class ${JSON.stringify(classText(classes[positive] as ClassValue))}: they are those of the other`
-        : `scores of ${found.order.map(classText).join(', ')}, in the order of the columns, as the labels have it; they were read as those of ${classes.map(classText).join(', ')}`,
+        ? `scores of the class ${JSON.stringify(classText(classes[positive] as ClassValue))}: these are the scores of the other class`
+        : `scores in the order ${found.order.map(classText).join(', ')}, which agrees with the labels; they were read in the order ${classes.map(classText).join(', ')}`,
     where: reference.predictions,
     remedy: 'Correct the columns of the scores, or name them in the order of the classes: {predictions, score: [...]}',
   });
@@ -108,7 +108,7 @@ function loneScores(scores: Float64Array, { layout, labels }: JoinedRows, contex
   if (position >= 0) return scores.map((score) => 1 - score);
   if (reference.score !== undefined) return scores;
   throw new DataError({
-    found: `the only scores are in column ${JSON.stringify(layout.scores[0])}, and there is no class ${JSON.stringify(name)}`,
+    found: `the only scores are in column ${JSON.stringify(layout.scores[0])}, but there is no class ${JSON.stringify(name)}`,
     expected: `scores of one of the classes ${known.slice(0, 20).join(', ')}`,
     where: reference.predictions,
     remedy: `Name the column of the scores of ${JSON.stringify(positive)}: {predictions, score}; or list the classes in columns.classes`,
@@ -125,7 +125,7 @@ function positiveScores(
   if (positive >= 0) return scores.filter((_, index) => index % 2 === positive);
   throw new DataError({
     found: `the scores are of the classes ${classes.join(', ')}`,
-    expected: `the positive class ${String(columns.positive ?? 1)} among them`,
+    expected: `the positive class ${String(columns.positive ?? 1)} as one of them`,
     where,
     remedy: 'List the classes in the order of the columns in columns.classes',
   });
@@ -176,8 +176,8 @@ function classesOf(
     if (named.length === configured.length) return { classes: named };
     if (named.length === 0) return { classes: configured };
     throw new DataError({
-      found: `of the columns ${scores.slice(0, 20).join(', ')} some are named after a class and others are not`,
-      expected: `one for each of the classes ${configured.slice(0, 20).join(', ')}`,
+      found: `some of the columns ${scores.slice(0, 20).join(', ')} are named after a class and others are not`,
+      expected: `one column for each of the classes ${configured.slice(0, 20).join(', ')}`,
       where,
       remedy: 'Name the columns in the order of columns.classes: {predictions, score: [...]}',
     });

@@ -194,7 +194,7 @@ async function gatherDataset(
 async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset: Dataset): Promise<void> {
   const nulls = await first(workspace, 'select null from predictions where id is null');
   if (nulls.count > 0) {
-    throw new DataError({ found: `${nulls.count} predictions have no id`, expected: 'the id of a row in each', where });
+    throw new DataError({ found: `${nulls.count} predictions have no id`, expected: 'an id in every row', where });
   }
   const twice = (table: string): string =>
     `select id from (select distinct id from ${table}) semi join dataset using (id) where id in (select id from ${table} group by id having count(*) > 1) order by id`;
@@ -208,7 +208,7 @@ async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset
       found: `${repeated.count} ids occur more than once in ${what}: ${repeated.shown}`,
       expected: 'each id once',
       where: file,
-      remedy: 'Remove the repetitions: Contender cannot know which one counts',
+      remedy: 'Remove the duplicates: Contender cannot know which one is right',
     });
   }
   const missing = await first(workspace, 'select id from dataset anti join predictions using (id) order by row');
@@ -221,7 +221,7 @@ async function refuseBadRows(workspace: DuckDBConnection, where: string, dataset
     const unlike =
       other.count === 0
         ? ''
-        : `; the predictions have such ids as ${other.shown}, which the data has not${alike === 0 ? '' : `: ${alike} differ only in spaces, case or Unicode form`}`;
+        : `; the predictions have ids such as ${other.shown}, which are not in the data${alike === 0 ? '' : `: ${alike} differ only in spaces, case or Unicode form`}`;
     throw new DataError({
       found: `${count(missing.count)} of ${counted(dataset.rows, 'rows')} of ${dataset.uri} have no prediction: id ${missing.shown}${unlike}`,
       expected: 'a prediction for every row',
@@ -258,7 +258,7 @@ async function refuseOtherLabels(
       found: `${other.count} labels differ from ${dataset.uri}: id ${other.shown}`,
       expected: `the same ${name} for the same id`,
       where,
-      remedy: `Either the predictions were made on other data: predict again. Or column ${JSON.stringify(name)} holds what the model predicted, and not the truth: name it prediction`,
+      remedy: `If the predictions were made on other data, predict again. If column ${JSON.stringify(name)} holds the predicted values, rename it to prediction`,
     });
   }
 }
@@ -290,7 +290,7 @@ async function refuseLabelItself(
     if (other.count > 0) continue;
     throw new DataError({
       found: `the predictions in column ${JSON.stringify(name)} equal the label in every row`,
-      expected: 'what the model predicts, not the label it is judged by',
+      expected: 'the values that the model predicts, not the true labels',
       where,
       remedy: 'Name the column of the predictions: {predictions, label} or {predictions, score}',
     });

@@ -77,8 +77,8 @@ export function namedAfter(columns: readonly string[], known: readonly string[])
   if (atEnd === null || atBeginning === null || atEnd.join('\n') === atBeginning.join('\n'))
     return atEnd ?? atBeginning;
   throw new DataError({
-    found: `the columns ${columns.slice(0, 20).join(', ')}: their beginnings name ${atBeginning.slice(0, 20).join(', ')}, and their ends ${atEnd.slice(0, 20).join(', ')}`,
-    expected: 'names that say one class each',
+    found: `the names of the columns ${columns.slice(0, 20).join(', ')} are ambiguous: they start with ${atBeginning.slice(0, 20).join(', ')} and end with ${atEnd.slice(0, 20).join(', ')}`,
+    expected: 'one class in each column name',
     remedy: 'Rename the columns, such as score_<class>',
   });
 }

@@ -117,22 +117,22 @@ export function contradictionError(
   if (order === null) {
     if (areOfTheirLabels(input)) {
       return new ConfigError({
-        found: `${found}: no score is below ${input.cut}, so they look like those of the label of each row, whichever it is`,
+        found: `${found}: no score is below ${input.cut}, so each looks like the score of the label predicted for its row`,
         expected: `scores of ${name(classes[input.positive])}`,
-        remedy: `Export the probability of ${name(classes[input.positive])}, or those of both classes; or choose the labels alone: {uri, output: ${labelName}}`,
+        remedy: `Export the probability of ${name(classes[input.positive])}, or those of both classes; or use only the labels: {uri, output: ${labelName}}`,
       });
     }
     return new ConfigError({
       found,
       expected:
-        'labels that equal the class of the highest score; no other order of the classes agrees better, so the model uses another rule',
-      remedy: `Choose what decides: {uri, output: ${scoreName}} for the scores${width <= 2 ? ' ({uri, threshold} to move the threshold)' : ''}, or {uri, output: ${labelName}} for the labels`,
+        'labels that equal the class of the highest score; no other order of the classes agrees better, so the labels follow another rule',
+      remedy: `State which output decides: {uri, output: ${scoreName}} for the scores${width <= 2 ? ' ({uri, threshold} to move the threshold)' : ''}, or {uri, output: ${labelName}} for the labels`,
     });
   }
   const agrees = order.map(name).join(', ');
   const settled =
     unnamed === true
-      ? `; or, if ${labelName} is no label, name the output of the scores: {uri, output: ${scoreName}}`
+      ? `; or, if ${labelName} is not a label, name the output of the scores: {uri, output: ${scoreName}}`
       : '';
   const read = classes.map(name).join(', ');
   const areKeys = stated && classes.every((_, index) => classes.map(classText).includes(String(index + 1)));
@@ -140,14 +140,14 @@ export function contradictionError(
     const turned = classes.toReversed().map(name).join(', ');
     return new ConfigError({
       found,
-      expected: `to know what the labels of output ${labelName} stand for: they were read as the positions of the classes ${read}`,
+      expected: `a statement what the labels of output ${labelName} mean: they were read as the positions of the classes ${read}`,
       remedy: `Set columns.classes: [${turned}] where they are positions in that order; else the score is that of ${highest}: export the probabilities of both classes`,
     });
   }
   if (width === 1) {
     return new ConfigError({
       found,
-      expected: `scores of ${highest}: they are scores of the other class`,
+      expected: `scores of ${highest}: these are the scores of the other class`,
       remedy: `Export the probabilities of both classes, or set columns.positive to the class that the scores are of${settled}`,
     });
   }

@@ -89,7 +89,7 @@ function named(values: Readonly<Record<string, OutputValues>>, name: string): Ou
 
 function wrongNumber(name: string, width: number, expected: readonly number[], what: string): ModelError {
   return new ModelError({
-    found: `The answer has ${width} ${what} a row in output ${JSON.stringify(name)}`,
+    found: `The answer has ${width} ${what} per row in output ${JSON.stringify(name)}`,
     expected: expected.join(' or '),
   });
 }

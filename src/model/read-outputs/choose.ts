@@ -95,8 +95,8 @@ function pick(
   }
   throw new ConfigError({
     found: `The model has ${pool.length} outputs that may hold the scores: ${listOutputs(pool)}`,
-    expected: `to know which of them is meant (all outputs: ${listOutputs(all)})`,
-    remedy: `Name it: {uri, output}${pool.every(({ shape }) => shape.length === 1) ? '; or, where they are one score of each class, export them as one output, [N, classes] (skl2onnx: zipmap=False)' : ''}`,
+    expected: `a statement which of them is meant (all outputs: ${listOutputs(all)})`,
+    remedy: `Name it: {uri, output}${pool.every(({ shape }) => shape.length === 1) ? '; or, if each holds the score of one class, export them as one output, [N, classes] (skl2onnx: zipmap=False)' : ''}`,
   });
 }
 
@@ -150,7 +150,7 @@ function labelOutput(outputs: readonly DeclaredOutput[], task: Task, columns: Co
   }
   throw new ConfigError({
     found: `The model has ${Math.max(pool.length, candidates.length)} outputs that may hold the labels: ${listOutputs(others.length > 0 ? pool : candidates)}`,
-    expected: 'to know which of them is meant',
+    expected: 'a statement which of them is meant',
     remedy: 'Name it: {uri, output}',
   });
 }

@@ -39,8 +39,8 @@ export function positiveColumn(classes: readonly ClassValue[], columns: Columns)
   const column = classPosition(positive, classes.map(classText));
   if (column >= 0) return column;
   throw new ConfigError({
-    found: `The classes of the model are ${classes.map(String).join(', ')}; the positive class of the data is ${String(positive)}`,
-    expected: 'the positive class among those of the model',
+    found: `The classes of the model are ${classes.map(String).join(', ')}; the positive class in the data is ${String(positive)}`,
+    expected: 'the positive class as one of the classes of the model',
     remedy: 'Set columns.positive, or list the classes, in the order of the scores, in columns.classes',
   });
 }
@@ -58,9 +58,9 @@ export function refuseOtherClass(
   const position = named < 0 ? classPosition(own, ['0', '1']) : named;
   if (position < 0 || position === positiveColumn(classes, columns)) return;
   throw new MismatchError({
-    found: `The only score of the model is that of the class ${JSON.stringify(classText(classes[position] as ClassValue))}`,
+    found: `The only score of the model belongs to the class ${JSON.stringify(classText(classes[position] as ClassValue))}`,
     expected: `a score of the positive class, ${JSON.stringify(classText(columns.positive ?? 1))}`,
-    remedy: 'Export the scores of both classes, or set columns.positive to the class that the score is of',
+    remedy: 'Export the scores of both classes, or set columns.positive to the class of the score',
   });
 }
 

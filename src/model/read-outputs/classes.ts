@@ -38,7 +38,7 @@ export async function classesOf(input: ClassesInput): Promise<Classes> {
     if (width === 0 || stated.length === count) return { classes: [...stated] };
     const whose = columns.classes === undefined ? 'the model names' : 'columns.classes names';
     throw new ConfigError({
-      found: `The model gives ${width} scores a row and ${whose} ${stated.length} classes: ${listed(stated)}`,
+      found: `The model gives ${width} scores per row and ${whose} ${stated.length} classes: ${listed(stated)}`,
       expected: 'one score for each class',
       remedy: 'List the classes, in the order of the scores, in columns.classes; or name the output: {uri, output}',
     });
@@ -63,7 +63,7 @@ function refuseMerged(classes: readonly ClassValue[], whose: string): void {
       large === undefined
         ? `${whose} ${JSON.stringify(twice)} twice: ${listed(classes)}`
         : `${whose} ${large}, a number beyond 2^53 that several classes may have been rounded to`,
-    expected: 'a name of its own for each class',
+    expected: 'a different name for each class',
     remedy: `List the classes, in the order of the scores, in columns.classes${large === undefined ? '' : ', as texts: ["9007199254740993", ...]'}`,
   });
 }
@@ -82,8 +82,8 @@ function unstated(
     const ambiguous = !binary && known.length > 0 && known.length < width && !known.includes('0');
     if (!ambiguous) return { classes: [...numbers], classesFrom: 'counted' };
     throw new ConfigError({
-      found: `The model gives ${width} scores a row and does not name their classes, and the labels of the data are ${listed(known)}`,
-      expected: `to know whether the scores are of the classes ${counted.join(', ')} or of ${counted.map((each) => Number(each) + 1).join(', ')}`,
+      found: `The model gives ${width} scores per row without naming their classes, and the labels of the data are ${listed(known)}`,
+      expected: `a statement whether the scores are of the classes ${counted.join(', ')} or of ${counted.map((each) => Number(each) + 1).join(', ')}`,
       remedy: 'List the classes, in the order of the scores, in columns.classes',
     });
   }
@@ -94,16 +94,16 @@ function unstated(
   if (positive !== null && data.length === 2 && !data.includes(positive)) {
     throw new ConfigError({
       found: `the labels of the data are ${listed(sortedClasses(data))}, and columns.positive is ${columns.positive === undefined ? `not set (${positive})` : positive}`,
-      expected: 'the positive label among them',
+      expected: 'the positive label as one of them',
       remedy: 'Name it in columns.positive',
     });
   }
   throw new ConfigError({
-    found: `The model gives ${width} score${width === 1 ? '' : 's'} a row and does not name ${width === 1 ? 'its class' : 'their classes'}; the data has ${known.length} labels: ${listed(known)}`,
-    expected: 'to know which score belongs to which label',
+    found: `The model gives ${width} score${width === 1 ? '' : 's'} per row without naming ${width === 1 ? 'its class' : 'their classes'}; the data has ${known.length} labels: ${listed(known)}`,
+    expected: 'a statement which score belongs to which label',
     remedy:
       width === 1 && !binary
-        ? 'Export a score for each class, or, where the output holds the predicted label, export it as integers or text'
+        ? 'Export a score for each class, or, if the output holds the predicted label, export it as integers or text'
         : 'List the classes, in the order of the scores, in columns.classes',
   });
 }
@@ -115,8 +115,8 @@ function refuseTwoOrders(known: readonly string[], width: number): void {
   const byNumber = known.toSorted((a, b) => (padded(a) < padded(b) ? -1 : 1));
   if (byNumber.every((name, index) => name === known[index])) return;
   throw new ConfigError({
-    found: `The model gives ${width} scores a row and does not name their classes, and the labels of the data have two orders`,
-    expected: `to know whether the scores are of the classes ${listed(known)} or of ${listed(byNumber)}`,
+    found: `The model gives ${width} scores per row without naming their classes, and the labels of the data can be ordered in two ways`,
+    expected: `a statement whether the scores are of the classes ${listed(known)} or of ${listed(byNumber)}`,
     remedy: 'List the classes, in the order of the scores, in columns.classes',
   });
 }

@@ -51,7 +51,7 @@ export function readLabels(
   const { transform } = reading;
   if (transform === 'softmax') {
     throw new ConfigError({
-      found: 'transform: softmax for several labels a row',
+      found: 'transform: softmax for several labels per row',
       expected: 'sigmoid, or none',
       remedy: 'Choose the transform: candidate: {uri, transform: sigmoid}',
     });
@@ -92,8 +92,8 @@ function refuseContradiction(
   const label = JSON.stringify(classes[first % classes.length]);
   throw new ConfigError({
     found: `Output ${labelName} contradicts the scores of output ${scoreName} in ${count} of ${scores.length} labels (the first: row ${Math.floor(first / classes.length) + 1}, ${label}, is ${decided[first]} at a score of ${scores[first]})`,
-    expected: 'both in the order of columns.label, and labels that are those of the scores at the threshold',
-    remedy: `Choose what decides: {uri, output: ${scoreName}} for the scores ({uri, threshold: [...]} to move the thresholds), or {uri, output: ${labelName}} for the labels`,
+    expected: 'both outputs in the order of columns.label, and labels that agree with the scores at the threshold',
+    remedy: `State which output decides: {uri, output: ${scoreName}} for the scores ({uri, threshold: [...]} to move the thresholds), or {uri, output: ${labelName}} for the labels`,
   });
 }
 

@@ -30,8 +30,8 @@ export function refuseOtherOrders(
     if (places.every((place, index) => place === index)) continue;
     const order = listed.map((name) => JSON.stringify(name)).join(', ');
     throw new ConfigError({
-      found: `The model does not say which score belongs to which ${of}. ${where} lists the ${of === 'class' ? 'classes' : 'labels'} in the order ${order}`,
-      expected: `to know whether the scores are in that order, or in that of the labels: ${names.map((name) => JSON.stringify(name)).join(', ')}`,
+      found: `The model does not state which score belongs to which ${of}. ${where} lists the ${of === 'class' ? 'classes' : 'labels'} in the order ${order}`,
+      expected: `a statement whether the scores are in that order or in the order of the labels: ${names.map((name) => JSON.stringify(name)).join(', ')}`,
       remedy: `Set columns.${of === 'class' ? 'classes' : of}: [${order}], or ${of === 'class' ? 'the other order' : 'correct the metadata'}`,
     });
   }

@@ -52,7 +52,7 @@ function rowReader(output: DeclaredOutput, task: Task, columns: Columns): RowRea
       const Fault = rows > 1 && dims.includes(rows) ? MismatchError : ModelError;
       throw new Fault({
         found: `Output ${output.name} has dimensions [${dims.join(', ')}] for ${counted(rows, 'rows')}`,
-        expected: `${counted(rows, 'rows')} in the first dimension, and as many values for every row`,
+        expected: `${counted(rows, 'rows')} in the first dimension, and the same number of values for every row`,
         remedy: 'Export the model with the rows first, or name another output: {uri, output}',
       });
     }

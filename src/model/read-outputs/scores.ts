@@ -48,7 +48,7 @@ export function isProbability(scores: Scores, task: Task, reading: ReadingOption
       ? `Output ${name} is not a probability: values from ${lowest} to ${highest}, outside [0, 1]. Is it a raw score?`
       : `Output ${name} is not a probability: the scores of row ${(other?.row ?? 0) + 1} do not add up to 1. Are they raw scores?`,
     expected: 'probabilities',
-    remedy: 'Choose the transform: candidate: {uri, transform: sigmoid | softmax | none}',
+    remedy: 'Set the transform: candidate: {uri, transform: sigmoid | softmax | none}',
   });
 }
 
@@ -71,9 +71,9 @@ export function refuseTwice({ values, width, name, range }: Scores, task: Task, 
   const each = width === 1 || task === 'multilabel-classification';
   if (each ? values.length / width < fewRows : rowNotAddingUp(values, width) !== null) return;
   throw new MismatchError({
-    found: `transform: ${transform}, and output ${name} has probabilities already: all of its values lie in [0, 1]${each ? '' : ', and each row adds up to 1'}`,
+    found: `transform: ${transform}, but output ${name} already has probabilities: all of its values lie in [0, 1]${each ? '' : ', and each row adds up to 1'}`,
     expected: 'raw scores to transform',
-    remedy: 'Remove the transform; or, where these are raw scores, give the output the name of such ("logits")',
+    remedy: 'Remove the transform; or, if these are raw scores, rename the output ("logits")',
   });
 
   /** Their sigmoid is p / (1 + p), never more than one half. */
@@ -81,9 +81,9 @@ export function refuseTwice({ values, width, name, range }: Scores, task: Task, 
     if (transform !== 'sigmoid' || task === 'multilabel-classification' || width === 1 || range.highest > 1e-6) return;
     if (values.length / width < fewRows || rowNotAddingUp(values.map(Math.exp), width) !== null) return;
     throw new MismatchError({
-      found: `transform: sigmoid, and output ${name} has log probabilities: e to the power of the values adds up to 1 in each row`,
-      expected: 'transform: softmax, which makes probabilities of them',
-      remedy: 'Choose it: {uri, transform: softmax}',
+      found: `transform: sigmoid, but output ${name} has log probabilities: exp(value) adds up to 1 in each row`,
+      expected: 'transform: softmax, which turns them into probabilities',
+      remedy: 'Set it: {uri, transform: softmax}',
     });
   }
 }
@@ -114,7 +114,7 @@ export function refuseNonFinite({ values, width, name, range }: Scores): void {
       found: `${bad.length} of ${values.length / width} predictions ${bad.length === 1 ? 'is' : 'are'} ${Number.isNaN(worst) ? 'NaN' : 'infinite'} (first: row ${first + 1}, output ${name})`,
       expected: 'a finite number for every row',
       remedy:
-        'Check what the model computes for that row: a feature without a value is fed as NaN. No metric is computed, since such rows are never dropped silently',
+        'Check what the model computes for that row: a missing value of a feature is passed as NaN. No metric is computed, because such rows are never dropped silently',
     },
     bad,
   );
@@ -148,7 +148,7 @@ export function areLabels({ values, range }: Scores): boolean {
 
 export function wrongWidth({ width, name }: Scores, expected: string, remedy: string): MismatchError {
   return new MismatchError({
-    found: `Output ${name} has ${width} value${width === 1 ? '' : 's'} a row`,
+    found: `Output ${name} has ${width} value${width === 1 ? '' : 's'} per row`,
     expected,
     remedy,
   });

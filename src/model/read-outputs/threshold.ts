@@ -23,9 +23,9 @@ export function refuseThreshold(kind: Predictions['kind'], threshold: Prediction
   const outside = [threshold ?? []].flat().find((each) => each < 0 || each > 1);
   if (kind !== 'probability' || outside === undefined) return;
   throw new ConfigError({
-    found: `the threshold ${outside}, and the scores are probabilities`,
+    found: `the threshold is ${outside}, but the scores are probabilities`,
     expected: 'a threshold from 0 to 1',
-    remedy: 'Correct it, or say that the scores are raw: {uri, transform: none, threshold}',
+    remedy: 'Correct it, or state that the scores are raw: {uri, transform: none, threshold}',
   });
 }
 

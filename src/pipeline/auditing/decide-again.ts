@@ -34,7 +34,7 @@ export function underItsOwnPolicy(): DecisionCheck {
   return (made) => {
     const { decision } = made;
     const remedy = `Find out who wrote it (git log -- ${made.path}), and take it off: contender registry void --model ${decision.model} --decision ${decision.seq}`;
-    const expected = `${whatContenderMakes(decision)} under the policy that it keeps`;
+    const expected = `${whatContenderMakes(decision)} under the policy recorded in it`;
     const finding = (found: string): Finding[] => [{ path: made.path, found, expected, remedy }];
     const { action } = decision;
     const { text } = decision.policy;
@@ -205,7 +205,7 @@ function actOf({ time, actor, source, approvals: [word] }: Decision): Act {
 function judgedIn({ candidate }: Decision): { candidate: Version; artifact: Artifact } {
   const artifact = candidate?.artifacts[0];
   if (candidate !== null && artifact !== undefined) return { candidate, artifact };
-  throw new UsageError({ found: 'it has no candidate', expected: 'the evaluated candidate' });
+  throw new UsageError({ found: 'the decision has no candidate', expected: 'the evaluated candidate' });
 }
 
 /** What is no evidence is reported as that. */
@@ -216,7 +216,10 @@ function impossibleIn(made: MadeDecision, remedy: string): Finding[] {
 
 function refuseNoEvidence({ evidence }: MadeDecision): void {
   if (evidence.every((each) => isEvidence(each))) return;
-  throw new UsageError({ found: 'its evidence is not valid', expected: 'evidence written by a stage' });
+  throw new UsageError({
+    found: 'the evidence of the decision is not valid',
+    expected: 'evidence as a stage writes it',
+  });
 }
 
 /** What the evidence of an assignment must not be, whatever the configuration was. */

@@ -112,7 +112,7 @@ export async function diffVersions(
     throw new UsageError({
       found: `${model} has no version before ${to}`,
       expected: 'two versions to compare',
-      remedy: 'See what there is with contender registry show',
+      remedy: 'List the versions with contender registry show',
     });
   }
   const now = await publishedVersion(registry, model, to === 'champion' ? undefined : to);
@@ -216,7 +216,7 @@ export async function modelToRead(
   throw new UsageError({
     found:
       wanted === undefined
-        ? `there are ${names.length} models, and the command names none`
+        ? `there are ${names.length} models, but no model was named`
         : `there is no model ${JSON.stringify(wanted)}`,
     expected: `one of: ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', ...' : ''}`,
     remedy: wanted === undefined ? undefined : didYouMean(wanted, names),

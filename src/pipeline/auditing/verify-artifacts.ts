@@ -68,7 +68,7 @@ export async function lookUpFiles(
   const isNowhere = ({ commit, promotes }: NamedFile): boolean => promotes && nowhere.has(commit);
   const findings = [
     ...files.filter(isNowhere).map((each) => fault(each, 'and neither this clone nor its remote has that commit')),
-    ...here.filter((each) => !isThere(each)).map((each) => fault(each, 'of which that commit has no file')),
+    ...here.filter((each) => !isThere(each)).map((each) => fault(each, 'but that commit has no such file')),
   ];
   const silent = files.filter((each) => !here.includes(each) && !isNowhere(each));
   const absent = new Set(silent.map(({ commit }) => commit.slice(0, 12)));
@@ -109,7 +109,7 @@ function fault({ path, artifact }: NamedFile, found: string): Finding {
   return {
     path,
     found: `${artifact.uri}, ${found}`,
-    expected: `the file that was judged, sha256 ${artifact.sha256.slice(0, 12)}`,
+    expected: `the file that was evaluated, sha256 ${artifact.sha256.slice(0, 12)}`,
     remedy: 'Remove the decision, and let Contender record its own: contender gate',
   };
 }

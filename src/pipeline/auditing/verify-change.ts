@@ -120,7 +120,7 @@ export async function verifyAgainst(input: VerifyChangeInput): Promise<VerifiedC
 export function leftOut(path: string, before: string, after: string): Finding {
   return {
     path,
-    found: `commit ${after.slice(0, 12)}, which does not follow ${before.slice(0, 12)}`,
+    found: `commit ${after.slice(0, 12)} is not a descendant of ${before.slice(0, 12)}`,
     expected: 'a branch that only moves forward: a registry is append-only',
     remedy: 'Push the branch back to its old commit',
   };
@@ -130,7 +130,11 @@ export function leftOut(path: string, before: string, after: string): Finding {
 export function pathInside(repository: Repository, file: string): string {
   const path = relative(repository.folder, file).split(sep).join('/');
   if (!path.startsWith('../')) return path;
-  throw new UsageError({ found: `${file} lies outside the repository`, expected: 'a file of it', where: 'config' });
+  throw new UsageError({
+    found: `${file} lies outside the repository`,
+    expected: 'a file inside the repository',
+    where: 'config',
+  });
 }
 
 /**
@@ -210,7 +214,7 @@ async function placeFindings(repository: Repository, commit: string, path: strin
   const now = await configAt(repository, commit, path).catch(unreadable);
   if (now !== null && 'found' in now) return [now];
   if (now === null) return [finding('no such file any more', 'the configuration', 'Restore it')];
-  const remedy = 'Restore it. Only somebody who may merge despite this check can move a registry';
+  const remedy = 'Restore it. Only a person who may merge although this check fails can move a registry';
   const [old, current] = [registryPlace(before), registryPlace(now)];
   const places: [string, string, string][] = [
     ['path', old.folder, current.folder],

@@ -53,8 +53,8 @@ function onAnothersWord({ model, seq, action, actor, approvals: [word] }: Record
 function notGiven(path: string, { by, at, source }: Approval): Finding {
   return {
     path,
-    found: `an approval of ${by}, ${source === undefined ? 'which does not say where it was given' : `${source}, of ${at}, which GitHub does not know`}`,
-    expected: 'an approval that was given',
+    found: `an approval of ${by}, ${source === undefined ? 'which does not say where it was given' : `${source}, of ${at}, which GitHub does not have`}`,
+    expected: 'an approval that GitHub has',
     remedy: 'Remove the decision, and let Contender record its own: contender gate',
   };
 }

@@ -106,7 +106,7 @@ export function rangeOf(rows: number, { index, count }: Shard): RowRange {
   if (count > rows) {
     throw new UsageError({
       found: `${counted(count, 'shards')} of ${counted(rows, 'rows')}`,
-      expected: 'at least one row a shard',
+      expected: 'at least one row per shard',
       remedy: 'Use fewer shards',
     });
   }
@@ -135,7 +135,7 @@ async function modelOf(
 function requireModel(resolved: ResolvedModel, where: string): Extract<ResolvedModel, { kind: 'model' }> {
   if (resolved.kind === 'model') return resolved;
   throw new UsageError({
-    found: `${resolved.reference.predictions} is a file of predictions already`,
+    found: `${resolved.reference.predictions} is already a file of predictions`,
     expected: 'an ONNX model',
     where,
   });
@@ -146,7 +146,7 @@ function refuseRawScores(workspace: Workspace, role: PredictInput['role'], { kin
   if (kind !== 'score') return;
   throw new ModelError({
     found: 'the model gives raw scores',
-    expected: 'probabilities: a file of predictions cannot say that it holds anything else',
+    expected: 'probabilities: a file of predictions has no way to declare raw scores',
     where: named(workspace, role),
     remedy: 'Choose the transform: {uri, transform: sigmoid | softmax}',
   });

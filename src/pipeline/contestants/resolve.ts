@@ -48,7 +48,7 @@ export async function resolveCandidate(workspace: Workspace): Promise<ResolvedMo
     if (identityOf(resolved.artifact) === identityOf(chosen as Artifact)) return resolved;
   }
   throw new ModelError({
-    found: `${references.length} candidates, and no evaluation that chose one of them`,
+    found: `${references.length} candidates, but no evaluation has chosen one of them`,
     expected: 'one candidate',
     where: `models.${workspace.model}.candidate`,
     remedy: 'Run contender evaluate first with the same --out, or name one with --candidate',
@@ -67,7 +67,7 @@ export async function candidatesOf(workspace: Workspace): Promise<ModelReference
   if (found.length <= mostCandidates) return found;
   throw new ModelError({
     found: `${found.length} candidates`,
-    expected: `at most ${mostCandidates}: the more there are, the less is left to test the best of them with`,
+    expected: `at most ${mostCandidates}: the significance level is divided by the number of candidates`,
     where: `models.${workspace.model}.candidate`,
   });
 }
@@ -78,7 +78,7 @@ async function matching(workspace: Workspace, pattern: string): Promise<string[]
   if (parts.length > 0) return parts.map(({ uri }) => uri);
   throw new ModelError({
     found: `no file matches ${JSON.stringify(pattern)}`,
-    expected: 'one or more models, and no links',
+    expected: 'one or more models that are not links',
     where: `models.${workspace.model}.candidate`,
   });
 }
@@ -110,7 +110,7 @@ export async function resolveAnchor(
   if (found !== undefined && rival !== null) return { version: found.version, rival };
   if (named === best) return null;
   throw new ConfigError({
-    found: `the anchor is version ${named}, which the registry does not know`,
+    found: `the anchor is version ${named}, which is not in the registry`,
     expected: `${best}, or one of ${view.versions.slice(-10).join(', ')}`,
     where: 'policy.anchor.version',
   });
@@ -196,11 +196,11 @@ export function refuseSecret(uri: string, where: string, what = 'a model'): void
   const secret = secretIn(uri);
   if (secret === null) return;
   throw new ModelError({
-    found: `${shownAddress(uri)} is named with ${secret === beforeHost ? secret : `a secret (${secret}) in its query`}`,
-    expected: `${what} at an address without a secret: evidence and the registry keep the address for everybody who reads them, and a signed one ends`,
+    found: `${shownAddress(uri)} contains ${secret === beforeHost ? secret : `a secret (${secret}) in its query`}`,
+    expected: `${what} at an address without a secret: the address is stored in evidence and registry, where every reader sees it, and signed addresses expire`,
     where,
     remedy:
-      'Name the object of the store (s3://, gs://, hf:// or oci://, docs/stores.md), whose credentials come from the environment, or download the file in a step before',
+      'Name the object of the store (s3://, gs://, hf:// or oci://, docs/stores.md), whose credentials come from the environment, or download the file in an earlier step',
   });
 }
 
@@ -211,7 +211,7 @@ function refuseUnread(workspace: Workspace, uri: string, key: string, what: stri
   if (elsewhere === null) return;
   throw new ModelError({
     found: `${JSON.stringify(shownAddress(uri))}: ${elsewhere.found}`,
-    expected: `${what}, as a file or at an address that is read (docs/models.md)`,
+    expected: `${what}, as a file or at a supported address (docs/models.md)`,
     where: `models.${workspace.model}.${key}`,
     remedy: elsewhere.remedy,
   });
@@ -219,8 +219,8 @@ function refuseUnread(workspace: Workspace, uri: string, key: string, what: stri
 
 function withoutDigest(workspace: Workspace, uri: string, key: string, form: string): ModelError {
   return new ModelError({
-    found: `${shownAddress(uri)} is named without a digest`,
-    expected: `${form}: what an address serves can change, a digest cannot`,
+    found: `${shownAddress(uri)} has no digest`,
+    expected: `${form}: the content at an address can change, its digest cannot`,
     where: `models.${workspace.model}.${key}`,
     remedy: 'Add the sha256 of the file',
   });

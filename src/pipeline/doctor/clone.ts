@@ -80,8 +80,8 @@ export async function lookAtClone(
     tell(
       'Remote',
       'problem',
-      `registry.push names ${push}, and there is no such remote`,
-      `Run git remote add ${push} ADDRESS, or leave registry.push out`,
+      `registry.push is ${push}, but there is no such remote`,
+      `Run git remote add ${push} ADDRESS, or remove registry.push`,
     );
   } else if (origin !== undefined && config !== null && push === undefined && config.registry?.store !== 'github') {
     tell(
@@ -97,7 +97,7 @@ export async function lookAtClone(
       `${origin ?? push} does not have the commit that is checked out, as far as was fetched`,
       `Push it before you register or record: git push ${push}`,
     );
-  } else tell('Remote', 'ok', origin ?? 'none, and none is asked for');
+  } else tell('Remote', 'ok', origin ?? 'none, and none is required');
   return { origin };
 }
 

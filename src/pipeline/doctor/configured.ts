@@ -94,7 +94,7 @@ async function lookAtFile(tell: Findings, name: string, full: string, path: stri
     );
   } catch (error) {
     if (isAbsent(error)) {
-      tell(name, 'problem', `${path} is not there`, 'Fetch or commit it, or name another file in contender.yml');
+      tell(name, 'problem', `${path} does not exist`, 'Fetch or commit it, or name another file in contender.yml');
     } else tellFault(tell, name, error);
   }
 }

@@ -48,7 +48,7 @@ export function tellFault(tell: Findings, name: string, error: unknown, status: 
   if (known === null) throw error;
   const { found, expected, where, remedy } = known.fault;
   const text = `${where === undefined ? '' : `${where}: `}${found}${expected === undefined ? '' : `; expected ${expected}`}`;
-  tell(name, status, text, remedy ?? 'Mend it and run again');
+  tell(name, status, text, remedy ?? 'Correct this and run again');
   return null;
 }
 

@@ -17,7 +17,7 @@ export async function lookAtGitHub(
   const needed = config?.registry?.store === 'github';
   if ((access.token ?? '') === '' || repository === undefined) {
     const missing = repository === undefined ? 'repository' : 'token';
-    tell('Access', needed ? 'problem' : 'note', `no ${missing}: nothing on GitHub was looked at`, howToGive);
+    tell('Access', needed ? 'problem' : 'note', `no ${missing}: GitHub was not checked`, howToGive);
     return;
   }
   const github = openGitHub({
@@ -59,7 +59,7 @@ function lookAtRights(
       'note',
       permissions === undefined
         ? 'GitHub does not say whether the token may push'
-        : 'the token may not push, or GitHub does not say so of tokens of this kind',
+        : 'the token may not push, or GitHub does not report it for this kind of token',
       'Recording needs contents: write (in a workflow: permissions of the job)',
     );
   }
@@ -83,7 +83,7 @@ async function lookAtReads(tell: Findings, github: GitHub): Promise<void> {
       tell(name, 'ok', 'the token may read them');
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      tell(name, 'note', 'the token may not read them', `Where it is used, give it ${use}`);
+      tell(name, 'note', 'the token may not read them', `If you use this, give the token ${use}`);
     }
   }
 }
@@ -105,7 +105,12 @@ async function lookAtSwitch(tell: Findings, github: GitHub, config: Config | nul
   } catch (error) {
     if (!isRefusal(error)) throw error;
     if (asks)
-      tell(name, 'note', 'only a token of an administrator may read this setting', `See that it is on: ${remedy}`);
+      tell(
+        name,
+        'note',
+        'only a token of an administrator may read this setting',
+        `Check that it is enabled: ${remedy}`,
+      );
   }
 }
 

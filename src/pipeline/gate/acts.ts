@@ -211,8 +211,8 @@ async function refuseUnknownCheck(workspace: Workspace, registry: Registry, chec
   throw new UsageError({
     found: `no check ${JSON.stringify(check.slice(0, 300))} in the last evidence about ${workspace.model}`,
     expected:
-      'the id of a check as evidence and reports have it, such as evaluation/recall, or @ and a slice, such as @source=web',
-    remedy: didYouMean(check, ids) ?? 'Run the gate first, or see the ids in the JUnit file or with --json',
+      'the id of a check as shown in evidence and reports, such as evaluation/recall, or @ and a slice, such as @source=web',
+    remedy: didYouMean(check, ids) ?? 'Run the gate first. Its JUnit file and its --json output list the ids',
   });
 }
 

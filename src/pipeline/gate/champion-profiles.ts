@@ -28,8 +28,8 @@ export async function championProfiles(registry: Registry, model: string): Promi
   if (promotion === undefined) {
     throw new RegistryError({
       found: `version ${champion.version} of ${model} became champion without evidence`,
-      expected: 'the profile of the data that the champion was judged on',
-      remedy: 'Name the data or a profile of them, such as contender profile --file writes',
+      expected: 'a stored profile of the data that the champion was evaluated on',
+      remedy: 'Name the data, or a profile of them written by contender profile --file',
     });
   }
   const profiles: ChampionProfiles['profiles'] = {};
@@ -61,7 +61,7 @@ export async function championsData(
         found === null
           ? `there is no champion of ${model} yet`
           : `the evidence of version ${found.version} of ${model} has no profile of its data`,
-      expected: 'the profile of the data that the champion was judged on',
+      expected: 'a stored profile of the data that the champion was evaluated on',
       remedy:
         'Name the data or a profile of them; a promotion with data.reference, or with data.profile: true, stores one',
     });

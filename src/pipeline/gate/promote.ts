@@ -67,7 +67,7 @@ export async function runPromote(workspace: Workspace, input: PromoteInput): Pro
   if (evidence.length === 0 && !isChampion(artifact, await registryView(workspace, input.record))) {
     throw new EvidenceError({
       found: 'there is no evidence to decide on',
-      expected: 'what validate, evaluate and load-test wrote',
+      expected: 'the evidence that validate, evaluate and load-test write',
       where: workspace.out,
       remedy: 'Run those stages first with the same --out, or the whole gate at once (contender gate)',
     });
@@ -211,11 +211,12 @@ async function namedByPerson(workspace: Workspace, file: string): Promise<Resolv
     return resolveReference(workspace, { ...columns, predictions: path }, 'champion');
   }
   throw new UsageError({
-    found: `${file} is a file of predictions, and the configured candidate is a model`,
-    expected: 'an ONNX model, or a candidate that is a file of predictions too: the champion is read as it is',
+    found: `${file} is a file of predictions, but the configured candidate is a model`,
+    expected:
+      'an ONNX model; or a candidate that is a file of predictions too, because the champion is read with the same settings',
     where: `models.${workspace.model}.candidate`,
     remedy:
-      'Set candidate: { predictions: FILE } (with id, score or label where the columns have other names), then register',
+      'Set candidate: { predictions: FILE } (with id, score or label if the columns have other names), then register',
   });
 }
 
@@ -280,10 +281,10 @@ async function recordable(workspace: Workspace, candidate: ResolvedModel, record
 function requireLasting(artifact: Artifact): Artifact {
   if (isFetchable(artifact.uri)) return artifact;
   throw new UsageError({
-    found: `the model would be recorded at ${JSON.stringify(artifact.uri)}`,
+    found: `the address of the model, ${JSON.stringify(artifact.uri)}, cannot be recorded`,
     expected: fetchable,
     remedy:
-      'Nothing was recorded. Rename a file with a control character or a backslash in its path; name a server by its full host name, as others reach it',
+      'Nothing was recorded. Rename a file whose path has a control character or a backslash; name a server by the full host name that others can reach',
   });
 }
 

@@ -81,10 +81,10 @@ export async function initialise(input: InitInput): Promise<Initialised> {
     const models = Object.keys(config.models);
     if (input.name !== undefined && !models.includes(input.name)) {
       throw new UsageError({
-        found: `contender.yml is there already, with ${models.join(', ')}`,
-        expected: 'a folder without one: nothing is overwritten',
+        found: `contender.yml already exists, with ${models.join(', ')}`,
+        expected: 'a folder without a contender.yml: existing files are never overwritten',
         where: path,
-        remedy: `Add ${JSON.stringify(input.name)} to its models by hand, or run contender init in another folder`,
+        remedy: `Add ${JSON.stringify(input.name)} to its models manually, or run contender init in another folder`,
       });
     }
     const watched = Object.values(config.models).flatMap(({ candidate, data }) => [
@@ -275,7 +275,7 @@ function nameOf({ name, folder }: InitInput, git: GitFacts | null): string {
     if (new RegExp(modelNamePattern, 'u').test(name)) return name;
     throw new UsageError({
       found: `${JSON.stringify(name)} cannot be the name of a model`,
-      expected: 'letters, digits, _ and -, at most 100 and none of the signs first or last',
+      expected: 'letters, digits, - and _, at most 100, starting and ending with a letter or digit',
       where: '--name',
     });
   }

@@ -84,13 +84,13 @@ export async function idColumn(
   for (const column of [...byName, ...others]) {
     if (!(await isUnique(dataset, column.name))) continue;
     const why = byName.includes(column) ? 'by its name, and' : 'the first column that';
-    return { value: column.name, because: `${why} has another value in every row` };
+    return { value: column.name, because: `${why} has a different value in every row` };
   }
-  if (!joined) return { value: rowNumber, because: 'no column has another value in every row' };
+  if (!joined) return { value: rowNumber, because: 'no column has a different value in every row' };
   throw new UsageError({
-    found: `no column of ${dataset.uri} has another value in every row: ${listed(dataset.columns)}`,
-    expected: 'a column that tells rows apart, by which files of predictions are joined',
-    remedy: 'Add one, such as a running number, or name it with --id',
+    found: `no column of ${dataset.uri} has a different value in every row: ${listed(dataset.columns)}`,
+    expected: 'a column that identifies each row, by which files of predictions are joined',
+    remedy: 'Add one, such as a row number, or name an existing column with --id',
   });
 }
 
@@ -107,8 +107,8 @@ export async function labelColumn(
   if (given !== undefined) {
     if (model.inputs.includes(given)) {
       throw new UsageError({
-        found: `${JSON.stringify(given)} feeds the model`,
-        expected: 'a label that the model is not given',
+        found: `${JSON.stringify(given)} is an input of the model`,
+        expected: 'a label that is not an input of the model',
         where: '--label',
         remedy: 'Name another column, or train the model without it',
       });
@@ -137,7 +137,7 @@ export async function labelColumn(
   }
   if (first !== undefined) {
     throw new UsageError({
-      found: `several columns of ${dataset.uri} may be the label: ${options.join(', ')}`,
+      found: `several columns of ${dataset.uri} could be the label: ${options.join(', ')}`,
       expected: 'one',
       remedy: 'Name it with --label',
     });
@@ -145,7 +145,7 @@ export async function labelColumn(
   if (last === undefined || (!isNumeric(last.type) && (await isUnique(dataset, last.name)))) {
     throw new UsageError({
       found: `no column of ${dataset.uri} looks like the label: ${listed(dataset.columns)}`,
-      expected: 'a column with the truth, such as label',
+      expected: 'a column with the true values, such as label',
       remedy: 'Name it with --label',
     });
   }

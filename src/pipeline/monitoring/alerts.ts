@@ -62,7 +62,7 @@ export async function alert(
     const address = addressOf(webhook, env);
     await attempt('webhook', () => tellWebhook(workspace, result, address, issues, now));
   }
-  for (const fault of faults) workspace.log.warning(`Could not tell findings through ${fault}`);
+  for (const fault of faults) workspace.log.warning(`Could not send findings to ${fault}`);
   return { issues, faults };
 }
 
@@ -221,7 +221,8 @@ async function rememberTold(result: MonitorResult, told: Readonly<Record<string,
     const current = attempt === 0 ? result.remembered : await memory.read(now);
     const state = { ...current.state, told: { ...current.state.told, ...told } };
     if (JSON.stringify(state) === JSON.stringify(current.state)) return;
-    if (!(await memory.write(current, { state, records: current.records }, 'Monitoring: what was told\n'))) continue;
+    if (!(await memory.write(current, { state, records: current.records }, 'Monitoring: sent notifications\n')))
+      continue;
     result.remembered = await memory.read(now);
     return;
   }

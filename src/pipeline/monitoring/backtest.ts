@@ -25,7 +25,7 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
   if (task === 'multilabel-classification' || task === 'ranking') {
     throw new ConfigError({
       found: `a backtest of a ${task} model`,
-      expected: 'classification or regression, which have a loss for each row',
+      expected: 'classification or regression: only these have a loss for each row',
       where: 'backtest',
     });
   }
@@ -38,8 +38,8 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
     const byId = rowsById(ids);
     if (byId.size < ids.length) {
       throw new DataError({
-        found: `${ids.length - byId.size} rows of the history have no ${columns.id}, or one that another row has`,
-        expected: 'each id once: predictions are joined by it',
+        found: `${ids.length - byId.size} rows of the history have no ${columns.id}, or share it with another row`,
+        expected: 'each id once, to join predictions',
         where: settings.data,
       });
     }
@@ -74,7 +74,7 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
       });
       if (losses.every(Number.isNaN)) {
         throw new DataError({
-          found: 'none of the predictions is of a labelled row of the history',
+          found: 'no prediction belongs to a labelled row of the history',
           expected: `ids (${columns.id}) of ${settings.data}`,
           where: predictions,
         });
@@ -98,9 +98,9 @@ function requireOneSetOfClasses(
   if (other === null) return;
   throw new DataError({
     found: other,
-    expected: 'labels and predictions in the same words',
+    expected: 'the same class names in labels and predictions',
     where: uri,
-    remedy: 'Write the labels as the model does, or name the positive class in columns.positive',
+    remedy: 'Write the labels in the spelling of the model, or name the positive class in columns.positive',
   });
 }
 

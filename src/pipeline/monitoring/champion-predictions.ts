@@ -36,10 +36,10 @@ export async function predictWithChampion(workspace: Workspace, view: RegistryHi
       found:
         champion === null
           ? 'no champion'
-          : `the champion ${champion.artifact.uri} cannot be had: ${champion.fault.message}`,
-      expected: 'a champion in the registry, or one that contender.yml names',
+          : `the champion ${champion.artifact.uri} is not available: ${champion.fault.message}`,
+      expected: 'a champion in the registry or in contender.yml',
       where: `models.${workspace.model}.champion`,
-      remedy: 'Promote a candidate first, or record the model that is served: contender registry register',
+      remedy: 'Promote a candidate first, or register the model that is served: contender registry register',
     });
   }
   const nothing = (): Promise<void> => Promise.resolve();
@@ -52,7 +52,8 @@ export async function predictWithChampion(workspace: Workspace, view: RegistryHi
       throw new ModelError({
         found: `the champion cannot predict the evaluation set: ${result.fault.message}`,
         where: `models.${workspace.model}.champion`,
-        remedy: 'Make the evaluation set fit the champion, or name predictions of it',
+        remedy:
+          'Correct the evaluation set so that the champion can read it, or name a file with predictions of the champion',
       });
     }
     const { label, positive } = workspace.modelConfig.columns;

@@ -77,7 +77,7 @@ function columnsOf({ modelConfig: { task } }: Workspace, batch: Batch, predictio
   throw new DataError({
     found:
       missing === undefined ? 'neither a column prediction nor a column score' : `no column ${JSON.stringify(missing)}`,
-    expected: `what the model predicted (${task})`,
+    expected: `a column with the predictions (${task})`,
     where: predictions[0]?.uri,
     remedy: 'Name the columns: batch.prediction, batch.score',
   });
@@ -99,30 +99,36 @@ async function rowChecks(
   const example = (ids: readonly (string | null)[]): string => (ids.length === 0 ? '' : `, such as ${shown(ids, 3)}`);
   const inputTwice = repeated(into);
   return [
-    batchCheck(batch, 'rows', 'As many rows out as in', out.length === into.length && into.length > 0, {
-      message:
-        into.length === 0
-          ? 'the input has no row'
-          : `${count(out.length)} rows were predicted of ${count(into.length)} in ${batch.input}`,
-      observed: out.length,
-      required: into.length,
-      unit: 'rows',
-    }),
+    batchCheck(
+      batch,
+      'rows',
+      'Same number of rows in input and output',
+      out.length === into.length && into.length > 0,
+      {
+        message:
+          into.length === 0
+            ? 'the input has no row'
+            : `${count(out.length)} rows were predicted of ${count(into.length)} in ${batch.input}`,
+        observed: out.length,
+        required: into.length,
+        unit: 'rows',
+      },
+    ),
     batchCheck(batch, 'ids-unique', 'Each id once', twice.length === 0 && !out.includes(null), {
       message: out.includes(null)
         ? `a row has no ${id}`
         : twice.length === 0
-          ? `no ${id} stands twice`
-          : `${count(twice.length)} ids stand twice or more${example(twice)}`,
+          ? `no ${id} occurs twice`
+          : `${count(twice.length)} ids occur more than once${example(twice)}`,
       ...atMost(twice.length, 0, 'ids'),
     }),
     batchCheck(batch, 'ids', 'The ids of the input', lost.length + extra.length + inputTwice.length === 0, {
       message:
         inputTwice.length > 0
-          ? `${count(inputTwice.length)} ids stand twice or more in ${batch.input}${example(inputTwice)}: whose prediction it is cannot be told`
+          ? `${count(inputTwice.length)} ids occur more than once in ${batch.input}${example(inputTwice)}: predictions cannot be assigned to rows`
           : lost.length + extra.length === 0
             ? 'every row of the input has its prediction'
-            : `${count(lost.length)} rows of the input have no prediction${example(lost)}; ${count(extra.length)} predictions are of other rows${example(extra)}`,
+            : `${count(lost.length)} rows of the input have no prediction${example(lost)}; ${count(extra.length)} predictions belong to other rows${example(extra)}`,
       ...atMost(lost.length + extra.length, 0, 'ids'),
     }),
   ];
@@ -201,7 +207,7 @@ async function contentChecks(
       batchCheck(batch, `constant/${name.slice(0, 200)}`, `${name} is not constant`, varies, {
         message:
           present < 2
-            ? 'fewer than two values: whether they differ cannot be told'
+            ? 'fewer than two values, too few to check'
             : distinct >= 2
               ? `${count(distinct)} different values`
               : `all ${count(present)} values are the same, ${expected < 2 ? 'as in' : 'which they are not in'} ${reference.from}`,
@@ -238,7 +244,7 @@ function shareChecks(values: CategoricalValues, before: CategoricalValues, batch
   const names = [...new Set([...before.counts.keys(), ...values.counts.keys()])].sort();
   const title = 'Shares of the predicted classes';
   if (n === 0 || m === 0) {
-    const message = 'one side has no predicted class';
+    const message = 'one side has no predicted classes';
     return [batchCheck(batch, 'shares', title, null, { message, observed: null, required: most })];
   }
   const changes = names.map((name) => {
@@ -317,7 +323,7 @@ async function modelCheck(
       required: champion?.sha256 ?? null,
     });
   if (champion === null)
-    return check(null, null, 'no champion is recorded, so whose predictions these are cannot be judged');
+    return check(null, null, 'no champion is recorded, so the model of the predictions cannot be checked');
   const { version: named, sha256 } = champion;
   const names = new Set([sha256, ...(named === null ? [] : [named, `v${named}`])]);
   const expected = `the champion ${named ?? ''} ${sha256.slice(0, 12)}`.replace('  ', ' ');
@@ -326,7 +332,7 @@ async function modelCheck(
     return check(
       null,
       null,
-      'the file does not say which model predicted it: name the column (batch.model), pass the digest (--model-digest), or predict with contender predict',
+      'the file does not state which model predicted it: name the column (batch.model), pass the digest (--model-digest), or predict with contender predict',
     );
   }
   const others = said.filter((each) => !names.has(each));
@@ -354,8 +360,8 @@ async function ageChecks(predictions: readonly Dataset[], batch: Batch, now: Dat
   if (maximum === undefined) return [];
   if (time === undefined) {
     throw new UsageError({
-      found: 'batch.max_age without batch.time',
-      expected: 'the column of the time a row was predicted',
+      found: 'batch.max_age is set without batch.time',
+      expected: 'batch.time: the column with the prediction time of a row',
       where: 'batch.time',
     });
   }

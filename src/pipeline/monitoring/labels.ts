@@ -106,5 +106,5 @@ export function otherClasses(labels: readonly (string | null)[], classes: Readon
       .slice(0, 3)
       .map((each) => JSON.stringify(each))
       .join(', ');
-  return `labels are ${shown(named)}, and the model predicts ${shown(classes)}: none of them is a class of the model, so that nothing is known of its losses`;
+  return `labels are ${shown(named)}, and the model predicts ${shown(classes)}: none of them is a class of the model, so its losses cannot be computed`;
 }

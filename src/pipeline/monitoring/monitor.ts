@@ -63,7 +63,7 @@ export async function runMonitor(workspace: Workspace, input: MonitorInput): Pro
       if (attempt < maximumAttempts) continue;
       throw new RegistryError({
         found: 'other runs kept writing to the branch of monitoring',
-        remedy: 'Give monitoring of a model one concurrency group, and run again',
+        remedy: 'Use one concurrency group for all monitoring runs of a model, and run again',
       });
     }
     const observations = observe(seen.records, seen.champions, settings.judge);
@@ -127,7 +127,7 @@ function refuseTooMany(windows: Window[]): Window[] {
     found: `${count(windows.length)} windows since the first row`,
     expected: 'at most 5,000 at once',
     where: 'monitor.window',
-    remedy: 'Choose a longer window, or leave out rows of long ago; a wrong time of a single row does it too',
+    remedy: 'Choose a longer window, or remove very old rows. A single row with a wrong time can be the cause too',
   });
 }
 
@@ -205,11 +205,11 @@ function tellOdd(
   const last = records.at(-1);
   if (last === undefined) return;
   if (production.future > 0 && fresh.includes(last)) {
-    last.faults['future'] = `${count(production.future)} rows are dated in the future: they are left until then`;
+    last.faults['future'] = `${count(production.future)} rows are dated in the future: they are not used until then`;
   }
   if (production.repeated > 0 && fresh.includes(last)) {
     last.faults['repeated'] =
-      `${count(production.repeated)} rows of the logs were logged again, with one id and time: each counts once`;
+      `${count(production.repeated)} rows occur more than once in the logs (same id and time): each counts once`;
   }
   const recorded = new Map(
     records.filter((record) => !fresh.includes(record)).map((record) => [Date.parse(record.start), record]),
@@ -225,7 +225,7 @@ function tellOdd(
     const before = servedIn(record);
     if (rows > before) {
       record.faults['late'] =
-        `${count(rows - before)} rows came after this window was recorded: it is not judged again (monitor.delay)`;
+        `${count(rows - before)} rows came after this window was recorded: the window is not evaluated again (monitor.delay sets how long to wait)`;
     }
   }
 }

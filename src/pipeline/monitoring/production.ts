@@ -313,7 +313,7 @@ export async function idsOfProduction(
     if (dataset.columns.some(({ name }) => name === id)) continue;
     throw new DataError({
       found: `there is no column ${JSON.stringify(id)}`,
-      expected: 'the id of each row, by which labels are joined',
+      expected: 'the id of each row, to join labels',
       where: dataset.uri,
       remedy: 'Log the id of each request, or leave monitor.labels out',
     });

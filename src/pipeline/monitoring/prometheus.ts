@@ -28,16 +28,16 @@ export async function askPrometheus(
     text = (await answer.text()).slice(0, 1_000_000);
   } catch (error) {
     signal?.throwIfAborted();
-    return { fault: `Prometheus at ${address.host} cannot be asked (${(error as Error).message})` };
+    return { fault: `Prometheus at ${address.host} cannot be reached (${(error as Error).message})` };
   }
   const said: PrometheusReply = objectOf(jsonIn(text));
   if (said.status !== 'success') {
     return {
-      fault: `Prometheus at ${address.host} answered ${answer.status}: ${said.error === undefined ? 'no JSON of its own' : wordsOf(said.error)}`,
+      fault: `Prometheus at ${address.host} answered ${answer.status}: ${said.error === undefined ? 'no JSON error message' : wordsOf(said.error)}`,
     };
   }
   const warnings = listOf(said.warnings);
-  if (warnings.length > 0) return { fault: `Prometheus says that data are missing: ${wordsOf(warnings[0])}` };
+  if (warnings.length > 0) return { fault: `Prometheus reports missing data: ${wordsOf(warnings[0])}` };
   const read = onlyNumber(said.data);
   if ('fault' in read) return read;
   return read.text === null ? { fault: 'Prometheus has no data for this window' } : numberOf(read.text);
@@ -70,7 +70,7 @@ function numberOf(text: string): PrometheusAnswer {
   const value = Number(text.replace('Inf', 'Infinity'));
   return Number.isFinite(value)
     ? { value }
-    : { fault: `the query gives ${text.slice(0, 40)}, which is no number to judge` };
+    : { fault: `the query gives ${text.slice(0, 40)}, which is not a finite number` };
 }
 
 /** The body of an answer, as far as it is told. */

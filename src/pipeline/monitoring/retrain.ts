@@ -71,7 +71,7 @@ export async function retrain(
         {
           ...error.fault,
           remedy:
-            'Nobody knows whether the training was started, so that none is started again before the cool-down ends: look at the runs of the workflow, and start it by hand if there is none',
+            'It is not known whether the training was started, so no other one is started before the cool-down ends. Check the runs of the workflow, and start it manually if there is none',
         },
         true,
       );

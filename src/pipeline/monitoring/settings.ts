@@ -31,8 +31,8 @@ export function monitorSettings({ model, modelConfig }: Workspace): MonitorSetti
   const length = milliseconds(monitor.window ?? '1d');
   if (day % length !== 0 && length % day !== 0) {
     throw new ConfigError({
-      found: `${monitor.window}, which neither divides a day nor is made of days`,
-      expected: 'such as 1h, 6h, 1d or 7d: then each window has its place in the week',
+      found: `${monitor.window}, which is neither a divisor nor a multiple of a day`,
+      expected: 'a window such as 1h, 6h, 1d or 7d, so that windows of different weeks can be compared',
       where: 'monitor.window',
     });
   }
@@ -43,7 +43,7 @@ export function monitorSettings({ model, modelConfig }: Workspace): MonitorSetti
   if (labels !== undefined && !judged) {
     throw new ConfigError({
       found: `labels of a ${task} model`,
-      expected: 'classification or regression: other losses are not watched; a KPI may be one',
+      expected: 'classification or regression: losses of other tasks are not monitored; monitor a KPI instead',
       where: 'monitor.labels',
     });
   }
@@ -56,8 +56,8 @@ export function monitorSettings({ model, modelConfig }: Workspace): MonitorSetti
     (modelConfig.columns.classes?.length ?? 0) !== scores.length
   ) {
     throw new ConfigError({
-      found: `${scores.length} columns of scores, and ${modelConfig.columns.classes?.length ?? 'no'} columns.classes`,
-      expected: 'a score for each class, in the order of columns.classes',
+      found: `${scores.length} score columns, but ${modelConfig.columns.classes?.length ?? 'no'} columns.classes`,
+      expected: 'a score column for each class, in the order of columns.classes',
       where: 'monitor.production.score',
     });
   }

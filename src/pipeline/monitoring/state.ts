@@ -72,7 +72,7 @@ async function openFiles(workspace: Workspace): Promise<BranchFiles> {
   if (branch === (config.registry?.branch ?? defaults.registryBranch)) {
     throw new UsageError({
       found: `${branch} is the branch of the registry`,
-      expected: 'another branch: in the registry every byte is hashed',
+      expected: 'another branch: the branch of the registry may contain only recorded decisions',
       where: 'monitor.branch',
     });
   }
@@ -100,9 +100,9 @@ function checked<T>(text: string, valid: LazyValidator<T>, where: string): T {
   const value = jsonIn(text);
   if (value !== undefined && valid(value)) return value;
   throw new RegistryError({
-    found: `this is not what monitoring wrote: ${value === undefined ? 'no JSON' : firstFault(valid)}`,
+    found: `this file was not written by monitoring: ${value === undefined ? 'it is not JSON' : firstFault(valid)}`,
     where,
     remedy:
-      'Restore the file from the history of the branch, or remove it: what the logs still hold is looked at again',
+      'Restore the file from the history of the branch, or remove it: the data still in the logs are then evaluated again',
   });
 }

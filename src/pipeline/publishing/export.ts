@@ -123,7 +123,7 @@ export async function publishedVersion(registry: Registry, model: string, versio
     throw new RegistryError({
       found: wanted === undefined ? `${model} has no champion` : `${model} has no version ${wanted}`,
       expected: view.decisions.length === 0 ? 'a model with recorded decisions' : `one of: ${view.versions.join(', ')}`,
-      remedy: 'See what there is with contender registry show',
+      remedy: 'List the models and versions with contender registry show',
     });
   }
   const published = await withEvidence(registry, view.decisions[known.seq - 1] as RecordedDecision);
@@ -148,7 +148,7 @@ async function publishedDecision(registry: Registry, model: string, seq: number)
   throw new RegistryError({
     found: `${model} has no decision ${seq}`,
     expected: decisions.length === 0 ? 'a model with recorded decisions' : `one of 1 to ${decisions.length}`,
-    remedy: 'See what there is with contender registry log',
+    remedy: 'List the decisions with contender registry log',
   });
 }
 

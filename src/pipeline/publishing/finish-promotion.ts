@@ -40,8 +40,8 @@ export async function finishPromotions(workspace: Workspace, { github, range }: 
   const settings = workspace.config.registry ?? {};
   if (settings.store !== 'github') {
     throw new UsageError({
-      found: 'a registry that is not kept through the API',
-      expected: 'registry.store: github, which makes promotion pull requests',
+      found: 'the registry is not stored through the GitHub API',
+      expected: 'registry.store: github, which creates promotion pull requests',
       where: 'registry.store',
     });
   }

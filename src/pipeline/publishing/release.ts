@@ -79,8 +79,8 @@ function refuseDeprecated(published: Published): void {
   if (published.withdrawn?.how !== 'deprecated') return;
   throw new UsageError({
     found: `${publishedName(published)} was ${withdrawnText(published.withdrawn)}`,
-    expected: 'a version that may be used',
-    remedy: 'Choose another with --of (contender registry show says which there are)',
+    expected: 'a version that is not withdrawn',
+    remedy: 'Choose another with --of (contender registry show lists them)',
   });
 }
 
@@ -115,7 +115,7 @@ async function ensureTag(workspace: Workspace, place: GitHubBranch, registry: Re
   if (local !== null) {
     throw new RegistryError({
       found: `the tag ${tag} is in this clone but not on GitHub`,
-      expected: 'a pushed tag: otherwise GitHub would create a conflicting one',
+      expected: 'a tag that is pushed: otherwise GitHub would create a conflicting one',
       remedy: `Push it first: git push origin refs/tags/${tag}`,
     });
   }

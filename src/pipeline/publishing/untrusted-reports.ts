@@ -75,7 +75,7 @@ async function readJson<T>(path: string, isValid: LazyValidator<T>): Promise<T |
   const info = await lstat(path).catch(() => null);
   if (info === null) return null;
   if (!info.isFile() || info.size > mostBytes)
-    throw refused(path, 'no plain file, or a large one', `at most ${mostBytes} bytes`);
+    throw refused(path, 'not a regular file, or too large', `at most ${mostBytes} bytes`);
   let value: unknown;
   try {
     value = JSON.parse(await readFile(path, 'utf8'));
@@ -91,7 +91,7 @@ function refused(where: string, found: string, expected: string, cause?: unknown
     found,
     expected,
     where,
-    remedy: 'It comes from a run that others control: nothing of it is shown',
+    remedy: 'The file comes from an untrusted run, so nothing of it is shown',
     cause,
   });
 }

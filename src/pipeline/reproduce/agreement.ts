@@ -49,9 +49,9 @@ function difference(was: Check | null, is: Check | null): { text: string; number
   if (was === null) return { text: 'the record does not have this check', numbersAlone: false };
   if (is === null) return { text: 'this check was not made again', numbersAlone: false };
   if (was.verdict !== is.verdict)
-    return { text: `${was.verdict} was recorded, ${is.verdict} came of it`, numbersAlone: false };
+    return { text: `${was.verdict} was recorded, ${is.verdict} came out now`, numbersAlone: false };
   if (was.severity !== is.severity)
-    return { text: `severity ${was.severity} was recorded, ${is.severity} came of it`, numbersAlone: false };
+    return { text: `severity ${was.severity} was recorded, ${is.severity} came out now`, numbersAlone: false };
   const path = numbersApart(
     { observed: was.observed, required: was.required, comparison: was.comparison },
     { observed: is.observed, required: is.required, comparison: is.comparison },
@@ -63,7 +63,7 @@ function difference(was: Check | null, is: Check | null): { text: string; number
 function numbersApart(was: unknown, is: unknown, path = ''): string | null {
   if (typeof was === 'number' && typeof is === 'number') {
     const near = Math.abs(was - is) <= tolerance * Math.max(1, Math.abs(was), Math.abs(is));
-    return near ? null : `${path}: ${was} was recorded, ${is} came of it`;
+    return near ? null : `${path}: ${was} was recorded, ${is} came out now`;
   }
   if (typeof was === 'object' && typeof is === 'object' && was !== null && is !== null) {
     for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {
@@ -77,7 +77,7 @@ function numbersApart(was: unknown, is: unknown, path = ''): string | null {
     }
     return null;
   }
-  return was === is ? null : `${path}: ${shown(was)} was recorded, ${shown(is)} came of it`;
+  return was === is ? null : `${path}: ${shown(was)} was recorded, ${shown(is)} came out now`;
 }
 
 function shown(value: unknown): string {

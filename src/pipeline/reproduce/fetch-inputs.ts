@@ -77,7 +77,7 @@ export async function bringFile(
       await extractCommitted(place.repository, fromTop, place.commit, fromTop, to, workspace);
       const verified = sha256 === undefined ? null : (await fileDigest(to)) === sha256;
       if (verified !== false) return { what, name: path, from, verified };
-      tried.push(`${from} has other bytes`);
+      tried.push(`${from} has a different file`);
     } catch (error) {
       if (!(error instanceof ContenderError)) throw error;
       tried.push(error.fault.found);
@@ -89,12 +89,12 @@ export async function bringFile(
     await copyFile(here, to);
     return { what, name: path, from: 'the work tree', verified: true };
   }
-  tried.push(found === null ? 'the work tree has none' : 'the work tree has other bytes');
+  tried.push(found === null ? 'the work tree does not have it' : 'the work tree has a different file');
   throw new UsageError({
-    found: `${what} cannot be had: ${tried.join('; ')}`,
-    expected: sha256 === undefined ? `${path} as it was` : `${path} with sha256 ${sha256}`,
+    found: `${what} is not available: ${tried.join('; ')}`,
+    expected: sha256 === undefined ? `${path} as it was at the decision` : `${path} with sha256 ${sha256}`,
     where: path,
-    remedy: 'Fetch it (git fetch, git lfs pull, dvc pull, or from where it is kept) and put it there, then run again',
+    remedy: 'Fetch it (git fetch, git lfs pull, dvc pull, or from its store), put it there and run again',
   });
 }
 

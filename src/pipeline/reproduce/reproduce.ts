@@ -165,8 +165,8 @@ function policyOf({ policy, seq }: RecordedDecision): RecordedPolicy {
   const value = policyIn(policy.text);
   if (value !== null && digest(value) === policy.sha256) return value;
   throw new UsageError({
-    found: `the configuration that decision ${seq} keeps is not one that this version of Contender takes`,
-    remedy: 'Use the version that recorded it (registry log --json names it in the evidence)',
+    found: `the configuration recorded with decision ${seq} is not valid in this version of Contender`,
+    remedy: 'Use the version of Contender that recorded it (contender registry log --json shows it in the evidence)',
   });
 }
 
@@ -177,8 +177,8 @@ function compared(recorded: Evidence, made: readonly Evidence[]): StageAgreement
   if (found !== undefined) return agreement(recorded, found, { title, repeatable: stage?.repeatable === true });
   const ofProduction = stage?.needs === 'logs' || stage?.needs === 'traffic';
   const notRun = ofProduction
-    ? 'production made it, and cannot be run again'
-    : 'the configuration that is kept does not ask for it';
+    ? 'it comes from production, which cannot be run again'
+    : 'the recorded configuration does not include it';
   return { kind: recorded.kind, title, notRun, agree: 0, measured: 0, differ: [] };
 }
 
@@ -188,7 +188,7 @@ function chosen(model: string, view: RegistryHistory, which: string | undefined)
     throw new UsageError({
       found: `the registry has no decision about ${model}`,
       expected: 'a model with recorded decisions',
-      remedy: 'See what there is with contender registry show',
+      remedy: 'List the models with contender registry show',
     });
   }
   if (which !== undefined && /^[0-9]+$/u.test(which)) {
@@ -215,9 +215,9 @@ function refuseNothing(
 ): void {
   if (recorded.length === 0) {
     throw new UsageError({
-      found: `decision ${seq} of ${model} (${action}) was made without evidence: on a person's word, or since nothing was to be judged`,
+      found: `decision ${seq} of ${model} (${action}) was made without evidence: manually, or because there was nothing to evaluate`,
       expected: 'a decision of a gate',
-      remedy: 'See contender registry log for its number',
+      remedy: 'Find its number with contender registry log',
     });
   }
   if (wanted.length > 0) return;
@@ -231,7 +231,7 @@ function refuseNothing(
 export function reproductionSections({ inputs, stages: said }: Reproduction): Section[] {
   return [
     {
-      title: 'What it was made on',
+      title: 'Inputs of the decision',
       columns: ['What', 'Named', 'From', 'Digest'],
       rows: inputs.map(({ what, name, from, verified }) => [
         textCell(what),
@@ -257,7 +257,7 @@ export function reproductionSections({ inputs, stages: said }: Reproduction): Se
         numberCell(String(measured)),
         numberCell(String(differ.length)),
       ]),
-      legend: 'Measured anew: the same verdict and other numbers, of a stage that measures times.',
+      legend: 'The same verdict with other numbers, as expected for a stage that measures times.',
       importance: 3,
     },
     {
@@ -278,6 +278,6 @@ export function reproductionHeadline({ model, decision, stages: said, agrees }: 
   const all = said.reduce((sum, each) => sum + each.agree + each.measured + each.differ.length, 0);
   if (agrees) return `${which} agrees: ${counted(all, 'checks')} came out as recorded.`;
   return all === 0
-    ? `${which}: nothing of it could be run again.`
+    ? `${which}: none of its stages could be run again.`
     : `${which} differs in ${differ} of ${counted(all, 'checks')}.`;
 }

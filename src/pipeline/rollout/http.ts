@@ -49,7 +49,7 @@ export function tokenOf(variable: string | undefined, env: NodeJS.ProcessEnv): s
   if (token !== undefined && token !== '') return token;
   throw new TrafficError({
     found: `the variable ${variable} is not set`,
-    expected: 'the token that sets the weight',
+    expected: 'the token that may set the weight',
     where: 'rollout',
     remedy: `Set ${variable} in the environment of this step`,
   });

@@ -279,7 +279,7 @@ async function seenIn(
   const stranger = strange[0]?.[0];
   const fault =
     typeof stranger === 'string'
-      ? `the log has the arm ${JSON.stringify(stranger)}, which nobody named`
+      ? `the log has the arm ${JSON.stringify(stranger)}, which is not configured`
       : ((await clockFault(ask, start, now)) ??
         (await blindGuardrail(ask, guardrails, columns, start)) ??
         (unit === undefined ? await unitFault(ask, guardrails, columns) : null));
@@ -338,7 +338,7 @@ async function blindGuardrail(
         `select arm from ${valued(`value${at}`)} group by arm having count(*) >= 5 and count(value) = 0 order by 1 limit 1`,
       );
       if (typeof arm !== 'string') continue;
-      return `no request of ${JSON.stringify(arm)} has a value in ${JSON.stringify(value)}, so that the guardrail ${name} sees nothing`;
+      return `no request of ${JSON.stringify(arm)} has a value in ${JSON.stringify(value)}, so that the guardrail ${name} has no data`;
     }
     if (failure === 'feedback') {
       const [[given, unknown] = []] = await ask(
@@ -346,14 +346,14 @@ async function blindGuardrail(
          from logged where feedback = ${quoteLiteral(feedback)} and moment >= ${start}`,
       );
       if (Number(unknown) < 5 || Number(unknown) <= Number(given) / 2) continue;
-      return `${Number(unknown)} of ${Number(given)} feedbacks ${JSON.stringify(feedback)} name no request of the log, so that the guardrail ${name} sees nothing`;
+      return `${Number(unknown)} of ${Number(given)} feedbacks ${JSON.stringify(feedback)} name no request of the log, so that the guardrail ${name} has no data`;
     }
     const column = seenBy[failure];
     const [blind] = await ask(
       `select arm from request group by arm having count(*) > 0 and count(*) filter (where has_${column}) = 0 order by 1 limit 1`,
     );
     if (blind === undefined) continue;
-    return `no request of ${JSON.stringify(String(blind[0]))} has a value in ${JSON.stringify(columns[column])}, so that the guardrail ${name} sees nothing`;
+    return `no request of ${JSON.stringify(String(blind[0]))} has a value in ${JSON.stringify(columns[column])}, so that the guardrail ${name} has no data`;
   }
   return null;
 }
@@ -402,7 +402,7 @@ async function otherVersion(
     if (versions[0] !== undefined) named[arm] = versions[0];
     const digest = /^(?:sha256:)?([0-9a-f]{12,64})$/iu.exec(versions[0] ?? '')?.[1]?.toLowerCase();
     if (digest === undefined || artifacts[arm].sha256.startsWith(digest)) continue;
-    return `The ${arm} was answered by ${digest.slice(0, 12)}, and the ${arm} is ${artifacts[arm].sha256.slice(0, 12)}: another model is served than was judged.`;
+    return `The ${arm} was answered by ${digest.slice(0, 12)}, and the ${arm} is ${artifacts[arm].sha256.slice(0, 12)}: the served model is not the evaluated one.`;
   }
   if (
     named.champion !== undefined &&

@@ -77,9 +77,9 @@ export function observePrometheus({ settings, env }: ObserverInput): Observer {
         if ((await valueOf(`count({__name__="${metric}"})`, 'champion', name)) !== null) continue;
         throw new TrafficError({
           found: `Prometheus knows no metric ${metric}`,
-          expected: 'a counter of failures that is there, in whatever version',
+          expected: 'a counter of failures that exists, for any version',
           where: `rollout.observe, query of ${name}`,
-          remedy: 'Correct the query; where the metric is born with the first failure, add: or vector(0)',
+          remedy: 'Correct the query; if the metric appears only with the first failure, add: or vector(0)',
         });
       }
       known.add(name);
@@ -131,7 +131,7 @@ function fallOf(before: Readonly<Record<string, ByArm>>, now: Readonly<Record<st
     for (const arm of ['champion', 'candidate'] as const) {
       const was = before[name]?.[arm] ?? 0;
       if (is[arm] < was)
-        return `the counter of ${name} of the ${arm} fell from ${was} to ${is[arm]}: a process ended or began again, so that this look says nothing`;
+        return `the counter of ${name} of the ${arm} fell from ${was} to ${is[arm]}: a process was restarted, so this measurement is not used`;
     }
   }
   return null;

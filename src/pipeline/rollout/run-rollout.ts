@@ -63,7 +63,7 @@ async function runStep(run: Run, { settings, limits, observer }: Watching, weigh
   const start = Date.now();
   if (before !== undefined) before.to = start;
   const text =
-    before === undefined ? 'No traffic had the candidate before.' : `No harm was shown at ${before.weight}%.`;
+    before === undefined ? 'The candidate had no traffic before.' : `No harm was shown at ${before.weight}%.`;
   await raise(run, weight, text);
   const step: Run['steps'][number] = { weight, from: Date.now(), to: null };
   if (before !== undefined) before.to = step.from;
@@ -88,7 +88,7 @@ async function runStep(run: Run, { settings, limits, observer }: Watching, weigh
       steps: seen,
       now,
       alpha: alphaOf(workspace.modelConfig.policy),
-      fault: fault ?? conflict.fault ?? (isBlind ? 'no request was seen lately' : null),
+      fault: fault ?? conflict.fault ?? (isBlind ? 'there was no recent request' : null),
       blindSince: seenAt,
       void: run.conflict ?? conflict.void ?? other,
     });

@@ -55,7 +55,8 @@ async function switchTo(workspace: Workspace, input: TrafficInput, begun: Begun)
   const pollMs = milliseconds(settings.poll ?? defaultPoll);
   const green = await checkGreen(run, settings);
   const fault = green.find(({ verdict, severity }) => verdict !== 'pass' && severity === 'block');
-  if (fault !== undefined) return notSwitched(run, `Green was not let in. ${fault.message}`, green);
+  if (fault !== undefined)
+    return notSwitched(run, `Green failed its checks and got no traffic. ${fault.message}`, green);
   return whileWatched(run, true, async (observer) => {
     const watching: Watching = { settings, limits, observer, pollMs, before: [], after: [] };
     const blind = await watchBlue(run, watching);
@@ -68,7 +69,9 @@ async function switchTo(workspace: Workspace, input: TrafficInput, begun: Begun)
     run.details = { ...run.details, blue_until: until.toISOString() };
     const result = await promote(run, judgement, judgement.reason);
     if (run.promoted)
-      workspace.log.info(`Blue must stay up until ${until.toISOString()}: contender switch --back goes back to it.`);
+      workspace.log.info(
+        `Blue must stay up until ${until.toISOString()}: until then, contender switch --back returns to it.`,
+      );
     return result;
   });
 }
@@ -120,7 +123,7 @@ async function watchBlue(run: Run, watching: Watching): Promise<string | null> {
   const start = Date.now() - (isLive ? 0 : looks * pollMs);
   let fault: string | null = null;
   let seen: StepObservation[] = [];
-  if (isLive) log.info(`Watching blue for ${minutes(limits.watchMs)}, to hold green against it.`);
+  if (isLive) log.info(`Measuring blue for ${minutes(limits.watchMs)}, to compare green with it.`);
   for (let look = 0; look < looks; look += 1) {
     const from = start + look * pollMs;
     before.push({ weight: 0, from, to: isLive ? null : from + pollMs });
@@ -133,9 +136,9 @@ async function watchBlue(run: Run, watching: Watching): Promise<string | null> {
   }
   if (!isLive) ({ fault, steps: seen } = await observer.look(before, Date.now()));
   const { champion } = total(seen);
-  if (fault !== null) return `Nothing is known of blue: ${fault}.`;
+  if (fault !== null) return `Blue cannot be measured: ${fault}.`;
   if (champion >= limits.minRequests) return null;
-  return `Blue had ${count(champion)} requests in ${minutes(limits.watchMs)}, of at least ${count(limits.minRequests)} that green is to be held against.`;
+  return `Blue had ${count(champion)} requests in ${minutes(limits.watchMs)}; at least ${count(limits.minRequests)} are needed for the comparison with green.`;
 }
 
 async function watchGreen(
@@ -202,7 +205,7 @@ const blueDown: Check = {
   title: 'Blue stays up',
   severity: 'warn',
   verdict: 'fail',
-  message: 'Blue did not answer while green was watched: there was nothing to switch back to.',
+  message: 'Blue did not answer while green was monitored: switching back was not possible.',
   observed: 'down',
   required: 'up',
 };
@@ -220,9 +223,9 @@ export async function switchBack(
   if (identityOf(artifacts.candidate) !== identityOf(artifacts.champion)) {
     throw new UsageError({
       found: 'the candidate is not the champion',
-      expected: 'a switch that was made',
+      expected: 'a completed switch',
       remedy:
-        'A switch that is under way goes back by itself; contender switch --put-back takes back what a killed one left',
+        'A running switch goes back by itself; contender switch --put-back resets the weight that a killed one left',
     });
   }
   const until = await lastTime(workspace, begun, 'blue_until');
@@ -232,12 +235,12 @@ export async function switchBack(
         until === null
           ? 'no switch made this candidate champion'
           : `blue was kept until ${new Date(until).toISOString()}`,
-      expected: 'a champion of before that is still up',
-      remedy: 'Serve the version of before again, then contender rollback',
+      expected: 'a previous champion that is still running',
+      remedy: 'Serve the previous version again, then run contender rollback',
     });
   }
   await weights.write({ weight: 0, expires: null });
-  workspace.log.info('Blue has all of the traffic again.');
+  workspace.log.info('Blue has all traffic again.');
   const { env: _env, ...act } = input;
   return rollBackRegistry(workspace, { ...act, to: 'previous', moved: true });
 }

@@ -134,7 +134,7 @@ async function endRun(run: Run): Promise<void> {
   try {
     if (run.weight === 0 || run.promoted) return;
     await putBackNow(run);
-    run.telling = tell(run, { state: 'error', text: 'The run ended, and the weight was put back to 0' });
+    run.telling = tell(run, { state: 'error', text: 'The run ended, and the weight was reset to 0' });
   } finally {
     await run.telling;
   }
@@ -179,8 +179,8 @@ export async function begin(
   if (rival === null) {
     throw new UsageError({
       found: 'there is no champion',
-      expected: 'a champion that the candidate is held against, and that the traffic goes back to',
-      remedy: 'Register the model that is served today: contender registry register --artifact FILE',
+      expected: 'a champion to compare the candidate with, and to return the traffic to',
+      remedy: 'Register the model that is served now: contender registry register --artifact FILE',
     });
   }
   const champion = recordedArtifact('resolved' in rival ? rival.resolved.artifact : rival.artifact);
@@ -191,7 +191,7 @@ export async function begin(
 /** A candidate that was promoted, by this rollout before it was cut off, gets all of the traffic. */
 export async function finish(workspace: Workspace, input: TrafficInput, weights: WeightStore): Promise<PromoteResult> {
   if ((await weights.read()) !== 100) await weights.write({ weight: 100, expires: null });
-  workspace.log.info('The candidate is the champion, and has all of the traffic.');
+  workspace.log.info('The candidate is the champion and has all traffic.');
   return runPromote(workspace, input);
 }
 
@@ -219,12 +219,12 @@ function requireGate({ stage, artifacts: { candidate }, view }: Begun, here: rea
   throw new UsageError({
     found:
       last === undefined
-        ? 'the gate has not judged this candidate'
+        ? 'the gate has not evaluated this candidate'
         : `decision ${last.seq} on this candidate is ${last.outcome}: ${(open[0] ?? last.reasons[0])?.message ?? ''}`,
-    expected: `a decision that holds for the ${stage.kind} alone`,
+    expected: `a hold for which only the evidence of the ${stage.kind} is missing`,
     remedy:
       late === undefined
-        ? 'Run contender gate first: it evaluates the candidate, and holds until production has shown the rest'
+        ? 'Run contender gate first: it evaluates the candidate, then holds it until the evidence from production is there'
         : `Run contender ${late.command.name} && contender promote first`,
   });
 }
@@ -242,15 +242,15 @@ function requireNoOther(begun: Begun, weight: number): void {
   const promotion = weight === 100 ? promotedByTraffic(begun) : undefined;
   const found =
     promotion === undefined
-      ? `the candidate has ${weight}% of the traffic already`
+      ? `the candidate already gets ${weight}% of the traffic`
       : `the place of the candidate has all of the traffic since decision ${promotion.seq}, which made ${promotion.to?.version ?? ''} champion`;
   throw new UsageError({
     found,
-    expected: `0%, from which a ${stage.kind} begins`,
+    expected: `0%, where a ${stage.kind} starts`,
     where: weights.name,
     remedy:
       promotion === undefined
-        ? `Another one runs, or one was killed: contender ${stage.kind} --put-back takes it back`
+        ? `Another ${stage.kind} is running, or one was killed. To reset the weight: contender ${stage.kind} --put-back`
         : 'Serve the champion in the place of the champion too, and set the weight to 0 there; then serve the candidate in its place',
   });
 }
@@ -282,7 +282,10 @@ export async function renew(run: Run): Promise<{ fault: string | null; void: str
     }
     const found = await weights.read();
     if (found === weight) return { fault: null, void: null };
-    return { fault: null, void: `The weight is ${found}%, and this rollout set ${weight}%: somebody else sets it.` };
+    return {
+      fault: null,
+      void: `The weight is ${found}%, and this rollout set ${weight}%: another process changed it.`,
+    };
   } catch (error) {
     if (!(error instanceof ContenderError)) throw error;
     return error instanceof TrafficError && error.conflict
@@ -299,9 +302,9 @@ async function recordStep(run: Run, weight: number, text: string, checks: readon
   const stale = result.decision.reasons.find(({ code }) => code === 'stale' || code === 'rolled-back');
   if (result.decision.outcome === 'hold' && stale === undefined) return;
   throw new UsageError({
-    found: `the registry says ${result.decision.outcome}: ${(stale ?? result.decision.reasons[0])?.message ?? ''}`,
-    expected: 'a candidate and a champion that stay what they are meanwhile',
-    remedy: 'A promotion of the same model excludes it. Evaluate again, then start again',
+    found: `the decision in the registry is ${result.decision.outcome}: ${(stale ?? result.decision.reasons[0])?.message ?? ''}`,
+    expected: 'a candidate and a champion that do not change until the end',
+    remedy: 'Another promotion of this model came first. Evaluate again, then start again',
   });
 }
 
@@ -309,7 +312,7 @@ export async function rollBack(run: Run, judgement: Judgement): Promise<PromoteR
   const at = run.weight;
   await putBackNow(run);
   const harm = judgement.checks.some(({ verdict }) => verdict === 'fail');
-  const message = `The candidate was taken back from ${at}% of the traffic. ${judgement.reason}`;
+  const message = `The candidate was rolled back from ${at}% of the traffic. ${judgement.reason}`;
   run.telling = tell(run, { state: harm ? 'failure' : 'error', text: message });
   const check = stepCheck(run, `step@${at}%-back`, harm ? 'fail' : 'inconclusive', message, 'taken back');
   return decided(run, 0, null, [check, ...judgement.checks]);
@@ -322,9 +325,9 @@ export async function promote(run: Run, judgement: Judgement, message: string): 
   const result = await decided(run, 100, null, [...judgement.checks, check]);
   const isChampion = result.decision.outcome === 'promote' && result.status !== 'pending';
   if (!isChampion) {
-    workspace.log.warning('The candidate is not promoted, so its traffic is put back.');
+    workspace.log.warning('The candidate is not promoted, so its traffic returns to the champion.');
     await putBackNow(run);
-    run.telling = tell(run, { state: 'error', text: 'Not promoted, and taken back' });
+    run.telling = tell(run, { state: 'error', text: 'Not promoted, and rolled back' });
     return result;
   }
   // From here on the registry says that the candidate is champion: what follows can only be completed.
@@ -333,8 +336,8 @@ export async function promote(run: Run, judgement: Judgement, message: string): 
     await weights.write({ weight: 100, from: run.weight, expires: null });
     run.weight = 100;
   });
-  workspace.log.info('The candidate is champion, and has all of the traffic.');
-  run.telling = tell(run, { state: 'success', text: 'Champion, with all of the traffic' });
+  workspace.log.info('The candidate is champion and has all traffic.');
+  run.telling = tell(run, { state: 'success', text: 'Champion, with all traffic' });
   return result;
 }
 
@@ -342,7 +345,7 @@ export async function promote(run: Run, judgement: Judgement, message: string): 
 export async function putBackNow(run: Run): Promise<void> {
   await inTurn(run, async () => {
     await putBackWeight(run);
-    run.workspace.log.info(`The weight is put back from ${run.weight}% to 0.`);
+    run.workspace.log.info(`The weight is reset from ${run.weight}% to 0.`);
     run.weight = 0;
   });
 }
@@ -358,10 +361,10 @@ async function putBackWeight({ weights, stage }: Pick<Run, 'weights' | 'stage'>)
         continue;
       }
       throw new TrafficError({
-        found: `the weight could not be put back to 0: ${error.message}`,
-        expected: 'the champion to answer everybody',
+        found: `the weight could not be reset to 0: ${error.message}`,
+        expected: 'the champion answers all requests',
         where: weights.name,
-        remedy: `${weights.lapses ? 'It expires by itself. ' : ''}Put it back by hand, or run contender ${stage.kind} --put-back`,
+        remedy: `${weights.lapses ? 'It expires automatically. ' : ''}Reset it manually, or run contender ${stage.kind} --put-back`,
         cause: error,
       });
     }
@@ -428,10 +431,10 @@ export async function putBack(workspace: Workspace, input: PutBackInput): Promis
   const begun = await begin(workspace, input);
   const { weights, artifacts } = begun;
   const weight = await weights.read();
-  if (weight === 0) return { message: 'The weight is 0: there is nothing to put back.', result: null };
+  if (weight === 0) return { message: 'The weight is 0: there is nothing to reset.', result: null };
   if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) {
     if (weight !== 100) await weights.write({ weight: 100, expires: null });
-    return { message: 'The candidate is the champion: it keeps all of the traffic.', result: null };
+    return { message: 'The candidate is the champion: it keeps all traffic.', result: null };
   }
   const promotion = weight === 100 ? promotedByTraffic(begun) : undefined;
   if (promotion !== undefined) {
@@ -441,10 +444,10 @@ export async function putBack(workspace: Workspace, input: PutBackInput): Promis
   if (input.onlyExpired) {
     const expires = await lastTime(workspace, begun, 'expires');
     const left = expires === null ? 0 : expires - Date.now();
-    if (left > 0) return { message: `The weight is ${weight}%, and its time has ${minutes(left)} left.`, result: null };
+    if (left > 0) return { message: `The weight is ${weight}%, and expires in ${minutes(left)}.`, result: null };
   }
   await putBackWeight(begun);
-  const message = `The weight was put back from ${weight}% to 0: nobody was there to answer for it.`;
+  const message = `The weight was reset from ${weight}% to 0: no run was active that set it.`;
   await tell({ input, workspace, telling: Promise.resolve() }, { state: 'error', text: message });
   const checks = [stepCheck(begun, `step@${weight}%-put-back`, 'inconclusive', message, 'put back')];
   const details = { weight: 0, expires: null, steps: [] };

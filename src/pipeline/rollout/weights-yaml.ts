@@ -105,7 +105,7 @@ function weightAt(
     found: only === undefined ? `there is no number at ${path}` : `${found.length} documents have ${path}`,
     expected: 'the weight in percent, in one document of the file',
     where: file,
-    remedy: 'Correct the path in rollout.weights, and write the pair of weights with numbers that add up to 100',
+    remedy: 'Correct the path in rollout.weights; the two weights must be numbers that add up to 100',
   });
 }
 

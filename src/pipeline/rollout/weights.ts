@@ -70,7 +70,7 @@ async function runCommand(command: readonly string[], root: string): Promise<str
     const { stderr = '', message } = cause as { stderr?: string; message: string };
     throw new TrafficError({
       found: `${program} failed: ${(stderr.trim() === '' ? message : stderr.trim()).slice(0, 300)}`,
-      expected: 'a program that ends with 0 within a minute',
+      expected: 'a program that ends with exit code 0 within a minute',
       where: 'rollout.weights',
       cause,
     });
@@ -107,7 +107,7 @@ function proxyWeights({ proxy, file, reload }: Extract<Weights, { proxy: string 
   const unreadable = (cause: unknown): TrafficError =>
     new TrafficError({
       found: `the file cannot be read or written (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
-      expected: 'a file of its own in a folder that is there, which this user may write',
+      expected: 'a separate file in an existing folder that this user may write',
       where: file,
       cause,
     });
@@ -142,10 +142,10 @@ function proxyWeights({ proxy, file, reload }: Extract<Weights, { proxy: string 
       if (weight !== undefined) return proxy === 'haproxy' ? Number(weight) / 100 : Number(weight);
       if (all !== undefined || none !== undefined) return all === undefined ? 0 : 100;
       throw new TrafficError({
-        found: 'the file has another form',
+        found: 'the file has a different format',
         expected: `what Contender writes for ${proxy}`,
         where: file,
-        remedy: 'Give the weight a file of its own, and remove this one',
+        remedy: 'Use a separate file for the weight, or remove this one',
       });
     },
     async write({ weight }) {
@@ -195,9 +195,9 @@ function requireInForce(found: number, expected: number, where: string): void {
   throw new TrafficError(
     {
       found: `the weight is ${found}%`,
-      expected: `${expected}%, as this rollout left it`,
+      expected: `${expected}%, as this rollout set it`,
       where,
-      remedy: 'Somebody else sets it: a person, or a controller that owns the weights. Let one of them act',
+      remedy: 'A person or another controller also sets this weight. Let only one of them set it',
     },
     true,
   );

@@ -151,7 +151,7 @@ function localBranch({ repository, name, ref, key, folder, log }: Place): Regist
       const stale = without.filter((remote) => tracked.has(`refs/remotes/${remote}/${name}`));
       if (tracked.size > stale.length) throw elsewhere(name, without);
       if (stale[0] !== undefined) throw deleted(name, stale[0], key);
-      for (const { fault } of faults) warn(`${fault.found}. The registry is taken not to be there.`);
+      for (const { fault } of faults) warn(`${fault.found}. The registry is treated as empty.`);
       return { head: null, expected: null, remoteTags: null };
     },
     async move({ expected }, commit, tags, why) {
@@ -246,7 +246,7 @@ function remoteBranch({ repository, name, ref, key, folder, log }: Place, remote
       const [from] = await openToRead(repository, remote.name);
       const refs = await remoteRefs(from, wanted).catch(() => new Map<string, string>());
       if (!refs.has(ref)) throw error;
-      warn(`${error.fault.found}. The registry is read from where ${remote.name} is fetched from.`);
+      warn(`${error.fault.found}. The registry is read from the fetch address of ${remote.name}.`);
       return { from, refs };
     }
   }
@@ -362,20 +362,20 @@ async function keeps(repository: Repository, commit: string, was: string, folder
 /** Decisions that were on the remote are not there any more. */
 function cutOff(name: string, remote: string, key: string, there: string, was: string): RegistryError {
   return new RegistryError({
-    found: `branch ${name} of ${remote} does not have the decisions that it had when it was last fetched: it was moved back or overwritten`,
+    found: `branch ${name} of ${remote} does not have the decisions that it had when it was last fetched: the branch was reset or overwritten`,
     expected: 'a branch to which decisions are only added',
     where: key,
-    remedy: `See what is missing: git log ${there}..${was}. If it was removed on purpose, accept that here: git fetch ${remote} +refs/heads/${name}:refs/remotes/${remote}/${name}. Otherwise put it back: git push --force-with-lease=${name}:${there} ${remote} ${was}:refs/heads/${name}`,
+    remedy: `See what is missing: git log ${there}..${was}. If it was removed on purpose, accept that in this clone: git fetch ${remote} +refs/heads/${name}:refs/remotes/${remote}/${name}. Otherwise restore it: git push --force-with-lease=${name}:${there} ${remote} ${was}:refs/heads/${name}`,
   });
 }
 
 /** The branch was deleted where it was fetched from; whether on purpose is not for Contender to guess. */
 function deleted(name: string, remote: string, key: string): RegistryError {
   return new RegistryError({
-    found: `branch ${name} was on ${remote} when it was last fetched, and is not there any more`,
-    expected: 'what was recorded: nothing is begun anew in place of a branch that was lost',
+    found: `branch ${name} was on ${remote} when it was last fetched, but no longer exists there`,
+    expected: 'the recorded decisions: a new registry is never started where a branch was lost',
     where: key,
-    remedy: `If it was deleted on purpose, forget it here too: git branch --delete --remotes ${remote}/${name}. Otherwise take it back: git push ${remote} ${remote}/${name}:refs/heads/${name}`,
+    remedy: `If it was deleted on purpose, delete it in this clone too: git branch --delete --remotes ${remote}/${name}. Otherwise restore it: git push ${remote} ${remote}/${name}:refs/heads/${name}`,
   });
 }
 
@@ -388,19 +388,19 @@ function elsewhere(name: string, without: readonly string[] | null): RegistryErr
   return new RegistryError({
     found:
       without === null
-        ? `branch ${name} is not the same on all remotes`
-        : `branch ${name} is on a remote, and ${['not here', ...without].join(', nor on ')}`,
-    expected: 'one registry: a second one is never started beside it',
+        ? `branch ${name} differs between the remotes`
+        : `branch ${name} is on a remote, but ${['not here', ...without].join(', nor on ')}`,
+    expected: 'one registry: a second one is never started',
     where: 'registry.branch',
-    remedy: `See git branch --remotes --list '*/${name}'. Name the remote that has it in registry.push, or take it: git branch ${name} <remote>/${name}`,
+    remedy: `See git branch --remotes --list '*/${name}'. Name the remote that has it in registry.push, or create the branch here: git branch ${name} <remote>/${name}`,
   });
 }
 
 function checkedOut(name: string, folder: string): RegistryError {
   return new RegistryError({
-    found: `the registry is to be kept on branch ${name}, which is checked out in ${folder}`,
-    expected: 'a branch that nobody has checked out: Contender writes to no work tree',
+    found: `the registry branch ${name} is checked out in ${folder}`,
+    expected: 'a branch that is not checked out: Contender does not change work trees',
     where: 'registry.branch',
-    remedy: `Take another branch in that folder${name === defaults.registryBranch ? '' : ', leave registry.branch out (the registry is then on the branch model-registry)'}, or record on this branch where it is not checked out: registry.push: origin, or registry.store: github`,
+    remedy: `Check out another branch in that folder${name === defaults.registryBranch ? '' : ', remove registry.branch (the registry is then on the branch model-registry)'}, or record on the remote: registry.push: origin, or registry.store: github`,
   });
 }

@@ -170,7 +170,7 @@ async function addLevel(
       const what = { '120000': 'symbolic link', '160000': 'commit' }[known.mode] ?? 'blob';
       throw new RegistryError({
         found: `${folder} is committed as a ${what}`,
-        expected: 'a folder of the registry',
+        expected: 'a folder for the registry',
         remedy: 'Remove it, or set registry.path to another folder',
       });
     }

@@ -27,9 +27,9 @@ export async function openRemote(repository: Repository, name: string): Promise<
   if (pushed.length > 1) {
     throw new RegistryError({
       found: `${name} is pushed to ${pushed.length} addresses`,
-      expected: 'one: git may move the branch at one of them and not at another',
+      expected: 'one address: with several, a push may succeed at one and fail at another',
       where: `remote.${name}.pushurl`,
-      remedy: 'Make a remote with one address (git remote add <name> <address>), and name it in registry.push',
+      remedy: 'Add a remote with one address (git remote add <name> <address>), and name it in registry.push',
     });
   }
   const [address = fetched] = pushed;
@@ -74,9 +74,9 @@ export async function remoteRefs(remote: Remote, refs: readonly string[]): Promi
   if (listed.code !== 0) {
     const pushed = remote.place !== remote.name;
     throw new RegistryError({
-      found: `${remote.name} cannot be asked${pushed ? ' where it is pushed' : ''}: ${firstFault(listed.stderr)}`,
+      found: `${remote.name} cannot be reached${pushed ? ' at its push address' : ''}: ${firstFault(listed.stderr)}`,
       where: `remote ${remote.name}`,
-      remedy: `Check the remote (git remote get-url ${pushed ? '--push ' : ''}${remote.name}), the network and the credentials (in a workflow: actions/checkout keeps them unless persist-credentials is false, and the input token of the action stands in for them)`,
+      remedy: `Check the remote (git remote get-url ${pushed ? '--push ' : ''}${remote.name}), the network and the credentials (in a workflow: actions/checkout keeps them unless persist-credentials is false; otherwise set the input token of the action)`,
     });
   }
   return new Map(partsOf(listed.stdout, '\n').map((line) => line.split('\t').reverse() as [string, string]));
@@ -90,10 +90,10 @@ async function requireSomething(remote: Remote): Promise<void> {
   const { code } = await onRemote(remote, ['ls-remote', '--exit-code', '--', place, 'HEAD', 'refs/heads/*']);
   if (code !== 2) return;
   throw new RegistryError({
-    found: `${name} lists no branch, although some were fetched from it`,
+    found: `${name} lists no branches, although branches were fetched from it before`,
     expected: 'the repository that was cloned',
     where: `remote ${name}`,
-    remedy: `See git ls-remote ${name}: a proxy, or a page to sign in at, may answer in its place`,
+    remedy: `See git ls-remote ${name}: a proxy or a sign-in page may answer instead`,
   });
 }
 
@@ -217,18 +217,18 @@ export function refusedPush(remote: Remote, ref: string, said: string, key: stri
   const taken = /^!\s+\S+:refs\/tags\/(\S+)\s+\[rejected\] \(already exists\)/mu.exec(said)?.[1];
   if (taken !== undefined) {
     return new RegistryError({
-      found: `${remote.name} has another tag ${taken}`,
-      expected: 'the tag that follows from the chain, or none',
+      found: `${remote.name} has a different tag ${taken}`,
+      expected: 'the tag that the registry requires, or no tag of this name',
       where: `refs/tags/${taken}`,
       remedy: `See who made it (git ls-remote ${remote.name} 'refs/tags/${taken}'), and fetch or delete it. Nothing was recorded`,
     });
   }
   return new RegistryError({
-    found: `${remote.name} refused it: ${refusal(said)}`,
+    found: `${remote.name} refused the push: ${refusal(said)}`,
     where: ref,
     remedy: `Nothing was recorded${
       wayOut(said, remote.name, key) ??
-      `. Let whoever runs this push to the branch (in a workflow: permissions: contents: write), or name a branch of its own in ${key}`
+      `. Allow the user or app of this run to push to the branch (in a workflow: permissions: contents: write), or set a separate branch in ${key}`
     }`,
   });
 }
@@ -250,33 +250,33 @@ export function wayOut(said: string, where: string, key: string): string | undef
   const space = moreSpace(said, where);
   if (space !== undefined) return `. ${space}`;
   if (/does not support --signed push|sign the push certificate/iu.test(said)) {
-    return `. push.gpgSign asks for pushes that are signed, and ${where} takes none, or the key does not sign. Where the setting is yours: git config push.gpgSign if-asked`;
+    return `. push.gpgSign requires signed pushes, but ${where} does not accept them or the key cannot sign. If you may change the setting: git config push.gpgSign if-asked`;
   }
   if (/hidden ref/u.test(said)) {
     return `. Let ${where} take the branch (receive.hideRefs or transfer.hideRefs of its configuration hides it), or set ${key} to another name`;
   }
   if (/does not support --atomic push/u.test(said)) {
-    return `. Let the server of ${where} move several refs together (receive.advertiseAtomic)`;
+    return `. Allow atomic pushes on the server of ${where} (receive.advertiseAtomic)`;
   }
   if (/exceeds maximum allowed size|returned error: 413|HTTP 413/iu.test(said)) {
-    return `. Let ${where} take more at once (receive.maxInputSize, or what a proxy before it lets through)`;
+    return `. Raise the size limit of ${where} (receive.maxInputSize, or the limit of a proxy in front of it)`;
   }
   if (/cannot contain secrets/iu.test(said)) {
-    return '. GitHub takes something of what was to be recorded for a secret. See what it names; take it out of the configuration and the data, or let it pass where GitHub says how';
+    return '. GitHub found a possible secret in the decision. Remove it from the configuration and the data, or allow it as the message of GitHub describes';
   }
   if (/\bGH0(?:06|13)\b|protected branch|rule violations/iu.test(said)) {
     const through =
       key === 'registry.branch' && /\bGH0\d\d\b/u.test(said)
         ? 'record through pull requests (registry.store: github), '
         : '';
-    return `. A rule protects the branch or a tag. Let whoever runs this bypass it, ${through}or name a branch of its own in ${key}`;
+    return `. A rule protects the branch or a tag. Allow the user or app of this run to bypass it, ${through}or set a separate branch in ${key}`;
   }
   const [, kind, inTheWay] = /'refs\/(heads|tags)\/([^']+)' exists; cannot create/u.exec(said) ?? [];
   if (kind === 'tags') return `. Delete the tag ${inTheWay} of ${where}, which is in the way of it`;
   if (inTheWay !== undefined) {
     return `. Rename or delete the branch ${inTheWay} of ${where}, or set ${key} to another name`;
   }
-  return broke(said) ? `. ${where} could not be reached to the end: run again` : undefined;
+  return broke(said) ? `. The connection to ${where} was lost: run again` : undefined;
 }
 
 /** The remote's own words, or git's. */
@@ -314,11 +314,10 @@ export async function requireKept(remote: Remote, ref: string, commit: string): 
   }
   if (!refs.has('HEAD')) {
     throw new RegistryError({
-      found: `${name} has no default branch: its HEAD names a branch that is not there`,
-      expected:
-        'a default branch with the commit that holds the model, so that it can be fetched for as long as it is recorded',
+      found: `${name} has no default branch: its HEAD names a branch that does not exist`,
+      expected: 'a default branch that contains the commit with the model, so that the model can always be fetched',
       where: name,
-      remedy: `Nothing was recorded. Push that branch (git push ${name} main), or set another on the server, in a bare repository with: git symbolic-ref HEAD refs/heads/main`,
+      remedy: `Nothing was recorded. Push that branch (git push ${name} main), or set another default branch on the server (in a bare repository: git symbolic-ref HEAD refs/heads/main)`,
     });
   }
   const branches = [ref.replace('refs/heads/', ''), `the default branch of ${name}`];

@@ -43,7 +43,7 @@ export async function openRepository(folder: string | Repository, reach: Reach =
     if (!/not a git repository/u.test(answer.stderr)) throw gitFault(folder, question, answer);
     throw new RegistryError({
       found: `${folder} is not in a git repository`,
-      expected: 'the registry to be kept in git',
+      expected: 'a git repository, to store the registry in',
       remedy: 'Run git init and commit the model, or name the repository with --workspace',
     });
   }
@@ -63,7 +63,7 @@ export function branchRef(name: string): string {
   // git's own commands make no branch HEAD, and refs/heads/... would be one of that whole name.
   if (isRefName(`refs/heads/${name}`) && !/^-|^HEAD$|^refs\//u.test(name)) return `refs/heads/${name}`;
   throw new RegistryError({
-    found: `${JSON.stringify(name)} is not the name of a branch`,
+    found: `${JSON.stringify(name)} is not a valid branch name`,
     expected: 'a name such as model-registry, without refs/heads/',
     where: 'registry.branch',
   });
@@ -112,14 +112,14 @@ export async function branchTips(repository: Repository, ref: string): Promise<B
   throw new RegistryError({
     found:
       other !== ''
-        ? `the branch ${branch} stands for another, ${other}`
+        ? `the branch ${branch} is an alias (symbolic ref) of ${other}`
         : `the branch ${branch} cannot be read: ${type === undefined ? firstFault(stderr) : `it is at a ${type}`}`,
-    expected: 'a branch of its own, at a commit',
+    expected: 'a branch that points at a commit',
     where: ref,
     remedy:
       other !== ''
-        ? `Set registry.branch to ${other.replace('refs/heads/', '')}, or take the alias away: git symbolic-ref --delete ${ref}`
-        : `Nothing was recorded. See where it was (git reflog show ${branch}, or the remote), and put it back: git update-ref ${ref} <commit>`,
+        ? `Set registry.branch to ${other.replace('refs/heads/', '')}, or remove the alias: git symbolic-ref --delete ${ref}`
+        : `Nothing was recorded. Find its last commit (git reflog show ${branch}, or the remote), and restore it: git update-ref ${ref} <commit>`,
   });
 }
 
@@ -189,7 +189,7 @@ export function registryFolder(path: string): string {
   if (!bad) return parts.join('/');
   throw new RegistryError({
     found: `the registry path is ${JSON.stringify(path)}`,
-    expected: 'a folder of its own inside the repository, relative to it, without .. or .git',
+    expected: 'a separate folder inside the repository, relative to its root, without .. or .git',
     where: 'registry.path',
     remedy: 'Set registry.path to a folder such as registry',
   });

@@ -97,7 +97,7 @@ export function runGit(folder: string, args: readonly string[], options: GitOpti
       failed(
         new RegistryError({
           found: `git cannot be started in ${folder} (${cause.code ?? cause.message})`,
-          remedy: 'Install git, and check that the folder exists and PATH leads to git',
+          remedy: 'Install git, and check that the folder exists and that git is on the PATH',
           cause,
         }),
       ),
@@ -172,9 +172,9 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
   const remedy =
     moreSpace(result.stderr, folder) ??
     (isNewer
-      ? 'A newer git made the repository so: install one that knows it (reftable needs 2.45)'
+      ? 'The repository uses a format of a newer git: install that version (reftable needs 2.45)'
       : isDamaged
-        ? 'The repository is damaged or not whole: run git fsck, or clone it again'
+        ? 'The repository is damaged or incomplete: run git fsck, or clone it again'
         : undefined);
   return new RegistryError({
     found: `git ${args.find((each) => !each.startsWith('-')) ?? ''} failed: ${said === '' ? `exit code ${result.code}` : said}`,

@@ -130,10 +130,10 @@ async function strangers(
       path,
       found:
         pull === null
-          ? `a decision that commit ${commit?.sha.slice(0, 12) ?? 'none'} brought, which is neither Contender's nor the merge of a promotion pull request`
-          : `another decision than Contender wrote in pull request ${pull}: it was edited before it was merged`,
-      expected: `the bytes of a commit that GitHub signed for ${login ?? 'Contender'}`,
-      remedy: `Find out who changed it, and take it off (contender registry void), or roll back where contender registry verify finds no fault with it. Then decide again: contender gate${login === undefined ? '' : '. Where another app records, give this step the token of that app'}`,
+          ? `commit ${commit?.sha.slice(0, 12) ?? 'none'} added a decision, but is neither a commit of Contender nor the merge of a promotion pull request`
+          : `the merged decision differs from the one that Contender wrote in pull request ${pull}: it was edited before the merge`,
+      expected: `the decision of a commit that GitHub signed for ${login ?? 'Contender'}`,
+      remedy: `Find out who changed it, and take it off (contender registry void), or roll back where contender registry verify finds no fault with it. Then decide again: contender gate${login === undefined ? '' : '. If another app records decisions, pass the token of that app to this step'}`,
     });
   }
   return findings;
@@ -174,7 +174,7 @@ async function ownCommits({ github }: GitHubBranch, pull: { number: number; logi
 function gone({ folder }: GitHubBranch, path: string): Finding {
   return {
     path: `${folder}/${path}`,
-    found: 'what was recorded is gone or changed',
+    found: 'a recorded file was removed or changed',
     expected: 'the original file: the registry is append-only',
     remedy: 'Revert the commit that changed it',
   };

@@ -47,8 +47,8 @@ export async function checkOwnWork(place: GitHubBranch, model: string): Promise<
   const login = await recorder(github);
   if (last !== undefined && (await isOwnCommit(github, last, login))) return last.parents[0]?.sha;
   throw new RegistryError({
-    found: `commit ${last?.sha.slice(0, 12) ?? 'none'} changed what ${branch} says about ${model}, and is not Contender's`,
-    expected: `commits made by ${login ?? 'a bot'} through the API, which GitHub signed`,
+    found: `commit ${last?.sha.slice(0, 12) ?? 'none'} changed the files of ${model} on ${branch}, but is not a commit of Contender`,
+    expected: `commits made by ${login ?? 'a bot'} through the API, signed by GitHub`,
     where: `${github.repository} ${branch}`,
     remedy: `Find out who pushed to it. Then delete the branch, which closes its pull request, and run again`,
   });
@@ -84,9 +84,9 @@ export function isBot(account: ListedCommit['author'] | undefined, login: string
 
 function notSigned(github: GitHub): RegistryError {
   return new RegistryError({
-    found: 'GitHub did not sign the commit, so that nobody could tell later whether it was edited',
+    found: 'GitHub did not sign the commit, so later edits could not be detected',
     expected: 'the token of a workflow or of a GitHub App, whose commits GitHub signs',
     where: github.repository,
-    remedy: 'Pass ${{ github.token }}, or the token of an app, in place of a personal one',
+    remedy: 'Pass ${{ github.token }}, or the token of an app, instead of a personal one',
   });
 }

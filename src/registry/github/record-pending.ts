@@ -127,7 +127,7 @@ export function pendingRecorder(context: {
     }
     if (!pullRequest.open) {
       log.warning(
-        `${model}: pull request ${pullRequest.number} for this decision was closed without being merged. Reopen it, or delete the branch ${place.branch} to start anew`,
+        `${model}: pull request ${pullRequest.number} for this decision was closed without being merged. Reopen it, or delete the branch ${place.branch} to start again`,
       );
     }
     const { seq: _seq, prev: _prev, ...waits } = decision;
@@ -168,10 +168,10 @@ export async function closeOvertaken(base: GitHubBranch, model: string): Promise
   if (decisions.length > 0 && !changed && next === undefined) return null;
   const why =
     decisions.length === 0
-      ? 'Everything in it is recorded by now, so that nothing is left to merge.'
+      ? 'Everything in it is already recorded, so nothing is left to merge.'
       : !changed
-        ? `Decision ${next?.decision.seq ?? 0} was recorded meanwhile, and the decision that waits here has the same number. Run the gate again: it is rewritten behind that one, in a new pull request.`
-        : `The champion is ${champion?.version ?? 'none'} since decision ${champion?.seq ?? 0}, and this was decided against another. Run the gate again: what waited here is kept, as a hold.`;
+        ? `Decision ${next?.decision.seq ?? 0} was recorded in the meantime, and the decision in this pull request has the same number. Run the gate again: it then gets the next number, in a new pull request.`
+        : `The champion is ${champion?.version ?? 'none'} since decision ${champion?.seq ?? 0}, but this decision compared with another champion. Run the gate again: this decision is then recorded as a hold.`;
   await commentOn(base.github, open.number, why);
   await base.github.request('PATCH /repos/{owner}/{repo}/pulls/{pull_number}', {
     pull_number: open.number,

@@ -267,8 +267,8 @@ export async function readBlob(github: GitHub, oid: string): Promise<Buffer> {
   });
   if (named(bytes, oid)) return bytes;
   throw new RegistryError({
-    found: `GitHub sent other bytes than those of blob ${oid}`,
-    remedy: 'Run again; if it persists, something between this machine and GitHub changes responses',
+    found: `the content that GitHub sent for blob ${oid} does not match its hash`,
+    remedy: 'Run again; if it happens again, check whether a proxy changes responses of GitHub',
   });
 }
 

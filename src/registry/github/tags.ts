@@ -166,8 +166,8 @@ async function readTags(github: GitHub, tags: readonly (readonly [name: string, 
 
 function untagged(missing: readonly RegistryTag[], error: GitHubError): RegistryError {
   return new RegistryError({
-    found: `the tags ${missing.map(({ name }) => name).join(', ')} could not be made: ${error.fault.found}`,
+    found: `the tags ${missing.map(({ name }) => name).join(', ')} could not be created: ${error.fault.found}`,
     ...(error.fault.where === undefined ? {} : { where: error.fault.where }),
-    remedy: `The decision is recorded. ${error.fault.remedy ?? ''}\nThen make the tags with contender registry tag, or by running this again`,
+    remedy: `The decision is recorded. ${error.fault.remedy ?? ''}\nThen create the tags with contender registry tag, or run this again`,
   });
 }

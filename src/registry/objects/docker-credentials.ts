@@ -31,7 +31,7 @@ export async function dockerCredentials(host: string): Promise<BasicCredentials 
   const auth = (kept?.auth as string | undefined)?.trim() ?? null;
   if (auth === null || isHeaderValue(auth)) return auth;
   throw new UsageError({
-    found: `the auth that is kept for ${host} is no base64`,
+    found: `the stored credentials (auth) for ${host} are not base64`,
     where: 'config.json of Docker',
     remedy: `Sign in again: docker login ${host}`,
   });

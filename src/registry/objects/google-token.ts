@@ -75,7 +75,7 @@ function keyOf(credentials: Credentials): ReturnType<typeof createPrivateKey> {
   try {
     return createPrivateKey(textOf(credentials, 'private_key'));
   } catch {
-    throw unusable('whose private_key is none');
+    throw unusable('whose private_key is not a private key');
   }
 }
 
@@ -135,7 +135,7 @@ function googleUrl(credentials: Credentials, key: keyof typeof hosts): URL {
   const text = textOf(credentials, key);
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url !== null && (hosts[key].test(url.hostname) || isLoopbackIp(url.hostname))) return url;
-  throw unusable(`whose ${key} is no address at which Google gives tokens`);
+  throw unusable(`whose ${key} is not a token address of Google`);
 }
 
 function textOf(credentials: Credentials, key: string): string {
@@ -149,7 +149,7 @@ function unusable(why: string): UsageError {
     found: `a file ${why}`,
     expected: 'the key of a service account, or workload identity federation as google-github-actions/auth writes it',
     where: file,
-    remedy: 'Sign in again, or set GOOGLE_OAUTH_ACCESS_TOKEN in its place',
+    remedy: 'Sign in again, or set GOOGLE_OAUTH_ACCESS_TOKEN instead',
   });
 }
 
@@ -158,6 +158,6 @@ function refused({ status, body }: Reply): RegistryError {
   return new RegistryError({
     found: `no token was given for ${file} (answered ${status}${code === undefined ? '' : ` ${code}`})`,
     remedy:
-      'The key may be revoked, or the run may not act for the service account; a workflow needs permissions: id-token: write',
+      'The key may be revoked, or this run is not allowed to use the service account; a workflow needs permissions: id-token: write',
   });
 }

@@ -82,8 +82,8 @@ function layerOf(reply: Reply, { key }: OciAddress, uri: string): Layer {
   const { layers, manifests } = jsonOf(reply);
   if (Array.isArray(manifests)) {
     throw new RegistryError({
-      found: 'an index of several manifests, as images for several platforms have it',
-      expected: 'one artifact, as oras push makes it',
+      found: 'an index of several manifests, as for an image for several platforms',
+      expected: 'one artifact, as oras push creates it',
       where: uri,
       remedy: 'Name the digest of one of its manifests',
     });
@@ -96,7 +96,7 @@ function layerOf(reply: Reply, { key }: OciAddress, uri: string): Layer {
     throw new RegistryError({
       found: `an artifact with ${all.length} layers: ${titles.slice(0, 20).join(', ')}`,
       expected:
-        key === undefined ? 'one layer, or the title of one after #' : `one with the title ${JSON.stringify(key)}`,
+        key === undefined ? 'one layer, or the title of a layer after #' : `one with the title ${JSON.stringify(key)}`,
       where: uri,
       remedy: 'Name the file after the address: oci://<host>/<repository>@sha256:<digest>#<title>',
     });
@@ -104,7 +104,7 @@ function layerOf(reply: Reply, { key }: OciAddress, uri: string): Layer {
   if (layer.annotations?.[packed] === 'true') {
     throw new RegistryError({
       found: 'a layer that is an archive of a folder',
-      expected: 'a layer that is the file',
+      expected: 'a layer that is the file itself',
       where: uri,
       remedy: 'Push the files, not their folder: oras push <address> model.onnx',
     });

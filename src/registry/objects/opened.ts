@@ -56,10 +56,10 @@ export function credential(...names: string[]): string | null {
   const value = name === undefined ? null : (variable(name)?.trim() ?? null);
   if (name === undefined || value === null || isHeaderValue(value)) return value;
   throw new UsageError({
-    found: `${name} has a line break in it, or another character that no credential has`,
+    found: `${name} contains a line break or another character that a credential cannot have`,
     expected: 'one line of printable ASCII',
     where: 'the environment',
-    remedy: 'Copy the value again; a secret of GitHub keeps the line breaks that it was pasted with',
+    remedy: 'Copy the value again: a GitHub secret keeps the line breaks that were pasted into it',
   });
 }
 
@@ -72,9 +72,9 @@ export function endpoint(text: string, where: string): URL {
   const isWeb = url !== null && /^https?:$/u.test(url.protocol);
   if (isWeb && url.username === '' && url.password === '') return url;
   throw new UsageError({
-    found: isWeb ? 'an address with a user or a password in it' : 'what is no address of a server',
+    found: isWeb ? 'an address that contains a user name or a password' : 'this is not the address of a server',
     expected: 'https://<host>',
     where,
-    remedy: 'Name the server alone: credentials have variables of their own (docs/stores.md, docs/mlflow.md)',
+    remedy: 'Name only the server: credentials are set in variables of their own (docs/stores.md, docs/mlflow.md)',
   });
 }

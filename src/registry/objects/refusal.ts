@@ -34,7 +34,7 @@ const words: Readonly<Record<ObjectAddress['store'], Words>> = {
   hf: {
     name: 'the Hugging Face Hub',
     credentials: 'Set HF_TOKEN in this step',
-    permission: 'read access to the repository, and its terms accepted where it is gated',
+    permission: 'read access to the repository; for a gated one, its terms must be accepted',
   },
   oci: {
     name: 'the registry',
@@ -68,7 +68,7 @@ export function refusal(
   if (known === 'RequestTimeTooSkewed') {
     return told({
       found: `the clock of this machine is wrong (${answered})`,
-      remedy: 'Set the clock: what is signed holds for minutes',
+      remedy: 'Correct the clock: signed requests are valid only for minutes',
     });
   }
   if (known === 'InvalidObjectState') {
@@ -86,7 +86,7 @@ export function refusal(
   }
   const isRefused = status === 401 || status === 403 || known === 'InvalidToken';
   if (isRefused && !signedIn)
-    return told({ found: `this may not be read without credentials (${answered})`, remedy: credentials });
+    return told({ found: `the object cannot be read without credentials (${answered})`, remedy: credentials });
   const wrong = ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'InvalidToken'];
   if (isRefused && (status === 401 || wrong.includes(known ?? ''))) {
     return told({

@@ -91,7 +91,7 @@ function credentialsOf(uri: string): Credentials | null {
         accessKeyId === null
           ? 'AWS_SECRET_ACCESS_KEY without AWS_ACCESS_KEY_ID'
           : 'AWS_ACCESS_KEY_ID without AWS_SECRET_ACCESS_KEY',
-      expected: 'both, or none for an object that anybody may read',
+      expected: 'both, or neither for a public object',
       where: uri,
     });
   }

@@ -27,7 +27,7 @@ export function backtestSections(result: BacktestResult & { window: number; maxL
       ...shared,
       title:
         tooOld === null
-          ? `Ageing: no age on record is shown to cost more than ${maxLoss}`
+          ? `Ageing: for no recorded age is the loss shown to be more than ${maxLoss} higher`
           : `Ageing: after ${days(tooOld)} the loss is shown to be more than ${maxLoss} higher: retrain more often than that`,
       columns: ['age', 'models', 'more loss', 'at least'],
       rows: ageing.map(({ age, models, more, lower }) => [
@@ -39,7 +39,7 @@ export function backtestSections(result: BacktestResult & { window: number; maxL
     },
     {
       ...shared,
-      title: 'What each decision would have been',
+      title: 'Outcome of each decision in hindsight',
       columns: ['model', 'against', 'decided', 'verdict', 'gain', 'bounds', 'rows', 'gain on all later rows'],
       rows: decisions.map(({ model, against, at, verdict, gain, lower, upper, rows, hindsight }) => [
         textCell(model),

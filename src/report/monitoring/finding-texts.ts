@@ -20,13 +20,13 @@ const headings: Record<Finding['rank'], string> = {
 };
 
 const advice: Record<Finding['rank'], string> = {
-  harm: 'Real labels show that the model does worse than the evaluation set promised. Roll back if an earlier version did better (`contender rollback`), or retrain.',
+  harm: 'Labels show that the model performs worse than on the evaluation set. Roll back if an earlier version was better (`contender rollback`), or retrain.',
   estimated:
-    'Nobody has labels yet; the calibrated scores say that the model does worse. It sees a change of the data, not of what they mean: look at the columns that drifted.',
-  kpi: 'Look at what changed in this window: releases, prices, the columns that drifted. The model need not be the cause.',
-  latency: 'Look at the load and at the last release of the service.',
-  data: 'Without data nothing can be said of the model: look at the job that writes the logs.',
-  drift: 'The data changed. That alone is no harm: look at it when there is time, and before the next training.',
+    'There are no labels yet; the calibrated scores indicate that the model performs worse. This estimate detects a change of the data, not of their relation to the label: check the columns that drifted.',
+  kpi: 'Check what changed in this window: releases, prices, the columns that drifted. The model may not be the cause.',
+  latency: 'Check the load and the last release of the service.',
+  data: 'Without data the model cannot be monitored: check the job that writes the logs.',
+  drift: 'The data changed. This alone is no harm: check it before the next training.',
 };
 
 /**
@@ -55,7 +55,7 @@ export function findingMarkdown(
   return [
     isOpen
       ? `**${markdownText(worst.title, 200)}** of \`${model}\`: ${markdownText(worst.message, 600)}.`
-      : `**Recovered.** The last windows were healthy, so that this is closed.`,
+      : `**Recovered.** The last windows were healthy, so this issue is closed.`,
     '',
     advice[worst.rank],
     '',
@@ -64,7 +64,7 @@ export function findingMarkdown(
     ...rows,
     ...causes,
     '',
-    `Seen until ${until === null ? 'now' : minuteOf(until)}. Closing this issue mutes the finding until it has recovered; it is edited, never repeated.`,
+    `Data until ${until === null ? 'now' : minuteOf(until)}. Closing this issue mutes the finding until it has recovered. Contender edits this issue and does not open it again.`,
     '',
   ].join('\n');
 }

@@ -16,20 +16,18 @@ export function metricsText(input: {
 }): string {
   const { model, now, findings, observations, lastEnd, rows } = input;
   const gauges = [
-    gauge(
-      'contender_monitor_last_success_timestamp_seconds',
-      'Time of the last run of monitoring that came to its end.',
-      [[{ model }, now.getTime() / 1000]],
-    ),
+    gauge('contender_monitor_last_success_timestamp_seconds', 'Time of the last complete monitoring run.', [
+      [{ model }, now.getTime() / 1000],
+    ]),
     gauge(
       'contender_monitor_last_window_timestamp_seconds',
-      'End of the last window of production that was looked at.',
+      'End of the last evaluated window of production.',
       lastEnd === null ? [] : [[{ model }, Date.parse(lastEnd) / 1000]],
     ),
     gauge('contender_monitor_window_rows', 'Rows of the champion in the last window.', [[{ model }, rows]]),
     gauge(
       'contender_monitor_finding_open',
-      'Whether a finding is open: 1, or 0 where one was and has recovered.',
+      'Whether a finding is open: 1, or 0 after it recovered.',
       latest(findings).map(({ signal, rank, level, closed }) => [
         { model, signal, rank, level },
         closed === null ? 1 : 0,
@@ -42,7 +40,7 @@ export function metricsText(input: {
     ),
     gauge(
       'contender_monitor_signal_limit',
-      'What the value of a signal is held against.',
+      'The limit or expected value of a signal.',
       observations.flatMap(({ signal, limit }) => (limit === null ? [] : [[{ model, signal }, limit] as Sample])),
     ),
   ];

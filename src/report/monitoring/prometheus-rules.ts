@@ -50,8 +50,8 @@ export function prometheusRules(model: string, levels: readonly ServiceLevel[], 
       for: '10m',
       labels: { severity: 'ticket', model },
       annotations: {
-        summary: `${model}: monitoring has not come to its end for three windows`,
-        description: 'A schedule that was disabled, or a run that fails: nobody watches the model.',
+        summary: `${model}: monitoring has not completed for three windows`,
+        description: 'The schedule may be disabled, or the run fails: the model is not monitored.',
       },
     },
     {

@@ -21,7 +21,7 @@ export const monitorReport: StageReport = {
   sections: ({ details }: Evidence) => {
     const { windows, budget, champion } = details as unknown as MonitorDetails;
     // Who was champion is told of windows: before the first there is one all the same.
-    const nobody = windows.recorded === 0 ? 'not told before a window is complete' : 'none';
+    const nobody = windows.recorded === 0 ? 'not known before a window is complete' : 'none';
     const shown = champion === null ? nobody : (champion.version ?? champion.sha256.slice(0, 12));
     const rows = [
       ['Champion', shown],
@@ -36,7 +36,7 @@ export const monitorReport: StageReport = {
     ];
     return [
       {
-        title: 'What is watched',
+        title: 'Monitored signals',
         columns: ['What', 'Value'],
         rows: rows.map(([name = '', text = '']) => [textCell(name), textCell(text)]),
         brief: true,
@@ -80,7 +80,7 @@ function findingsSection(findings: readonly Finding[]): Section {
     .toReversed()
     .slice(0, 50);
   return {
-    title: 'Findings, the last first',
+    title: 'Findings, newest first',
     columns: ['what', 'level', 'rank', 'last seen', 'since', 'windows', 'now'],
     rows: shown.map(({ title, level, rank, message, opened, windows, closed }) => [
       textCell(title),

@@ -128,7 +128,7 @@ export function analyse(
   const isZero = ({ y, yy }: Moments): boolean => y === 0 && yy === 0;
   if (metric.kind !== 'ratio' && isZero(champion) && isZero(candidate)) {
     const where = settings.outcomes === undefined ? '' : ` within ${settings.window ?? 'the window'} of the exposure`;
-    return { users, unknown: `it is 0 for every user of both arms: nothing of it came${where}` };
+    return { users, unknown: `it is 0 for every user of both arms: no outcome was recorded${where}` };
   }
   if (!Number.isFinite(estimate.delta) || !(estimate.standardError > 0)) {
     return { users, unknown: 'the metric has the same value for every user, or a denominator of 0' };
@@ -168,9 +168,9 @@ export function analyse(
     Math.min(...users) < least
       ? `the smaller arm has ${count(Math.min(...users))} users, fewer than min_users ${least}`
       : hits !== null && Math.min(hits, total - hits) < leastEvents
-        ? `${Math.round(Math.min(hits, total - hits))} users differ from the rest, and fewer than ${leastEvents} show nothing`
+        ? `${Math.round(Math.min(hits, total - hits))} users differ from the rest, too few to compare (at least ${leastEvents} needed)`
         : !sequential && total < settings.users
-          ? `analysis is fixed, with one look at ${count(settings.users)} users, and there are ${count(total)} so far`
+          ? `the fixed analysis is done once, at ${count(settings.users)} users, and there are ${count(total)} so far`
           : undefined;
   return { users, estimate, comparison, p, ...(unknown === undefined ? {} : { unknown }) };
 }
@@ -211,13 +211,13 @@ function metricCheck(
   const severity = metric.require === undefined ? 'info' : (metric.severity ?? 'block');
   const base = { id: `ab-test/${metric.name}`, title: capitalised(title), severity, required } as const;
   if (comparison === undefined) {
-    const message = `Nothing is known of ${title}: ${unknown ?? 'no users'}.`;
+    const message = `There is no result for ${title}: ${unknown ?? 'no users'}.`;
     return { ...base, verdict: severity === 'info' ? 'skipped' : 'inconclusive', message, observed: unknown ?? null };
   }
   const numbers = `${capitalised(comparisonText(shown, comparison))}, over ${count(comparison.n)} users.`;
   const observed = comparison.finding ?? comparison.state;
   if (metric.require === undefined) {
-    const corrected = p === undefined ? '' : ` Corrected for the metrics that are advice: p = ${p.toPrecision(2)}.`;
+    const corrected = p === undefined ? '' : ` Corrected for the number of advisory metrics: p = ${p.toPrecision(2)}.`;
     return {
       ...base,
       verdict: unknown === undefined ? 'pass' : 'skipped',
@@ -326,12 +326,12 @@ function covariateChecks(arms: readonly Arms[], settings: AbTest): Check[] {
   return [
     {
       id: 'ab-test/covariate',
-      title: 'Arms were alike before the exposure',
+      title: 'Arms were equal before the exposure',
       severity: 'block',
       verdict: alarm ? 'inconclusive' : 'pass',
       message: alarm
-        ? `The covariate of ${name} differs between the arms (always-valid p = ${p.toPrecision(2)}): users were not drawn at random, or it is of after the exposure.`
-        : `No covariate differs between the arms (least always-valid p = ${p.toPrecision(2)}).`,
+        ? `The covariate of ${name} differs between the arms (always-valid p = ${p.toPrecision(2)}): users were not assigned at random, or the covariate was measured after the exposure.`
+        : `No covariate differs between the arms (smallest always-valid p = ${p.toPrecision(2)}).`,
       observed: p,
       required: covariateAlarm / known.length,
       limit: 'at least',
@@ -350,7 +350,7 @@ function crossoverCheck({ inBoth, assigned }: LogFindings, { max_crossover: most
     message:
       inBoth === 0
         ? 'Every user was in one arm.'
-        : `${count(inBoth)} of ${count(users)} users were in both arms, and are left out.${share <= most ? '' : ' Assignment must be sticky: route by a hash of the user.'}`,
+        : `${count(inBoth)} of ${count(users)} users were in both arms and are excluded.${share <= most ? '' : ' Assignment must be sticky: route by a hash of the user.'}`,
     observed: share,
     required: most,
     limit: 'at most',
@@ -363,16 +363,18 @@ function logCheck(findings: LogFindings): Check {
     findings;
   const said = [
     incomplete > 0
-      ? `${count(incomplete)} of ${count(exposures)} exposures name no user or no arm and are left out`
+      ? `${count(incomplete)} of ${count(exposures)} exposures have no user or no arm and are excluded`
       : null,
-    contradicting > 0 ? `${count(contradicting)} outcome ids stand for different things; the earliest counts` : null,
-    repeated > 0 ? `${count(repeated)} of ${count(outcomes)} outcomes were logged again and count once` : null,
+    contradicting > 0
+      ? `${count(contradicting)} outcome ids are used for different outcomes; the earliest counts`
+      : null,
+    repeated > 0 ? `${count(repeated)} of ${count(outcomes)} outcomes were logged more than once and count once` : null,
     unknownEvents.length > 0
       ? `no outcome is named ${unknownEvents.map((name) => JSON.stringify(name)).join(', ')}`
       : null,
-    strangers > 0 ? `${count(strangers)} outcomes are of users who were not exposed` : null,
+    strangers > 0 ? `${count(strangers)} outcomes belong to users who were not exposed` : null,
     before > 0 ? `${count(before)} outcomes came before the exposure and do not count as its effect` : null,
-    early > 0 ? `${count(early)} users are left out until their window is over` : null,
+    early > 0 ? `${count(early)} users are excluded until their window is over` : null,
     findings.end !== null && findings.end > Date.now() + 600_000 ? 'the logs have times in the future' : null,
   ].filter((each) => each !== null);
   // Most outcomes of strangers: the ids of the two logs are not the same. Most of them before the exposure: a clock or a zone is wrong.
@@ -385,10 +387,10 @@ function logCheck(findings: LogFindings): Check {
     (findings.end ?? 0) > Date.now() + 600_000;
   return {
     id: 'ab-test/logs',
-    title: 'The logs are whole',
+    title: 'The logs are complete',
     severity: 'warn',
     verdict: bad ? 'fail' : 'pass',
-    message: said.length === 0 ? 'Every row of the logs was of use.' : `${capitalised(said.join('; '))}.`,
+    message: said.length === 0 ? 'Every row of the logs was used.' : `${capitalised(said.join('; '))}.`,
     observed: bad ? said.join('; ') : 'usable',
     required: 'usable',
   };
@@ -398,13 +400,13 @@ function versionCheck({ versions }: LogFindings, artifacts: Record<'champion' | 
   const faults = (['champion', 'candidate'] as const).flatMap((arm, index) => {
     const found = versions[index] ?? [];
     const [only] = found;
-    if (only === undefined) return [`the log names no version in the arm of the ${arm}`];
+    if (only === undefined) return [`the log has no version for the arm of the ${arm}`];
     if (found.length > 1)
       return [`the arm of the ${arm} was answered by ${found.length} versions (${found.join(', ')})`];
     const digest = /^(?:sha256:)?(?<hex>[0-9a-f]{12,64})$/u.exec(only)?.groups?.['hex'];
     if (digest !== undefined && !artifacts[arm].sha256.startsWith(digest)) {
       return [
-        `the arm of the ${arm} was answered by ${digest.slice(0, 12)}, and the ${arm} is ${artifacts[arm].sha256.slice(0, 12)}`,
+        `the arm of the ${arm} was answered by ${digest.slice(0, 12)}, but the ${arm} is ${artifacts[arm].sha256.slice(0, 12)}`,
       ];
     }
     return [];
@@ -417,8 +419,8 @@ function versionCheck({ versions }: LogFindings, artifacts: Record<'champion' | 
     message:
       faults.length === 0
         ? 'Each arm was answered by one version.'
-        : `${capitalised(faults.join('; '))}. What was measured is not what would be promoted.`,
-    observed: faults.length === 0 ? 'one version an arm' : faults.join('; '),
-    required: 'one version an arm',
+        : `${capitalised(faults.join('; '))}. The measured model is not the one that would be promoted.`,
+    observed: faults.length === 0 ? 'one version per arm' : faults.join('; '),
+    required: 'one version per arm',
   };
 }

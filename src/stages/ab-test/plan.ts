@@ -43,8 +43,9 @@ export function planOf(settings: AbTest, model: Model): Section {
   );
   if (asked.length === 0) {
     throw new ConfigError({
-      found: 'no metric of the experiment says what is expected',
-      expected: 'expected: {value, effect} of at least one metric, with sd unless it is a conversion',
+      found: 'no metric of the experiment has the setting expected',
+      expected:
+        'value and effect for at least one metric, as in expected: {value, effect}, with sd unless it is a conversion',
       where: 'ab_test.metrics[0]',
     });
   }
@@ -75,10 +76,10 @@ export function planOf(settings: AbTest, model: Model): Section {
     ];
   });
   return {
-    title: 'Users that the experiment takes',
-    columns: ['Metric', 'Champion', 'Effect', 'Users, one look', 'Days', 'Users, looked at daily', 'Days'],
+    title: 'Users that the experiment needs',
+    columns: ['Metric', 'Champion', 'Effect', 'Users, one look', 'Days', 'Users, evaluated daily', 'Days'],
     rows,
-    legend: `Users of both arms together, ${Math.round(100 * share)}% of them with the candidate, for 80% power at a one-sided level of ${alpha}${guardrails > 1 ? `, divided among ${guardrails} guardrails` : ''}. A sequential analysis usually ends before its last look. Set users to the largest number.`,
+    legend: `Users of both arms together, ${Math.round(100 * share)}% of them with the candidate, for 80% power at a one-sided level of ${alpha}${guardrails > 1 ? `, divided among ${guardrails} guardrails` : ''}. A sequential analysis usually ends earlier. Set users to the largest number.`,
     importance: 5,
   };
 }
@@ -95,7 +96,7 @@ function spreadOf({ kind, expected, better }: ExperimentMetric, index: number, e
     found: kind === 'conversion' ? `a conversion of ${value} with an effect of ${effect}` : `no sd for a ${kind}`,
     expected:
       kind === 'conversion'
-        ? 'shares between 0 and 1'
+        ? 'value and effect as shares between 0 and 1'
         : 'the standard deviation over users (of a ratio: of its linearised value)',
     where: `ab_test.metrics[${index}].expected`,
   });

@@ -183,10 +183,10 @@ async function requireKnownArms(ask: Ask, { arms, columns }: AbTest, uri: string
     found:
       stranger !== undefined
         ? `column ${JSON.stringify(columns.arm)} has the arm ${JSON.stringify(stranger)}`
-        : `nobody is in the arm ${JSON.stringify(missing)}; there are: ${names.map((each) => JSON.stringify(each)).join(', ') || 'none'}`,
+        : `no user is in the arm ${JSON.stringify(missing)}; the arms in the log are: ${names.map((each) => JSON.stringify(each)).join(', ') || 'none'}`,
     expected: `arms of ab_test.arms: ${known.map((each) => JSON.stringify(each)).join(', ')}`,
     where: uri,
-    remedy: 'Correct ab_test.arms, or name arms of no interest in ab_test.arms.ignore',
+    remedy: 'Correct ab_test.arms, or list arms to ignore in ab_test.arms.ignore',
   });
 }
 
@@ -199,9 +199,9 @@ async function requireOneRow(ask: Ask, uri: string): Promise<void> {
   const shown = twice.map(([who, rows]) => `${JSON.stringify(who)} (${Number(rows)} rows)`);
   throw new DataError({
     found: `users have several rows: ${shown.join(', ')}`,
-    expected: 'one row a user, since the metrics are columns of the assignments',
+    expected: 'one row per user, because the metrics are columns of the assignments',
     where: uri,
-    remedy: 'Sum them up by user, or write the outcomes to a file of their own and name it in ab_test.outcomes',
+    remedy: 'Sum them by user, or write the outcomes to a separate file and name it in ab_test.outcomes',
   });
 }
 
@@ -320,9 +320,9 @@ async function askFinite(ask: Ask, metric: string, query: string): Promise<unkno
     if (!(cause instanceof DataError)) throw cause;
     throw new DataError({
       found: `the values of ${metric} are too large to be summed up`,
-      expected: 'numbers whose squares are numbers',
+      expected: 'numbers whose squares are finite',
       where: 'ab_test.outcomes',
-      remedy: 'Look for a number that stands for a missing one, and leave it out',
+      remedy: 'Look for a number that marks a missing value, and remove it',
       cause,
     });
   }

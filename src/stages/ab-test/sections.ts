@@ -15,12 +15,12 @@ const columns = ['Metric', 'Users', 'Champion', 'Candidate', 'Change', 'Gain', '
 
 function metrics({ details }: Evidence): Section {
   const rows = listOf(details['metrics']).map((each) => row(String(objectOf(each)['name']), objectOf(each)));
-  const analysis = details['analysis'] === 'fixed' ? 'for one look' : 'valid at every look';
+  const analysis = details['analysis'] === 'fixed' ? 'for one evaluation' : 'valid at every evaluation';
   return {
     title: 'Metrics of the experiment',
     columns,
     rows,
-    legend: `Gain: positive is better. Bounds: one-sided, ${analysis}; guardrails share the level, and so does what is advice.`,
+    legend: `Gain: positive is better. Bounds: one-sided, ${analysis}; guardrails share the level, and so do advisory metrics.`,
     importance: 4,
   };
 }
@@ -31,10 +31,10 @@ function segments({ details }: Evidence): Section {
     return listOf(of).map((one) => row(`${String(objectOf(one)['name'])}, ${String(segment)}`, objectOf(one)));
   });
   return {
-    title: 'Segments of the experiment: advice, never a gate',
+    title: 'Segments of the experiment (advice only)',
     columns,
     rows,
-    legend: 'With many segments some look different by chance. Bounds are corrected for the number of segments.',
+    legend: 'With many segments, some differ by chance. Bounds are corrected for the number of segments.',
     collapsed: true,
     importance: 2,
   };

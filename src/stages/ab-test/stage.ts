@@ -11,10 +11,11 @@ export const abTest: Stage = {
   reportOrder: 35,
   command: {
     name: 'ab-test',
-    summary: 'Judge a randomised experiment in production from its logs: users, bounds, guardrails.',
+    summary: 'Evaluate a randomised experiment in production from its logs: users, bounds, guardrails.',
     examples: ['contender ab-test', 'contender ab-test --plan', 'contender ab-test && contender promote'],
     plan: {
-      description: 'show how many users and days an effect takes, before the experiment; no logs are read',
+      description:
+        'before the experiment: show how many users and days are needed to detect the effect; no logs are read',
       of: async (model) => (await import('./plan.ts')).planOf(abTestSettings(model) as AbTest, model),
     },
   },
@@ -68,23 +69,25 @@ function problems(model: Model): Problem[] {
     problem('arms', 'candidate', 'champion, candidate and ignore name the same arm');
   }
   if (outcomes !== undefined && columns.time === undefined) {
-    problem('columns', 'time', 'with outcomes a column of times is needed: only what follows an exposure counts');
+    problem('columns', 'time', 'with outcomes a time column is needed: only outcomes after an exposure count');
   }
   for (const [key, value] of Object.entries({ window, lookback })) {
-    if (value !== undefined && outcomes === undefined) problem(key, key, `${key} is of outcomes, and there are none`);
+    if (value !== undefined && outcomes === undefined)
+      problem(key, key, `${key} applies to outcomes, but outcomes is not set`);
   }
   for (const [index, { name, kind, column, denominator, event, require, margin, covariate }] of metrics.entries()) {
     const at = (key: string, message: string): void => problem(`metrics/${index}/${key}`, key, message);
     if (metrics.findIndex((each) => each.name === name) !== index) at('name', `there are two metrics ${name}`);
     const needs = kind === 'sum' || kind === 'ratio' || outcomes === undefined;
     if (needs && column === undefined) at('column', `${kind} needs a column`);
-    if (kind === 'ratio' && denominator === undefined && outcomes === undefined) at('denominator', 'ratio needs one');
-    if (kind !== 'ratio' && denominator !== undefined) at('denominator', 'a denominator is of kind ratio');
-    if (event !== undefined && columns.name === undefined) at('event', 'name the column of it in columns.name');
+    if (kind === 'ratio' && denominator === undefined && outcomes === undefined)
+      at('denominator', 'a ratio needs a denominator');
+    if (kind !== 'ratio' && denominator !== undefined) at('denominator', 'only the kind ratio has a denominator');
+    if (event !== undefined && columns.name === undefined) at('event', 'name its column in columns.name');
     if (require !== undefined && require !== 'superior' && margin === undefined)
       at('margin', `${require} needs a margin`);
     if (covariate !== undefined && outcomes !== undefined) at('covariate', 'with outcomes use lookback instead');
-    if (covariate !== undefined && kind === 'ratio') at('covariate', 'a ratio takes no covariate');
+    if (covariate !== undefined && kind === 'ratio') at('covariate', 'a ratio cannot have a covariate');
   }
   return found;
 }

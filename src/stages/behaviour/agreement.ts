@@ -27,7 +27,7 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
   const least =
     stated === undefined
       ? undefined
-      : shareOf(stated, 'the rows that are decided alike', 'bound', 'behaviour.agreement.min_label_agreement');
+      : shareOf(stated, 'the rows with the same decision', 'bound', 'behaviour.agreement.min_label_agreement');
   const open = (reason: string): ReturnType<typeof judgeAgreement> => ({
     checks: [absentCheck('agreement', title, { verdict: 'inconclusive', reason }, severity)],
     details: {},
@@ -45,7 +45,7 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
     const share = alike / scorer.rows;
     const bounds = proportionBounds(alike, scorer.rows, alpha);
     details['labels'] = { alike, share, ...bounds };
-    const message = `Candidate and ${parent.name} decide alike on ${significant(alike)} of ${significant(scorer.rows)} ${unitOf(scorer.rows, 'rows')}, ${percent(share)} (bounds ${percent(bounds.lower)} to ${percent(bounds.upper)})`;
+    const message = `Candidate and ${parent.name} make the same decision on ${significant(alike)} of ${significant(scorer.rows)} ${unitOf(scorer.rows, 'rows')}, ${percent(share)} (bounds ${percent(bounds.lower)} to ${percent(bounds.upper)})`;
     checks.push(
       limitCheck({
         name: 'label-agreement',
@@ -59,7 +59,7 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
         unit: 'share',
       }),
     );
-  } else if (least !== undefined) checks.push(...open('one of the models decides nothing').checks);
+  } else if (least !== undefined) checks.push(...open('one of the models makes no decisions').checks);
   if (mine.scores !== null && theirs.scores !== null) {
     const differences = rowDifferences(mine.scores, theirs.scores, scorer.rows).sort();
     const quantile = (share: number): number => differences[Math.ceil(share * differences.length) - 1] as number;
@@ -69,7 +69,7 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
     checks.push(
       limitCheck({
         name: 'score-difference',
-        title: 'Greatest difference of a score',
+        title: 'Largest difference of a score',
         verdict: most === undefined || greatest <= most ? 'pass' : 'fail',
         severity: most === undefined ? 'info' : severity,
         message: most === undefined ? message : `${message}; at most ${significant(most)} allowed`,
@@ -77,7 +77,7 @@ export function judgeAgreement(input: AgreementInput): { checks: Check[]; detail
         required: most ?? null,
       }),
     );
-  } else if (most !== undefined) checks.push(...open('one of the models gives labels without scores').checks);
+  } else if (most !== undefined) checks.push(...open('one of the models has labels without scores').checks);
   return { checks, details: { agreement: details } };
 }
 

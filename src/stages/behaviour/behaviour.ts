@@ -99,7 +99,7 @@ async function runningParts(input: Input): Promise<Part[]> {
   const { candidate, champion } = input;
   if (candidate.model === null) {
     const reason = 'the candidate is a file of predictions, and this stage must run a model';
-    const absent = absentCheck('candidate', 'The candidate at work', { verdict: 'skipped', reason });
+    const absent = absentCheck('candidate', 'The candidate can be run', { verdict: 'skipped', reason });
     return [{ checks: [absent], details: {} }];
   }
   const open: HostedModel[] = [];
@@ -256,12 +256,12 @@ async function withModels(input: Input, mine: HostedModel, rival: HostedModel | 
 function candidateCheck(fault: string | null, rows = ''): Check {
   return {
     id: 'behaviour/candidate',
-    title: 'The candidate at work',
+    title: 'The candidate can be run',
     verdict: fault === null ? 'pass' : 'fail',
     severity: 'block',
     message:
       fault === null
-        ? `The candidate ran in a process of its own on ${rows}.`
+        ? `The candidate ran in a separate process on ${rows}.`
         : `The candidate cannot be run: ${fault.replace(/[.\s]+$/u, '')}.`,
     observed: fault === null ? rows : 'an error',
     required: 'answers',

@@ -44,7 +44,7 @@ export async function judgeImportance(
   }
   const fault = drops.find(({ candidate: mine }) => mine?.some(Number.isNaN) === true);
   if (fault !== undefined) {
-    const reason = `${scorer.metric.title} of the candidate is undefined, or it does not answer, when ${JSON.stringify(fault.feature)} is permuted`;
+    const reason = `${scorer.metric.title} of the candidate is undefined, or the candidate fails, when ${JSON.stringify(fault.feature)} is permuted`;
     return {
       checks: [
         absentCheck('importance', 'Permutation importance', { verdict: 'inconclusive', reason }, severityOf(settings)),
@@ -80,7 +80,7 @@ export async function judgeImportance(
       .toSorted((a, b) => (b[side]?.drop ?? 0) - (a[side]?.drop ?? 0))
       .slice(0, 3)
       .map((row) => `${row.feature} (${lossText(scorer, row[side]?.drop ?? 0)})`)
-      .join(', ') || 'nothing that could be shown';
+      .join(', ') || 'none that could be shown';
   const finding =
     `The most important features of the candidate are ${mostOf('candidate')}` +
     (comparable ? `, those of the champion ${mostOf('champion')}` : '') +
@@ -91,7 +91,7 @@ export async function judgeImportance(
   const advice = reported('behaviour/importance', 'Permutation importance', `${finding}.`, most);
   if (settings.max_shift === undefined) return { checks: [advice], details: { importance: details } };
   const title = 'Importance that moved to other features';
-  const reason = 'the champion does not answer, or uses no feature that could be shown';
+  const reason = 'the champion fails, or no feature was shown to matter to it';
   const gate =
     champion === null
       ? absentCheck('importance-shift', title, absence, settings.severity)
@@ -126,7 +126,7 @@ function featuresOf({ settings, candidate, champion }: ImportanceInput): { chose
   const unknown = settings.features.find((feature) => !all.includes(feature));
   if (unknown === undefined) return { chosen: [...new Set(settings.features)], left: 0 };
   throw new ConfigError({
-    found: `${JSON.stringify(unknown)} in importance.features, which no model takes`,
+    found: `${JSON.stringify(unknown)} in importance.features is not a feature of any model`,
     expected: `features of the models: ${listed(all.map((name) => JSON.stringify(name)))}`,
     where: 'behaviour.importance.features',
   });

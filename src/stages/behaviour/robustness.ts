@@ -94,7 +94,7 @@ function changesOf({ noise, missing, unseen_categories: unseen }: Settings): Cha
           name: 'missing',
           title: 'Missing values',
           what: `with ${percent(missing)} of the values missing`,
-          needs: 'features of a floating point type, which can say that a value is missing',
+          needs: 'floating-point features, which can be missing',
           of: (columns, seed) => ({ kind: 'missing', share: missing, columns, seed }),
         },
     unseen === undefined
@@ -102,8 +102,8 @@ function changesOf({ noise, missing, unseen_categories: unseen }: Settings): Cha
       : {
           name: 'unseen',
           title: 'Unseen categories',
-          what: `with ${percent(unseen)} of the texts an unseen category`,
-          needs: 'features of text',
+          what: `with ${percent(unseen)} of the texts replaced by an unseen category`,
+          needs: 'text features',
           of: (columns, seed) => ({ kind: 'unseen', share: unseen, columns, seed }),
         },
   ];
@@ -164,7 +164,7 @@ function checksOf(
         title: change.title,
         verdict: both ? 'inconclusive' : 'fail',
         severity: gated ? (severity ?? 'block') : 'info',
-        message: `${capitalised(change.what)} ${both ? 'neither model answers; the candidate' : 'the candidate does not answer; it'} says: ${mine.message.replace(/[.\s]+$/u, '')}.`,
+        message: `${capitalised(change.what)} ${both ? 'both models fail; the candidate' : 'the candidate fails; it'} says: ${mine.message.replace(/[.\s]+$/u, '')}.`,
         observed: 'an error',
         required: 'an answer',
       },
@@ -212,7 +212,7 @@ function checksOf(
   if (mostFlips !== undefined && mine.flips !== null) {
     const share = mine.flips / scorer.rows;
     const flips = proportionBounds(mine.flips, scorer.rows, alpha);
-    const others = theirs?.kind === 'changed' ? `; of the champion ${significant(theirs.flips ?? 0)}` : '';
+    const others = theirs?.kind === 'changed' ? `; for the champion ${significant(theirs.flips ?? 0)}` : '';
     checks.push(
       limitCheck({
         name: `flips-${change.name}`,

@@ -42,7 +42,7 @@ function cost({ details }: Evidence): Section {
     ];
   });
   const columns = ['What', 'Champion', 'Candidate', 'Ratio', 'Bounds'];
-  return table('Cost of running', columns, [...fixed, ...measured]);
+  return table('Running cost', columns, [...fixed, ...measured]);
 }
 
 /** What changed data do to both models. */
@@ -77,7 +77,11 @@ function importance({ details }: Evidence): Section {
       const { feature, candidate, champion } = objectOf(each);
       return typeof feature === 'string' ? [[textCell(feature), drop(champion), drop(candidate)]] : [];
     });
-  return table('Permutation importance: what is lost without a feature', ['Feature', 'Champion', 'Candidate'], rows);
+  return table(
+    'Permutation importance: loss of the metric without the feature',
+    ['Feature', 'Champion', 'Candidate'],
+    rows,
+  );
 }
 
 function table(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {

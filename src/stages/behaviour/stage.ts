@@ -11,7 +11,7 @@ export const behaviour: Stage = {
   reportOrder: 20,
   command: {
     name: 'behaviour',
-    summary: 'Compare champion and candidate on cost to run, feature importance and robustness.',
+    summary: 'Compare champion and candidate on running cost, feature importance and robustness.',
     examples: ['contender behaviour', 'contender behaviour --candidate models/quantised.onnx --json'],
   },
   action: 'behaviour',

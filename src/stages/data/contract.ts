@@ -54,7 +54,7 @@ export async function readContract(path: string, uri: string): Promise<Contract>
   const twice = keyTwice(text);
   if (twice !== undefined) {
     const found = `an object has the key ${JSON.stringify(twice.slice(0, 200))} twice, of which only the last would count`;
-    refuse(found, 'each key once', 'Put what both say into one');
+    refuse(found, 'each key once', 'Merge both into one key');
   }
   if (typeof schema !== 'boolean' && (typeof schema !== 'object' || schema === null || Array.isArray(schema))) {
     refuse(
@@ -68,7 +68,7 @@ export async function readContract(path: string, uri: string): Promise<Contract>
     refuse(
       `"type": ${JSON.stringify(type)} at the top`,
       '"object": a row is an object',
-      'Write the schema of one row, such as what stands in "items"',
+      'Write the schema of one row, such as the schema in "items"',
     );
   }
   refuseUnsafe(schema, refuse);
@@ -93,7 +93,7 @@ function refuseUnsafe(schema: unknown, refuse: Refuse): void {
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { value, depth } = next;
     if (typeof value !== 'object' || value === null) continue;
-    if (depth > deepest) refuse(`nested deeper than ${deepest} levels`, 'a schema of one row', 'Make it flatter');
+    if (depth > deepest) refuse(`nested deeper than ${deepest} levels`, 'a schema of one row', 'Reduce the nesting');
     // An asynchronous schema would answer with a promise, which is always truthy.
     if (Object.hasOwn(value, '$async')) refuse('$async is not part of JSON Schema', 'a plain schema', 'Remove $async');
     for (const child of Object.values(value)) pending.push({ value: child, depth: depth + 1 });

@@ -347,9 +347,9 @@ async function notAllNumbers(
   const line =
     'profile' in first.side || first.side.format !== 'csv' || row === 0 ? null : await lineOf(first.side, row);
   const place = row === 0 ? '' : `, row ${count(row)}${line === null ? '' : ` (line ${count(line)})`}`;
-  const what = numbers ? `the other data have numbers alone` : 'the others are numbers but for a few cells';
+  const what = numbers ? `the other data have only numbers` : 'the others are numbers except for a few cells';
   // One sentence: a summary shows no more of a message.
-  return `${showValue(text)}${place} of ${first.side.uri}, is no number and ${what}: ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`;
+  return `${showValue(text)}${place} of ${first.side.uri}, is not a number and ${what}: ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`;
 }
 
 function spellingOf(dataset: Dataset, name: string): Promise<SpelledNumbers> {
@@ -391,6 +391,6 @@ function noCategories(dataset: Side, { name }: ComparableColumn): DataError {
     found: `column ${showColumn(name)} has more than ${count('profile' in dataset ? mostCategories : mostTexts)} different texts`,
     expected: 'numbers, or texts that are categories',
     where: dataset.uri,
-    remedy: 'Leave it out of data.drift.columns',
+    remedy: 'Remove it from data.drift.columns',
   });
 }

@@ -65,7 +65,7 @@ export async function multivariateDrift(
       title: `All columns of the ${current.name} data together against the reference data`,
       verdict: fails ? 'fail' : 'pass',
       severity,
-      message: `a linear classifier tells rows of the two apart with an AUC of ${found.auc.toFixed(3)}, at most ${limit} allowed (0.5: not at all; ${p}, ${count(found.rows[0])} against ${count(found.rows[1])} rows)${fails ? `, most of all by ${shown.join(', ')}` : ''}`,
+      message: `a linear classifier distinguishes rows of the two with an AUC of ${found.auc.toFixed(3)}, at most ${limit} allowed (0.5: no difference; ${p}, ${count(found.rows[0])} against ${count(found.rows[1])} rows)${fails ? `, most of all by ${shown.join(', ')}` : ''}`,
       observed: found.auc,
       required: limit,
       limit: 'at most',

@@ -177,7 +177,7 @@ async function compare(
   return { told, columns, texts };
 }
 
-const noCategories = 'nearly every text is another: they are no categories';
+const noCategories = 'nearly every text is different, so they are not categories';
 
 /** A column of which there are more values than are counted. */
 function withoutTests(name: string): ComparedColumn {
@@ -190,10 +190,10 @@ function textsCheck(current: Side, names: readonly string[]): Check[] {
   return [
     {
       id: `data/drift-texts/${current.name}`,
-      title: `Texts of the ${current.name} data that are no categories`,
+      title: `Texts of the ${current.name} data that are not categories`,
       verdict: 'inconclusive',
       severity: 'warn',
-      message: `whether the values of ${firstOf(names.map(showColumn), 10, 'columns')} drifted cannot be judged: nearly every text is another. Name the other columns in data.drift.columns, or add columns that say what counts, such as the length of a text`,
+      message: `drift of ${firstOf(names.map(showColumn), 10, 'columns')} cannot be tested: nearly every text is different. List the other columns in data.drift.columns, or add columns with relevant properties, such as the length of a text`,
       observed: null,
       required: null,
     },
@@ -239,7 +239,7 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
   }
   const example = sentence(worst, told.length);
   if (failed.length > 0) {
-    const message = `${count(failed.length)} of ${all} drifted${failed.length === 1 ? '' : ', most of all'}: ${example}`;
+    const message = `${count(failed.length)} of ${all} drifted${failed.length === 1 ? '' : ', the most'}: ${example}`;
     return { ...check, verdict: 'fail', message };
   }
   if (open.length > 0) {
@@ -254,7 +254,7 @@ function wholeCheck(current: Side, told: readonly Told[], limits: DriftLimits, s
     const message = `${open.length === told.length ? '' : `${count(open.length)} of `}${all} cannot be tested, such as ${showColumn(first.tested.name)}: ${count(fewest)} value${fewest === 1 ? '' : 's'} on one side, at least ${count(limits.minRows)} needed (data.drift.min_rows)`;
     return { ...check, verdict: 'inconclusive', observed: null, message };
   }
-  const warnings = warned.length === 0 ? '' : `, ${count(warned.length)} on the way there`;
+  const warnings = warned.length === 0 ? '' : `, ${count(warned.length)} with a warning (more than half of the limit)`;
   return { ...check, verdict: 'pass', message: `none of ${all} drifted${warnings}; the largest change: ${example}` };
 }
 
@@ -295,7 +295,7 @@ function aloneCheck(current: Side, { alone }: ComparableColumns): Check[] {
   return [
     {
       id: `data/drift-columns/${current.name}`,
-      title: `Columns that the reference or the ${current.name} data have alone`,
+      title: `Columns that only the reference data or only the ${current.name} data have`,
       verdict: 'fail',
       severity: 'warn',
       message: shown.join('; '),

@@ -104,10 +104,10 @@ export function requireJudgeable(
   const becomesWhole = !exact && Number.isInteger(value) && !isWholeToken(token);
   if (!equal && !becomesWhole && (exact || !multiple)) return;
   throw new DataError({
-    found: `${column === undefined ? '' : `${showColumn(column)}, `}row ${row}${line === undefined ? '' : ` (line ${line})`} is ${token.slice(0, 80)}, which the contract cannot judge exactly`,
-    expected: 'numbers that a double tells apart from those of the contract: whole ones up to 2^53, or about 16 digits',
+    found: `${column === undefined ? '' : `${showColumn(column)}, `}row ${row}${line === undefined ? '' : ` (line ${line})`} is ${token.slice(0, 80)}, which cannot be checked exactly against the contract`,
+    expected: 'numbers within the precision of a double: integers up to 2^53, or about 16 digits',
     where: uri,
-    remedy: 'Write such identifiers and amounts as texts, and judge them by pattern or enum',
+    remedy: 'Write such identifiers and amounts as texts, and check them with pattern or enum',
   });
 }
 

@@ -196,7 +196,7 @@ async function loosen(contract: RowSchema, dataset: Dataset, log: Log, signal: A
       if (rule === 'json') {
         throw new DataError({
           found: message,
-          expected: 'one JSON object a line',
+          expected: 'one JSON object per line',
           where: `${dataset.uri}${line === undefined ? '' : `:${line}`}`,
           remedy: 'Fix this line',
         });

@@ -66,10 +66,10 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
     if (said(cause).startsWith('schema is invalid') && fault !== undefined) throw noSchema(contract, fault, cause);
     throw new DataError({
       found: timedOut(cause) ? 'the contract takes too long to compile' : `not a usable JSON Schema: ${said(cause)}`,
-      expected: 'a JSON Schema 2020-12 that refers to nothing outside itself',
+      expected: 'a JSON Schema 2020-12 without references to other files',
       where: contract.uri,
       remedy: /can't resolve reference/u.test(said(cause))
-        ? 'Copy the schema it refers to into $defs: nothing is fetched'
+        ? 'Copy the referenced schema into $defs: references are never fetched'
         : 'Correct the schema',
       cause,
     });
@@ -105,7 +105,7 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
         if (!timedOut(cause)) throw cause;
         throw new DataError({
           found: `judging row ${batch[at]?.number} took longer than ${limit / 1000} s`,
-          expected: 'patterns that do not backtrack without end',
+          expected: 'patterns without excessive backtracking',
           where: contract.uri,
           remedy: 'Simplify the pattern of this contract: nested repetitions such as (a+)+ are the usual cause',
         });
@@ -175,21 +175,21 @@ function firstRule(errors: readonly ErrorObject[]): ErrorObject[] {
 
 function tooWide(contract: Contract, columns: number, cause: unknown): DataError {
   return new DataError({
-    found: `the contract has rules for ${count(columns)} columns, which is more than can be compiled`,
+    found: `the contract has rules for ${count(columns)} columns, too many to compile`,
     expected: `about ${count(manyColumns)} at most`,
     where: contract.uri,
     remedy:
-      'State columns that are alike together (patternProperties: {"^gene_": {"type": "number"}}), or leave out those that need no rule',
+      'State one rule for similar columns (patternProperties: {"^gene_": {"type": "number"}}), or remove columns that need no rule',
     cause,
   });
 }
 
 function endless(contract: Contract, cause: RangeError): DataError {
   return new DataError({
-    found: 'the contract refers to itself without end',
-    expected: 'references that lead to a part of the row, such as the items of a list',
+    found: 'the contract contains an endless reference to itself',
+    expected: 'references to a part of the row, such as the items of a list',
     where: contract.uri,
-    remedy: 'Remove the $ref or $dynamicRef that leads back to the schema that contains it',
+    remedy: 'Remove the $ref or $dynamicRef that points back to the schema that contains it',
     cause,
   });
 }

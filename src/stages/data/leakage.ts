@@ -99,10 +99,10 @@ function predictorChecks(
   { max_skill: most = 0.98, severity = 'warn' }: Leakage,
 ): Check[] {
   return [
-    { id: 'label-in-one-column', title: 'One column that tells the label', found: features, severity },
+    { id: 'label-in-one-column', title: 'A single column predicts the label', found: features, severity },
     {
       id: 'label-in-id',
-      title: 'Ids or an order of the rows that tell the label',
+      title: 'Ids or row order predict the label',
       found: ids,
       severity: 'info' as const,
     },
@@ -119,7 +119,7 @@ function predictorChecks(
         title,
         verdict: telling.length > 0 ? ('fail' as const) : ('pass' as const),
         severity: how,
-        message: `${telling.length > 0 ? 'the label is told by' : 'most of the label is told by'} ${firstOf(shown, 3, 'columns')}, learned on one half of the rows and tried on the other; at most ${percent(most, 3)} allowed`,
+        message: `${telling.length > 0 ? 'the label is predicted by' : 'the best single predictor of the label is'} ${firstOf(shown, 3, 'columns')}, learned on one half of the rows and tested on the other; at most ${percent(most, 3)} allowed`,
         observed: best.skill,
         required: most,
         limit: 'at most' as const,
@@ -151,7 +151,7 @@ async function timeCheck(
   const title = 'Rows of the evaluation data that are not later than the reference data';
   const check = { id: 'data/leakage/time', title, severity };
   if (typeof newest !== 'number' || Number(all) === 0)
-    return atMostRows(check, null, 0, `there is no time in ${showColumn(column)} of one of the datasets`);
+    return atMostRows(check, null, 0, `column ${showColumn(column)} has no times in one of the datasets`);
   const message = `${count(Number(early))} of ${rowsOf(Number(all))} are not later than ${timeText(newest)}, the newest of the reference data; the first is of ${timeText(Number(first))}`;
   return atMostRows(check, Number(early), 0, message);
 }
@@ -309,8 +309,8 @@ function nearCheck(
   { near, sameFeatures }: Overlap,
   { max_near_duplicate_rows: most, severity = 'warn' }: Leakage,
 ): Check {
-  const title = 'Rows of the evaluation data that nearly stand in the reference data';
-  const said = `${count(near)} of ${rowsOf(evaluation.rows)} have the features of a row of the reference data but for case, marks and the fourth digit of numbers, ${count(sameFeatures)} of them exactly`;
+  const title = 'Evaluation rows that are nearly equal to a row of the reference data';
+  const said = `${count(near)} of ${rowsOf(evaluation.rows)} have the features of a row of the reference data except for case, punctuation and the fourth digit of numbers, ${count(sameFeatures)} of them exactly`;
   return limitedRows({ id: 'data/leakage/near-duplicates', title, severity }, near, most, said);
 }
 
@@ -327,14 +327,14 @@ function overlapCheck(
   const natural =
     reference === undefined || reference.repeated === 0
       ? ''
-      : `; in the reference data alone ${count(reference.repeated)} of ${rowsOf(reference.rows)} repeat another`;
+      : `; within the reference data ${count(reference.repeated)} of ${rowsOf(reference.rows)} repeat another`;
   const title = 'Evaluation rows that are also in the reference data';
   const check = { id: 'data/leakage/overlap', title, severity };
   const [column] = unequal;
   if (column !== undefined && rows === 0) {
     const more = unequal.length > 1 ? ` (and ${count(unequal.length - 1)} more)` : '';
     const [here, there] = column.types.map((type) => type.slice(0, 80));
-    const message = `no row can be equal, since ${showColumn(column.name)} is ${here} in the evaluation data and ${there} in the reference data${more}: write the column alike in both files, or leave it out of one`;
+    const message = `no row can be equal, because ${showColumn(column.name)} is ${here} in the evaluation data and ${there} in the reference data${more}: write the column in the same way in both files, or remove it from one`;
     return atMostRows(check, null, most, message);
   }
   const message =
@@ -363,10 +363,10 @@ function duplicateChecks(dataset: Dataset, found: Duplicates, settings: Leakage)
       : [
           limited(
             'conflicting-labels',
-            `Rows of the ${dataset.name} data that differ in the label alone`,
+            `Rows of the ${dataset.name} data that differ only in the label`,
             conflicting,
             settings.max_conflicting_rows,
-            `${of(conflicting)} differ${conflicting === 1 ? 's' : ''} from another in nothing but the label and the id`,
+            `${of(conflicting)} differ${conflicting === 1 ? 's' : ''} from another row only in the label and the id`,
           ),
         ]),
   ];

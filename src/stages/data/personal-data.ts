@@ -85,7 +85,7 @@ export function personalCheck(
   const reserved = new Set(reservedColumns(columns));
   const said = found.slice(0, 10).map(({ column, kind, values, found: such, whole }) => {
     const fed = columns.features === undefined ? !reserved.has(column) : columns.features.includes(column);
-    const use = fed ? 'feeds the model' : reserved.has(column) ? 'names rows in reports' : 'is in the data';
+    const use = fed ? 'is an input of the model' : reserved.has(column) ? 'names rows in reports' : 'is in the data';
     const what = personalNames[kind][1];
     return whole
       ? `${showColumn(column)}, which ${use}, has ${what}`
@@ -96,10 +96,10 @@ export function personalCheck(
   return [
     {
       id: `data/${dataset.name}/personal-data`,
-      title: `What looks like personal data in the ${dataset.name} data`,
+      title: `Possible personal data in the ${dataset.name} data`,
       verdict: 'fail',
       severity: 'warn',
-      message: `${said.join('; ')}${more}; ${shown}. Remove what the model does not need, or name columns that are meant to be there in data.privacy.allow`,
+      message: `${said.join('; ')}${more}; ${shown}. Remove columns that the model does not need, or list intended columns in data.privacy.allow`,
       observed: new Set(found.map(({ column }) => column)).size,
       required: 0,
       limit: 'at most',

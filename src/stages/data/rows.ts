@@ -258,7 +258,7 @@ async function* jsonRows(
   if (before !== dataset.rows) {
     throw new DataError({
       found: `${before} lines, but ${dataset.rows} rows were read`,
-      expected: 'one JSON object a line',
+      expected: 'one JSON object per line',
       where: dataset.uri,
       remedy: 'Write one object on each line',
     });

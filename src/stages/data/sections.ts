@@ -33,7 +33,7 @@ function violations({ details }: Evidence): Section[] {
       {
         title: `Violations in the ${name} data`,
         columns: ['Column', 'Violation', 'Rows'],
-        legend: 'A row counts once, for the first rule that it breaks.',
+        legend: 'A row counts once, for the first rule that it violates.',
         rows: kinds
           .slice(0, shownColumns)
           .map(({ column, message, rows }) => [textCell(nameOf(column)), textCell(message), numberCell(count(rows))]),

@@ -16,7 +16,7 @@ export function unknownColumns({ uri, schema }: Contract, columns: ReadonlySet<s
   const warnings = unknown.slice(0, shown).map((name) => {
     const near = nearest(name, others);
     const meant = near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`;
-    return `${uri}: there is no column ${JSON.stringify(name.slice(0, 200))} in any dataset, so that what is said of it checks nothing.${meant}`;
+    return `${uri}: there is no column ${JSON.stringify(name.slice(0, 200))} in any dataset, so its rule checks nothing.${meant}`;
   });
   const more = unknown.length - warnings.length;
   return more === 0 ? warnings : [...warnings, `${uri}: ${count(more)} more columns that no dataset has`];

@@ -150,7 +150,7 @@ async function repeated(
     const check = checks.find((each) => each.id === checkId(`data/${dataset.name}/unique(${columns.join(',')})`));
     if (check?.verdict !== 'fail') continue;
     const column = columns.length === 1 ? (columns[0] ?? null) : null;
-    const message = `${columns.join(', ')} stands more than once`;
+    const message = `${columns.join(', ')} occurs more than once`;
     for (const row of await repeatedRows(dataset, columns)) found.push({ ...row, column, rule: 'unique', message });
   }
   return found;
@@ -330,10 +330,10 @@ function contractCheck(dataset: Dataset, contract: Contract, found: DatasetDetai
     unit: 'rows',
   };
   if (dataset.rows === 0) {
-    return { ...check, verdict: 'fail', message: 'there are no rows to judge' };
+    return { ...check, verdict: 'fail', message: 'there are no rows to check' };
   }
   if (first === undefined) {
-    return { ...check, verdict: 'pass', message: `all ${rowsOf(dataset.rows)} keep to ${contract.uri}` };
+    return { ...check, verdict: 'pass', message: `all ${rowsOf(dataset.rows)} satisfy ${contract.uri}` };
   }
   const of = first.file === undefined ? '' : ` of ${first.file}`;
   const place = `row ${count(first.row)}${first.line === undefined ? '' : ` (line ${count(first.line)}${of})`}`;

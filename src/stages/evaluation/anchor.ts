@@ -30,13 +30,13 @@ export function anchorChecks(gate: Gate, anchor: HeldAgainst | null, compared: r
     observed: null,
   } as const;
   if (anchor === null) {
-    const message = 'No version was promoted yet, so there is no anchor to hold the candidate against.';
+    const message = 'No version was promoted yet, so there is no anchor to compare the candidate with.';
     return [{ ...common, verdict: 'skipped', severity: 'info', message, required: null }];
   }
   const { version, outputs, same, fault } = anchor;
   const required = 'a comparison with the anchor';
   if (same === 'candidate') {
-    const message = `The candidate is the anchor (version ${version}), byte for byte: nothing is lost.`;
+    const message = `The candidate is the anchor (version ${version}), byte for byte: there is no loss.`;
     return [{ ...common, verdict: 'pass', severity: 'block', message, required }];
   }
   if (outputs === null) {

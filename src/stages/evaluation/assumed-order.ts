@@ -36,10 +36,10 @@ export function refuseAssumedOrder(
     if (!(0.5 - area > Math.max(clearly, beyondChance * chanceOfArea(truth)))) return;
     const [negative, positive] = names.map((name) => JSON.stringify(name));
     throw new ConfigError({
-      found: `The model does not say which score is of which class. Taken for those of the class ${positive}, the scores rank worse than chance: ROC AUC is ${area.toFixed(3)}, and the other way round ${(1 - area).toFixed(3)}`,
-      expected: `to know whether they are of the class ${positive} or of ${negative}`,
+      found: `The model does not state which score belongs to which class. Read as scores of the class ${positive}, they rank worse than chance: ROC AUC is ${area.toFixed(3)}; read as scores of the other class it is ${(1 - area).toFixed(3)}`,
+      expected: `a statement whether the scores are of the class ${positive} or of ${negative}`,
       where,
-      remedy: `Where a row has two scores, set columns.classes in their order: [${negative}, ${positive}] or [${positive}, ${negative}]. A single one is of columns.positive: correct that; where it is of ${positive} indeed, set columns.classes: [${negative}, ${positive}]`,
+      remedy: `If a row has two scores, set columns.classes in their order: [${negative}, ${positive}] or [${positive}, ${negative}]. A single score belongs to columns.positive: correct that setting; if the score really is of ${positive}, set columns.classes: [${negative}, ${positive}]`,
     });
   }
   const given = { values: scores, width: classes, positive: 1, cut: 0.5 };
@@ -54,17 +54,17 @@ export function refuseAssumedOrder(
       : (contradictionOf({ ...given, labels: Int32Array.from(turned), classes: order })?.rows ?? 0);
   if (bySmallest > truth.length - other) {
     throw new ConfigError({
-      found: `The class of a row has its smallest score in ${bySmallest} of ${truth.length} rows, and its highest in ${truth.length - read.rows} at most: they look like distances, costs or negative logarithms`,
-      expected: 'scores of which the highest is that of the class',
+      found: `The true class has the lowest score in ${bySmallest} of ${truth.length} rows, but the highest in at most ${truth.length - read.rows}: the scores look like distances, costs or negative logarithms`,
+      expected: 'scores that are highest for the predicted class',
       where,
-      remedy: `Turn their sign in the model, or choose another output: {uri, output}. If the highest counts indeed, and the model is just bad, state the order of its outputs: columns.classes: [${listed(names)}]`,
+      remedy: `Invert the sign of the scores in the model, or choose another output: {uri, output}. If the highest score is the prediction and the model is simply poor, state the order of its outputs: columns.classes: [${listed(names)}]`,
     });
   }
   if (order === null) return;
   if (read.rows - other <= Math.max(clearly * truth.length, beyondChance * Math.sqrt(read.rows + other))) return;
   throw new ConfigError({
-    found: `The model does not say which score belongs to which class. In the order of the labels ${read.rows} of ${truth.length} rows are predicted wrong, and in another order ${other}`,
-    expected: `to know whether the scores are of the classes ${listed(names)} or of ${listed(order)}`,
+    found: `The model does not state which score belongs to which class. In the order of the labels ${read.rows} of ${truth.length} rows are predicted wrongly, in another order only ${other}`,
+    expected: `a statement whether the scores are of the classes ${listed(names)} or of ${listed(order)}`,
     where,
     remedy: `Set columns.classes: [${listed(order)}], or the other order`,
   });

@@ -105,10 +105,10 @@ function labelBaselines({ rows, truth, weights }: Sample, labels: number, seed: 
   const scores = Float64Array.from(truth, (_, at) => shareAt(at));
   const most = Int32Array.from(truth, (_, at) => (shareAt(at) > 0.5 ? 1 : 0));
   return [
-    baseline('what most rows have of each label', scores, most),
+    baseline('the majority value of each label', scores, most),
     // F1 rewards giving what is rare to everyone.
     baseline('every label for every row', scores, new Int32Array(truth.length).fill(1)),
-    baseline('a draw by label frequency', Float64Array.from(drawn), drawn),
+    baseline('random guesses by label frequency', Float64Array.from(drawn), drawn),
   ];
 }
 

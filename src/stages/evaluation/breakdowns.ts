@@ -66,7 +66,7 @@ export function changedDecisions({ details }: Evidence): Section {
   return {
     ...shared,
     text: [
-      `${count(changed ?? 0)} of ${counted(rows ?? 0, 'rows')} are decided differently: the candidate breaks ${count(broken ?? 0)} that were right and fixes ${count(fixed ?? 0)} that were wrong. changed-rows.csv in the output folder lists them.`,
+      `${count(changed ?? 0)} of ${counted(rows ?? 0, 'rows')} have a different decision: ${count(broken ?? 0)} were right and are now wrong, ${count(fixed ?? 0)} were wrong and are now right. changed-rows.csv in the output folder lists them.`,
     ],
     columns: ['Slice', 'Rows', 'Changed', 'Broken', 'Fixed'],
     rows: listed.map((each) => [
@@ -79,7 +79,7 @@ export function changedDecisions({ details }: Evidence): Section {
         : [
             {
               kind: 'rows',
-              title: 'Rows that the candidate breaks (left) and fixes (right)',
+              title: 'Rows that became wrong (left) and right (right)',
               x: { title: 'slice' },
               y: { title: 'rows' },
               series: [
@@ -127,7 +127,9 @@ export function confusion({ details }: Evidence): Section {
       numberCell(count(cell.now)),
       ...(before.length === 0 ? [] : [numberCell(change(cell) > 0 ? `+${count(change(cell))}` : count(change(cell)))]),
     ]),
-    ...(listed.length < cells.length ? { legend: `The ${shownRows} of ${count(cells.length)} that change most.` } : {}),
+    ...(listed.length < cells.length
+      ? { legend: `The ${shownRows} of ${count(cells.length)} with the largest changes.` }
+      : {}),
     collapsed: true,
     importance: 2,
   };
@@ -154,11 +156,12 @@ export function doubtfulLabels({ details }: Evidence): Section {
     return { ...shared, columns: [], rows: [] };
   }
   const doubts = listed.filter(isDoubt);
-  const more = rows > doubts.length ? `; the surest ${count(doubts.length)} are in the evidence` : '';
+  const more =
+    rows > doubts.length ? `; the ${count(doubts.length)} with the highest confidence are in the evidence` : '';
   return {
     ...shared,
     text: [
-      `${counted(rows, 'rows')}${more}. If every label were right, about ${count(Math.round(expected))} would be expected. ${rows > expected ? 'Some of these labels may be wrong: look at them again.' : 'That is no sign of wrong labels.'}`,
+      `${counted(rows, 'rows')}${more}. If every label were right, about ${count(Math.round(expected))} would be expected. ${rows > expected ? 'Some of these labels may be wrong: check them.' : 'This is no sign of wrong labels.'}`,
     ],
     columns: ['Row', 'Label', 'Both models', 'Champion', 'Candidate'],
     rows: doubts

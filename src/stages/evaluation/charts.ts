@@ -89,7 +89,7 @@ function residuals({ residuals: found }: Details): Chart {
     title: 'Errors: prediction minus label',
     x: { title: 'prediction minus label', ...(ranged ? { domain: [from, to] as const } : {}) },
     y: { title: 'rows' },
-    note: 'The first and the last bin hold all that is beyond them.',
+    note: 'The first and the last bin include all values beyond them.',
     series: ranged
       ? models(found, (histogram) => {
           const counts = listOf(histogram).filter(isNumber);
@@ -102,7 +102,7 @@ function residuals({ residuals: found }: Details): Chart {
 /** What the dots on a curve are. */
 function noteOf(series: readonly Series[]): { note?: string } {
   return series.some(({ mark }) => mark !== undefined)
-    ? { note: 'The large dots are where the models decide, at their thresholds.' }
+    ? { note: 'The large dots mark the decision thresholds of the models.' }
     : {};
 }
 

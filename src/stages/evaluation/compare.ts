@@ -370,7 +370,7 @@ function judgeRows(metric: ShownMetric, pair: Pair): Judged {
       const delta = candidate - champion;
       return clustered(fewInterval(delta, effects) ?? normalInterval(delta, standardError, 'influence'), sample);
     }
-    if (resamples === 0) return unknownInterval(candidate - champion, 'rows were not drawn anew');
+    if (resamples === 0) return unknownInterval(candidate - champion, 'rows were not resampled');
     const statistic = (weights: Float64Array): number => ofCandidate(weights) - ofChampion(weights);
     const units =
       sample.clusters === null
@@ -526,7 +526,7 @@ function lowEvidence(sample: Sample, { discordant }: Judged, interval: PairedInt
     if (clusters < 30) reasons.push(`only ${counted(clusters, 'clusters')}`);
   }
   if (interval.method.startsWith('t-few'))
-    reasons.push(`few ${sample.clusters === null ? (sample.unit ?? 'rows') : 'clusters'} carry the difference`);
-  if (interval.standardError === 0) reasons.push('the difference does not vary');
+    reasons.push(`few ${sample.clusters === null ? (sample.unit ?? 'rows') : 'clusters'} contribute to the difference`);
+  if (interval.standardError === 0) reasons.push('the difference is the same in all rows');
   return reasons;
 }

@@ -26,10 +26,10 @@ export function refuseConfidences(
   const area = rocArea(rankScores(found.scores, sample.truth), sample.weights);
   if (area - 0.5 > Math.max(clearly, beyondChance * chanceOfArea(sample.truth))) return;
   throw new ConfigError({
-    found: `${found.text}, and the scores do not rank these rows either (ROC AUC ${area.toFixed(3)}). They look like the confidence in the label that is predicted for each row, whichever it is`,
-    expected: `to know whether they are scores of the class ${found.positive}`,
+    found: `${found.text}, and the scores do not rank these rows (ROC AUC ${area.toFixed(3)}). They look like the confidence in the label predicted for each row`,
+    expected: `a statement whether they are scores of the class ${found.positive}`,
     where,
-    remedy: `Give the probability of ${found.positive} in every row (1 - confidence where the other class is predicted). Where they are that already, say so: ${assumedPositive}`,
+    remedy: `Write the probability of ${found.positive} in every row (1 - confidence if the other class is predicted). If the scores already are these probabilities, state so: ${assumedPositive}`,
   });
 }
 
@@ -50,7 +50,7 @@ export function confidenceChecks(
       title: 'Scores that are never below one half',
       verdict: 'fail',
       severity: 'warn',
-      message: `${found.map(({ role, text }) => `Of the ${role}: ${text}.`).join(' ')} Is it the confidence in the label that is predicted for each row, or were the scores made probabilities twice (a sigmoid of a sigmoid)? Give the probability of ${first.positive}.`,
+      message: `${found.map(({ role, text }) => `Of the ${role}: ${text}.`).join(' ')} Are they the confidence in the label predicted for each row, or was a sigmoid applied twice? Write the probability of ${first.positive}.`,
       observed: first.mean,
       required: first.share,
     },
@@ -75,6 +75,6 @@ function positiveAlways(
     mean: average,
     share,
     positive,
-    text: `no score is below 0.5 (their mean is ${average.toFixed(3)}), so that at 0.5 each row would be ${positive}, and ${percent(share, 3)} of the rows are`,
+    text: `no score is below 0.5 (their mean is ${average.toFixed(3)}), so at a threshold of 0.5 every row would be ${positive}, but only ${percent(share, 3)} of the rows are`,
   };
 }

@@ -41,10 +41,10 @@ export function directionChecks(
   return [
     {
       id: 'evaluation/direction',
-      title: 'Higher scores for what is more relevant',
+      title: 'Higher scores for more relevant rows',
       verdict: 'fail',
       severity: 'warn',
-      message: `${against.map(({ role, mean, count }) => `The scores of the ${role} run against the relevance (mean correlation ${mean.toFixed(2)} in ${count} queries).`).join(' ')} The highest score is read as the first place: where they are ranks (1 is the best) or distances, turn their sign.`,
+      message: `${against.map(({ role, mean, count }) => `The scores of the ${role} run against the relevance (mean correlation ${mean.toFixed(2)} in ${count} queries).`).join(' ')} The highest score ranks first: if the scores are ranks (1 is the best) or distances, invert their sign.`,
       observed: first.mean,
       required: 0,
     },

@@ -456,7 +456,7 @@ function requireMeasurable(gate: Gate, uri: string): void {
     if (severity !== 'block') continue;
     throw new DataError({
       found: `${metric.title}, which the policy uses (${where}), cannot be computed: ${problem.reason}`,
-      expected: 'rows that it can be computed on',
+      expected: 'rows on which it can be computed',
       where: uri,
       remedy: 'Add such rows to the evaluation set, or choose another metric',
     });
@@ -487,7 +487,7 @@ async function sliceFamilies(
         // Values make slices of the rows that have them; a predicate may be true of none.
         if (rows.length === 0)
           log.warning(
-            `slice ${JSON.stringify(name)} of ${metric.title} has no row of the evaluation set, and is not judged`,
+            `slice ${JSON.stringify(name)} of ${metric.title} has no rows in the evaluation set, and is not evaluated`,
           );
         if (names.has(name)) throw twiceNamed(metric.name, name, where);
         names.add(name);
@@ -553,7 +553,7 @@ function unusable(name: string, said: Pick<Check, 'title' | 'verdict'>, what: st
 /** The best of many looks better than it is: how many there were, and what that costs, is said. */
 function selectionCheck({ places, alpha }: Selection, metric: string): Check {
   const judged = places.filter(({ value }) => value !== null).length;
-  const message = `Chosen among ${places.length} candidates by ${metric}${judged < places.length ? `, ${places.length - judged} of which could not be judged` : ''}: so that the choice makes nobody pass, its tests are at alpha ${Number(alpha.toPrecision(3))}, the policy's divided by ${places.length}.`;
+  const message = `Chosen among ${places.length} candidates by ${metric}${judged < places.length ? `, ${places.length - judged} of which could not be judged` : ''}: to allow for this choice, its tests use alpha ${Number(alpha.toPrecision(3))}, the alpha of the policy divided by ${places.length}.`;
   return reported('evaluation/selection', 'Choice of the candidate', message, places.length);
 }
 
@@ -581,7 +581,7 @@ function constantLabels({ rows, truth, labels: width = 1 }: Sample, { classes }:
       verdict: 'fail',
       message: `In all ${rows} rows each of these labels has the same value: ${constant.map((name) => JSON.stringify(name)).join(', ')}. Metrics that compare rows with and without a label cannot be computed for them.`,
       observed: constant.length,
-      required: 'rows with and without every label',
+      required: 'rows with and rows without each label',
     };
   }
   if (new Set(truth).size > 1) return null;
@@ -603,7 +603,7 @@ function uncountedQueries(sample: Sample): Check[] {
       title: 'Queries that count',
       verdict: counted === 0 ? 'fail' : 'pass',
       severity: 'warn',
-      message: `${counted} of ${queries} queries count: ${oneRow} have one row and ${noneRelevant} no relevant row; for those, the order makes no difference.`,
+      message: `${counted} of ${queries} queries count: ${oneRow} have only one row and ${noneRelevant} no relevant row, so their order makes no difference.`,
       observed: counted,
       required: null,
     },

@@ -435,7 +435,7 @@ function leftOutText(
   const reasons: Partial<Record<Rate, string>> = {
     truePositiveRate: `no row is labelled ${label(favourable)}`,
     falsePositiveRate: `no row is labelled ${label(other)}`,
-    precision: `no row is decided ${label(favourable)}`,
+    precision: `no row is predicted ${label(favourable)}`,
   };
   // What hangs on labels alone is the same for both models.
   const found = gap.rates.flatMap((rate) =>
@@ -449,7 +449,7 @@ function leftOutText(
       ),
     ),
   );
-  return found.length === 0 ? '' : ` Left out: ${[...new Set(found)].join('; ')}.`;
+  return found.length === 0 ? '' : ` Excluded: ${[...new Set(found)].join('; ')}.`;
 }
 
 function smallGroup(column: string, group: string, rows: number): Check {
@@ -458,7 +458,7 @@ function smallGroup(column: string, group: string, rows: number): Check {
     title: `Fairness by ${column}`,
     verdict: 'skipped',
     severity: 'info',
-    message: `Group ${column}=${group.slice(0, 100)} was left out of the fairness gaps: it has ${counted(rows, 'rows')}, fewer than min_rows.`,
+    message: `Group ${column}=${group.slice(0, 100)} was excluded from the fairness gaps: it has ${counted(rows, 'rows')}, fewer than min_rows.`,
     observed: rows,
     required: null,
   };

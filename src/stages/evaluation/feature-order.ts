@@ -25,9 +25,9 @@ export function featureOrderChecks(sample: Sample, candidate: Outputs, result: P
       title: 'Order of the features',
       verdict: 'fail',
       severity: 'warn',
-      message: `The candidate predicts no better than chance, and does not say in which order it takes its ${features.length} features: it was fed them in the order of the data (${order}${features.length > 8 ? ', …' : ''}). List them, in the order of the training, in columns.features; where that is the order, the warning goes with it.`,
+      message: `The candidate predicts no better than chance, and does not state the order of its ${features.length} features: they were passed in the order of the data (${order}${features.length > 8 ? ', …' : ''}). List them, in the order of the training, in columns.features; this also removes the warning if the order is right.`,
       observed: 'the order of the data',
-      required: 'an order that is stated',
+      required: 'a stated order',
     },
   ];
 }

@@ -69,7 +69,7 @@ export function boundsOfGap(gate: Fairness['gates'][number], where: string): Gap
   const bounds = { most: read('max'), least: read('min'), margin: read('margin') };
   if (Object.values(bounds).some((bound) => bound !== null)) return bounds;
   throw new ConfigError({
-    found: `the gate on ${gate.metric} has no requirement`,
+    found: `the fairness gate on ${gate.metric} has no requirement`,
     expected: 'a max, a min or a margin',
     where,
   });

@@ -301,8 +301,8 @@ export function cannotCompute(
   const undefinedOn = metric.undefinedOn?.(sample) ?? null;
   if (undefinedOn !== null) return { verdict: 'inconclusive', reason: undefinedOn };
   const lacks = (each: Outputs): string | null => {
-    if (metric.needs === 'decisions') return each.decisions === null ? 'decides for no class' : null;
-    if (each.scores === null) return 'gives labels without scores';
+    if (metric.needs === 'decisions') return each.decisions === null ? 'makes no class decisions' : null;
+    if (each.scores === null) return 'has labels without scores';
     return metric.needs === 'probabilities' && !each.probabilities
       ? 'gives scores that are not probabilities (set transform: sigmoid or softmax)'
       : null;

@@ -32,10 +32,10 @@ export function marginFor(planned: PlannedComparison, compared: MetricComparison
   const margin = marginOn(planned, compared);
   if (margin !== null) return margin;
   throw new ConfigError({
-    found: `relative_margin on ${compared.metric.name}, where the champion has ${compared.champion}`,
+    found: `relative_margin on ${compared.metric.name} cannot be used: the value of the champion is ${compared.champion}`,
     expected: 'a champion with a positive value',
     where: 'policy',
-    remedy: 'State an absolute margin',
+    remedy: 'Set an absolute margin',
   });
 }
 

@@ -165,7 +165,7 @@ function binaryClasses(
     if (['true', '1'].includes(positive)) return ['false', 'true'];
     if (['false', '0'].includes(positive)) return ['true', 'false'];
     throw new DataError({
-      found: `column "${vector.name}" holds true and false, and columns.positive is ${JSON.stringify(positive)}`,
+      found: `column "${vector.name}" contains true and false, but columns.positive is ${JSON.stringify(positive)}`,
       expected: 'true or false',
       where,
       remedy: 'Correct columns.positive',
@@ -272,7 +272,7 @@ function refuseShifted(classes: readonly string[], labels: readonly string[], wh
     if (!labels.every((label) => isClass(String(Number(label) + shift)))) continue;
     throw new ConfigError({
       found: `the model's classes are ${listed(classes)}, and the labels in ${where} are ${listed(labels.toSorted((a, b) => Number(a) - Number(b)))}`,
-      expected: `labels that are classes: are the classes these labels, or their numbers ${shift < 0 ? 'from 0 on' : 'from 1 on'}?`,
+      expected: `labels that are classes of the model: are the classes these labels, or their positions starting ${shift < 0 ? 'at 0' : 'at 1'}?`,
       where: 'columns.classes',
       remedy: 'List the label of each class in the order of the model, such as classes: [1, 2, 3]',
     });

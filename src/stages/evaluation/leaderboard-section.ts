@@ -37,7 +37,7 @@ export function leaderboardSection({ details }: Pick<Evidence, 'details'>): Sect
       ...differenceCells(isComparison(comparison) ? comparison : undefined),
       codeCell(sha256.slice(0, 12)),
     ]),
-    legend: `All on the same rows. The chosen one goes on; intervals allow for ${known.length} having been compared.`,
+    legend: `All on the same rows. The best one is evaluated further; intervals are corrected for the comparison of ${known.length} candidates.`,
     brief: true,
     importance: 5,
   };

@@ -30,7 +30,7 @@ export async function leaderboard({
 }: Omit<EvaluateInput, 'candidate'> & { candidates: readonly Judged[] }): Promise<Selection> {
   if (policy.metrics?.some(({ name }) => name === policy.primary.metric) === true) {
     throw new ConfigError({
-      found: `${policy.primary.metric}, a metric in SQL, and ${candidates.length} candidates to choose from`,
+      found: `${policy.primary.metric} is a metric in SQL, but there are ${candidates.length} candidates to choose from`,
       expected: 'a metric of docs/metrics.md as the primary one, or one candidate',
       where: 'policy.primary.metric',
     });
@@ -48,7 +48,7 @@ export async function leaderboard({
     const outputs = contestantOutputs(judged, task, labels, dataset.rows, counting);
     return outputs.ok ? outputs.outputs : outputs.message;
   };
-  const rival = champion === null ? 'there is none' : answersOf(champion);
+  const rival = champion === null ? 'it has none' : answersOf(champion);
   const own = champion === null ? undefined : identityOf(champion.artifact);
   const answers = candidates.map((each) =>
     identityOf(each.artifact) === own ? 'it is the champion' : answersOf(each),

@@ -125,8 +125,8 @@ export function metricOf(name: string, { cost }: Policy, task: Task, where: stri
   if (name !== costName) return findMetric(name, task, where);
   if (cost !== undefined) return costMetric(cost, task);
   throw new ConfigError({
-    found: `${costName} without costs`,
-    expected: 'policy.cost, which says what decisions cost',
+    found: `${costName} is used without costs`,
+    expected: 'policy.cost, which states what decisions cost',
     where,
   });
 }
@@ -203,10 +203,10 @@ function marginOf(
   if (requirement === 'superior') return { kind: 'absolute', value: 0 };
   throw new ConfigError({
     found: `no margin for ${entry.metric}`,
-    expected: `the largest loss of ${entry.metric} that is tolerated`,
+    expected: `the largest tolerated loss of ${entry.metric}`,
     where,
     remedy:
-      'Add margin (in the units of the metric; of a share 0.01 or 1pp is one percentage point) or relative_margin',
+      'Add margin (in the units of the metric; for a share, 0.01 or 1pp is one percentage point) or relative_margin',
   });
 }
 

@@ -107,7 +107,7 @@ function readWeights(vector: NumberColumn, where: string): Float64Array {
   if (extreme >= 0) {
     throw new DataError({
       found: `row ${extreme + 1} has the weight ${weights[extreme]} in column "${vector.name}"`,
-      expected: `0, or weights from ${smallestWeight} to ${largestWeight}, whose squares are numbers too`,
+      expected: `0, or weights from ${smallestWeight} to ${largestWeight}, whose squares are finite`,
       where,
       remedy: 'Divide or multiply all weights by one number: only their ratios count',
     });
@@ -146,10 +146,10 @@ function readKeys(vector: TextColumn, what: string, where: string): Int32Array {
       }
       throw new DataError({
         found: `column ${JSON.stringify(vector.name)} has ${JSON.stringify(twin)} and, in row ${vector.values.indexOf(text) + 1}, ${JSON.stringify(text)}`,
-        expected: `one way to write each ${what}`,
+        expected: `one spelling for each ${what}`,
         where,
         remedy:
-          'Write whole numbers without a fraction; where they are two names, put a letter in front of all, such as v1.0',
+          'Write whole numbers without a fraction; if these are two different names, put a letter in front of all of them, such as v1.0',
       });
     }
   }
@@ -167,7 +167,7 @@ function refuseSplit(
   const row = values.findIndex((value, each) => value !== values[first(each)]);
   if (row < 0) return;
   throw new DataError({
-    found: `rows ${first(row) + 1} and ${row + 1} are of one query and have ${found}`,
+    found: `rows ${first(row) + 1} and ${row + 1} belong to the same query but have ${found}`,
     expected: 'the same in all rows of a query',
     where,
   });

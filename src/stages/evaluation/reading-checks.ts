@@ -40,7 +40,7 @@ export function labelScoreChecks(
       title: 'Scores that are all 0 or 1',
       verdict: 'fail',
       severity: 'warn',
-      message: `All scores of the ${found.join(' and of the ')} are 0 or 1. These look like labels, of which ${title} says little: give probabilities (scikit-learn: predict_proba, not predict).`,
+      message: `All scores of the ${found.join(' and of the ')} are 0 or 1. These look like labels, for which ${title} means little: use probabilities (scikit-learn: predict_proba, not predict).`,
       observed: 'only 0 and 1',
       required: 'probabilities',
     },
@@ -127,7 +127,7 @@ function ties(sample: Sample, sides: Parameters<typeof readingChecks>[2]): Check
     reported(
       'evaluation/ties',
       "Ties decided by the model's own labels",
-      `${tied.map((side) => `${side.tied} of ${of} decisions of the ${side.role}`).join(' and ')} are ${what}: the model's own label decides them.`,
+      `${tied.map((side) => `${side.tied} of ${of} decisions of the ${side.role}`).join(' and ')} are ${what}: for these, the model's own label is used.`,
       sides.candidate?.tied ?? 0,
     ),
   ];

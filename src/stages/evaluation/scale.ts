@@ -41,7 +41,7 @@ export function scaleChecks(
       title: 'Predictions on the scale of the labels',
       verdict: 'fail',
       severity: 'warn',
-      message: `${found.map(({ role, own, other }) => `The predictions of the ${role} are further from the labels than their mean is (R squared ${own.toFixed(3)}), and yet follow them: ${other}.`).join(' ')} Compare values with values: export the model with the step that turns its predictions back (the inverse of a logarithm, the factor of a unit), or give the label as the model was trained on it.`,
+      message: `${found.map(({ role, own, other }) => `The predictions of the ${role} are further from the labels than their mean is (R squared ${own.toFixed(3)}), and yet follow them: ${other}.`).join(' ')} Predictions and labels must have the same scale: export the model with the step that transforms its predictions back (such as the inverse of a logarithm, or a unit factor), or use the label on which the model was trained.`,
       observed: (candidate ?? found[0])?.own ?? null,
       required: 0,
     },

@@ -90,8 +90,8 @@ function chosenMetric({ metric, policy, task }: ScorerInput): Metric {
   const { name = policy.primary.metric, where } = metric;
   if (policy.metrics?.some((custom) => custom.name === name) !== true) return metricOf(name, policy, task, where);
   throw new ConfigError({
-    found: `${name}, a metric in SQL`,
-    expected: 'a metric that can be computed of changed rows, which are in no table',
+    found: `${name} is a metric in SQL`,
+    expected: 'a metric of docs/metrics.md: SQL cannot be run on the changed rows',
     where,
     remedy: 'Choose a metric for this task: docs/metrics.md lists them',
   });

@@ -79,7 +79,7 @@ export function checkBins(policy: Policy, available: readonly DatasetColumn[]): 
     if (column === undefined || column.cells !== undefined || holdsNumbers(column)) continue;
     throw new ConfigError({
       found: `column ${JSON.stringify(slice.column)} does not hold numbers`,
-      expected: 'numbers, to be cut into bins',
+      expected: 'numbers, to divide into bins',
       where,
       remedy: `Slice by its values instead: ${slice.column}`,
     });

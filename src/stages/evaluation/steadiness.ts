@@ -65,14 +65,14 @@ function toleranceText({ absolute, relative }: Tolerance): string {
 }
 
 const observed = {
-  random: 'other answers when asked again',
+  random: 'other answers when predicted again',
   order: 'other answers in another order',
   batch: 'other answers in smaller batches',
 } as const;
 
 const findings: Record<NonNullable<Stability['differs']>, (stability: Stability) => string> = {
   random: ({ rows, difference }) =>
-    `of ${rows} rows predicted again, some got ${other(difference)}. The model is random: look for a dropout in training mode, or another random operator, and export it for inference.`,
+    `of ${rows} rows predicted again, some got ${other(difference)}. The model is random: look for dropout in training mode, or another random operator, and export it for inference.`,
   order: ({ rows, difference }) =>
     `of ${rows} rows in another order, some got ${other(difference)}. The answer depends on the order of the rows in a batch: look for an operator that works along the first dimension (a cumulative sum, a recurrent layer).`,
   batch: ({ rows, difference }) =>

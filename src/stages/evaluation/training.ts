@@ -40,9 +40,9 @@ export async function readTraining(path: string, uri: string, model: string | un
   const fault = (found: string, cause?: unknown): DataError =>
     new DataError({
       found,
-      expected: 'JSON that says how the candidate was trained',
+      expected: 'JSON that describes the training of the candidate',
       where: uri,
-      remedy: 'Write it where the model is trained; its form: docs/models.md#training',
+      remedy: 'Write this file in the training job; format: docs/models.md#training',
       cause,
     });
   const refuse = (found: string, cause?: unknown): never => {
@@ -50,14 +50,14 @@ export async function readTraining(path: string, uri: string, model: string | un
   };
   const training = trainingOf((await readBounded(path, largest, fault)).toString(), refuse);
   if (training.model !== undefined && model !== undefined && training.model !== model)
-    refuse(`it is of the model with sha256 ${training.model}, and the candidate has ${model}`);
+    refuse(`it describes the model with sha256 ${training.model}, but the candidate has ${model}`);
   return { ...training, from: uri };
 }
 
 /** What the metadata of an ONNX model says: `contender.training` as JSON, or `training.commit` and such; null: nothing. @throws DataError */
 export function trainingInMetadata(metadata: Readonly<Record<string, string>>, uri: string): KnownTraining | null {
   const refuse = (found: string): never => {
-    throw new DataError({ found, expected: 'the form of docs/models.md#training', where: `metadata of ${uri}` });
+    throw new DataError({ found, expected: 'the format of docs/models.md#training', where: `metadata of ${uri}` });
   };
   const whole = metadata['contender.training'];
   const from = 'metadata of the model';
@@ -159,8 +159,8 @@ export function trainingChecks(
     severity: 'block',
     message:
       absent.length === 0
-        ? `What the policy asks to be known of the training is known: ${required.join(', ')}.`
-        : `The policy asks what the candidate was trained with, and ${training === null ? 'nothing is told' : `these are not told: ${absent.join(', ')}`}. Write it into the metadata of the model, or into the file that training names.`,
+        ? `The training facts required by the policy are known: ${required.join(', ')}.`
+        : `The policy requires facts about the training of the candidate, but ${training === null ? 'none are given' : `these are not told: ${absent.join(', ')}`}. Write them into the metadata of the model, or into the file that training names.`,
     observed: trainingParts.filter((part) => training?.[part] !== undefined).join(', ') || 'nothing',
     required: required.join(', '),
   };
@@ -169,7 +169,7 @@ export function trainingChecks(
     title: 'Trained on the evaluation set',
     verdict: 'fail',
     severity: 'block',
-    message: `The candidate says that it was trained on the evaluation set (its data ${JSON.stringify(name.slice(0, 100))} has the same digest): what is measured on it shows nothing.`,
+    message: `The candidate says that it was trained on the evaluation set (its data ${JSON.stringify(name.slice(0, 100))} has the same digest): metrics on this set show nothing.`,
     observed: name,
     required: 'other data than the evaluation set',
   });

@@ -93,7 +93,7 @@ export async function weakSliceAdvice(
   const { metric, ...judged } = lossOf(gate);
   const problem =
     cannotCompute(gate.plan.primary.metric, gate.sample, gate) ?? cannotCompute(metric, judged.sample, judged);
-  const title = 'Where the candidate loses';
+  const title = 'Slices where the candidate is worse';
   const common = { id: 'evaluation/weak-slices', title, severity: 'info', required: null } as const;
   if (problem !== null) {
     const message = `Slices were not searched: ${problem.reason}.`;

@@ -140,7 +140,7 @@ export function answerBook(input: {
         offline: values(offline.scores, offline.labels, row, width, given),
         served:
           answer.labels !== null && (answer.labels[position * given] as number) < 0
-            ? `a label of no class (${excerptOf(body)})`
+            ? `a label that is not a class (${excerptOf(body)})`
             : values(answer.scores, answer.labels, position, width, given),
       });
     }

@@ -27,7 +27,7 @@ export function capacityCheck({ estimate, met, missed, because, bounded }: Found
     isEstimate && met !== null
       ? `The objectives are met up to ${perSecond(estimate)}, between ${rounded(met)} and ${rounded(missed)}/s`
       : met === null
-        ? 'The objectives were met at no rate'
+        ? 'The objectives were not met at any rate'
         : `The objectives were met up to ${perSecond(met)}`;
   const broke = isEstimate
     ? `: ${because}`

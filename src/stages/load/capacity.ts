@@ -112,11 +112,11 @@ export async function searchCapacity(
     because:
       (bottleneck?.message ??
         (isOver()
-          ? 'the time was over before a rate was missed'
+          ? 'the time was over before the objectives were missed'
           : `no rate above ${Math.round(profile.to)}/s was tried`)) +
       (disturbed === undefined
         ? ''
-        : `; one miss, at ${Number(disturbed.rate.toPrecision(3))}/s, is not counted: no other measurement was like it`),
+        : `; one miss, at ${Number(disturbed.rate.toPrecision(3))}/s, is not counted: no other measurement confirmed it`),
     bounded: byGenerator || found.upper === null,
     bottleneck,
     tried,

@@ -31,7 +31,7 @@ export function answersCheck(answers: AnswerSummary, slo: Slo, died: boolean): C
     byLabel
       ? loadCheck('accuracy', 'Accuracy under load', leastShare, { verdict, observed, required, message })
       : loadCheck('parity', parityTitle, mostAnswers, { verdict, observed, required, message });
-  if (died) return check('skipped', null, 'The target died');
+  if (died) return check('skipped', null, 'The target stopped');
   if (byLabel) {
     const { judged, correct } = answers;
     if (judged === 0) return check('inconclusive', 0, 'No answer could be compared with a label');
@@ -56,7 +56,7 @@ const parityTitle = 'Served answers that differ from the offline predictions';
 export function usageChecks(slo: Slo, watch: TargetWatch, target: StagingTarget): Check[] {
   const memory = greatest(watch.samples.map(({ memoryBytes }) => memoryBytes));
   const cpu = meanOf(watch.samples.map(({ cpuPercent }) => cpuPercent));
-  const unseen = `The ${target.kind} target does not let it be seen`;
+  const unseen = `It cannot be measured for a target of kind ${target.kind}`;
   const asked: [id: string, title: string, seen: number | null, per: number, most: number | null, Limit, string][] = [
     [
       'memory',
@@ -75,7 +75,7 @@ export function usageChecks(slo: Slo, watch: TargetWatch, target: StagingTarget)
       1000,
       slo.cold_start ? durationMs(slo.cold_start) / 1000 : null,
       mostSeconds,
-      'The target was running already',
+      'The target was already running',
     ],
   ];
   return asked.flatMap(([id, title, seen, per, required, limit, unknown]) => {
@@ -96,7 +96,7 @@ export function busyCheck(busy: BusyAccuracy | null, slo: Slo): Check[] {
   const required = typeof slo.accuracy === 'number' ? slo.accuracy : null;
   if (!dropped && required === null) return [];
   const verdict = dropped ? 'fail' : 'pass';
-  const message = `${percent(share)} of ${rows} answers are right while more than 80% of the CPU is used, ${percent(others)} of ${othersRows} otherwise${dropped ? ` (p = ${pValue.toPrecision(2)})` : ''}`;
+  const message = `${percent(share)} of ${rows} answers are right when more than 80% of the CPU is used, ${percent(others)} of ${othersRows} otherwise${dropped ? ` (p = ${pValue.toPrecision(2)})` : ''}`;
   const finding = { verdict, severity: 'warn', observed: share, required: others, message } as const;
   return [loadCheck('accuracy-when-busy', 'Accuracy while the CPU is busy', leastShare, finding)];
 }

@@ -129,7 +129,7 @@ export function comparisonChecks(
     const how = `${design === 'live' ? 'both live' : 'in turns'}, ${brief(rate)}/s each for ${brief(seconds)} s`;
     const message =
       ratio === null
-        ? `${name} of candidate and champion cannot be compared: each of ${leastSlices} stretches of time needs ${sampleFloor(shares[name as PercentileName])} requests (${how})`
+        ? `${name} of candidate and champion cannot be compared: each of ${leastSlices} time slices needs ${sampleFloor(shares[name as PercentileName])} requests (${how})`
         : `${name} of the candidate is ${brief(ratio)} times that of the champion (between ${brief(lower)} and ${brief(upper)}, ${slices} slices; ${how}); at most ${most} allowed${verdict !== found ? `, but the load generator was the limit: ${generator.message}` : ''}${verdict === 'inconclusive' && verdict === found ? wayOut(ratio, most) : ''}`;
     const finding = { verdict, severity: gates ? 'block' : 'info', observed: ratio, required: most, message } as const;
     return loadCheck(`${name}-ratio`, `${name} against the champion`, mostTimes, finding);
@@ -185,8 +185,8 @@ function leastReach(): number {
 
 function wayOut(ratio: number, most: number): string {
   return Math.abs(Math.log(ratio / most)) > leastReach()
-    ? ': a longer compare.duration would tell'
-    : `: no compare.duration would tell, since two processes of one model differ by up to ${percent(Math.expm1(leastReach()))}. Allow more with compare.max_ratio`;
+    ? ': a longer compare.duration may settle it'
+    : `: a longer compare.duration cannot settle it, because two processes of the same model differ by up to ${percent(Math.expm1(leastReach()))}. Set a larger compare.max_ratio`;
 }
 
 /** Loads both for one look. */

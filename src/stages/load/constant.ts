@@ -46,7 +46,7 @@ export async function measure(
     if (settled(windows)) break;
     if (windows.length < mostWindows && !signal.aborted) {
       log.info(
-        `Measuring again, since this may be noise: ${missed(findings) || 'one window met the objectives, and one did not'}`,
+        `Measuring again, because this may be noise: ${missed(findings) || 'one window met the objectives and one did not'}`,
       );
     }
   }
@@ -82,7 +82,7 @@ export function windowChecks(windows: readonly MeasuredWindow[], slo: Slo, examp
     ...findings.latency.map((finding) => {
       const untold = decisive.result.cutShort && finding.because === 'samples';
       const told = untold
-        ? { ...finding, verdict: 'skipped' as const, message: 'The load was stopped before this could be judged' }
+        ? { ...finding, verdict: 'skipped' as const, message: 'The load was stopped before this could be measured' }
         : { ...finding, message: finding.message + note };
       return loadCheck(finding.name, latencyTitle(finding.name), mostMilliseconds, told);
     }),
@@ -113,9 +113,9 @@ export function errorsCheck(
     ...(errors.observed > 0 && reasons !== '' ? [`lost: ${reasons}`] : []),
     ...(errors.observed > 0 && example !== undefined ? [`first unusable answer: ${example}`] : []),
     ...(results.some(({ cutShort }) => cutShort)
-      ? ['stopped early, since the objectives could not be met any more']
+      ? ['stopped early, because the objectives could no longer be met']
       : []),
-    ...(resent > 0 ? [`${resent} sent again, which the server had closed the connection on`] : []),
+    ...(resent > 0 ? [`${resent} sent again after the server closed the connection`] : []),
   ].join('; ');
   return loadCheck('error-rate', 'Errors under load', mostShare, { ...errors, message });
 }
@@ -137,7 +137,7 @@ function generatorCheck({ generator, verdict }: WindowFindings): Check {
   const message = !trouble
     ? `The load generator kept its schedule: ${generator.message}`
     : verdict === 'pass'
-      ? `The load generator was busy (${generator.message}); latencies include that, and still meet the objectives`
+      ? `The load generator was busy (${generator.message}); latencies include this and still meet the objectives`
       : `The load generator was busy: ${generator.message}`;
   return {
     id: 'load/generator',
@@ -153,7 +153,7 @@ function generatorCheck({ generator, verdict }: WindowFindings): Check {
 /** A target that died cannot be judged on its speed. */
 export function skippedChecks(slo: Slo): Check[] {
   const skip = (id: string, title: string, required: number, limit: Limit): Check =>
-    loadCheck(id, title, limit, { verdict: 'skipped', observed: null, required, message: 'The target died' });
+    loadCheck(id, title, limit, { verdict: 'skipped', observed: null, required, message: 'The target stopped' });
   return [
     ...latencyLimits(slo).map(({ name, ms }) => skip(name, latencyTitle(name), ms, mostMilliseconds)),
     skip('throughput', 'Requests answered in time', slo.throughput ?? defaults.throughput, leastShare),

@@ -95,7 +95,7 @@ export function parsed(body: string | Buffer, fault: (found: string) => StagingE
   try {
     return parseJson(body);
   } catch (error) {
-    throw fault(`was answered with what is not JSON (${(error as Error).message.slice(0, 100)})`);
+    throw fault(`got an answer that is not JSON (${(error as Error).message.slice(0, 100)})`);
   }
 }
 
@@ -147,14 +147,14 @@ function jsonReader({ scores, label }: Places, { task, columns, offline, reading
 function number(value: unknown): number {
   if (typeof value === 'number') return value;
   if (value === null) return Number.NaN;
-  throw unreadable(`${quote(value).slice(0, 60)} where a score stands`, 'a number');
+  throw unreadable(`${quote(value).slice(0, 60)} instead of a score`, 'a number');
 }
 
 function matrix(rows: readonly number[][]): OutputValues {
   const width = rows[0]?.length ?? 0;
   const other = rows.find((row) => row.length !== width);
   if (other !== undefined)
-    throw unreadable(`${width} scores in one row and ${other.length} in another`, 'as many in each');
+    throw unreadable(`${width} scores in one row and ${other.length} in another`, 'the same number in each row');
   return { dims: [rows.length, width], data: rows.flat() };
 }
 
@@ -163,8 +163,9 @@ function flat(rows: readonly unknown[]): OutputValues {
   const width = parts[0]?.length ?? 0;
   const data = parts.flat();
   const wrong = data.find((value) => !['string', 'number', 'boolean'].includes(typeof value));
-  if (wrong !== undefined) throw unreadable(`${quote(wrong).slice(0, 60)} where a label stands`, 'a text or a number');
-  if (data.length !== width * rows.length) throw unreadable('rows with different numbers of labels', 'as many in each');
+  if (wrong !== undefined) throw unreadable(`${quote(wrong).slice(0, 60)} instead of a label`, 'a text or a number');
+  if (data.length !== width * rows.length)
+    throw unreadable('rows with different numbers of labels', 'the same number in each row');
   return { dims: width === 1 ? [rows.length] : [rows.length, width], data: data as (string | number | boolean)[] };
 }
 

@@ -119,7 +119,7 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
   const form = settings.request ?? target.service.api?.request;
   if (form === undefined) {
     throw new ConfigError({
-      found: `no request for protocol: ${target.service.protocol}`,
+      found: `staging.request is missing for protocol: ${target.service.protocol}`,
       expected: 'the body of a request, such as {"inputs": "{{$features}}"}',
       where,
     });
@@ -127,16 +127,16 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
   const use = formUse(form, where);
   if (!use.repeats && rowsPerRequest > 1) {
     throw new ConfigError({
-      found: `rows_per_request: ${rowsPerRequest} with a request of one row`,
-      expected: 'a request with {"$each": form}, which holds several rows',
+      found: `rows_per_request is ${rowsPerRequest}, but staging.request is for one row`,
+      expected: 'a request with {"$each": form}, for several rows',
       where,
     });
   }
   const label = labelColumns(columns).find((name) => use.columns.includes(name));
   if (label !== undefined) {
     throw new ConfigError({
-      found: `the request holds {{${label}}}, the label`,
-      expected: 'columns that are known before the label is',
+      found: `staging.request contains {{${label}}}, the label`,
+      expected: 'columns that are known before the label',
       where,
     });
   }
@@ -144,7 +144,7 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
   const unknown = use.columns.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new ConfigError({
-      found: `the request holds {{${unknown}}}`,
+      found: `staging.request contains {{${unknown}}}`,
       expected: `a column of the evaluation set: ${known.slice(0, 20).join(', ')}`,
       where,
     });
@@ -152,8 +152,8 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
   const features = await featuresOf(input);
   if (use.features && features.length === 0) {
     throw new ConfigError({
-      found: 'the request holds all features, and there is no model file to tell which these are',
-      expected: 'their names, in the order of the model',
+      found: 'staging.request contains all features, but without a model file these are not known',
+      expected: 'the names of the features, in the order of the model',
       where: 'columns.features',
     });
   }
@@ -177,7 +177,7 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
   for (const pointer of [places.scores, places.label]) {
     if (pointer === undefined || isOfRows(pointer) || rowsPerRequest === 1) continue;
     throw new ConfigError({
-      found: `${JSON.stringify(pointer)} with rows_per_request: ${rowsPerRequest}`,
+      found: `${JSON.stringify(pointer)} is a single answer, but rows_per_request is ${rowsPerRequest}`,
       expected: 'a pointer with * for each row, such as /predictions/*',
       where: 'staging.answer',
     });
@@ -199,8 +199,8 @@ async function placesOf(
   const pointer = target.service.api?.predictions;
   if (pointer === undefined) {
     throw new ConfigError({
-      found: `no answer for protocol: ${target.service.protocol}`,
-      expected: 'where scores or label stand in an answer, such as answer: {scores: /score}',
+      found: `staging.answer is missing for protocol: ${target.service.protocol}`,
+      expected: 'a pointer to the scores or the label in an answer, such as answer: {scores: /score}',
       where: 'staging.answer',
     });
   }
@@ -222,7 +222,7 @@ async function placesOf(
     new StagingError({
       found: `The first request to ${exchange.url} ${found} (${contentType ?? 'no content type'}): ${JSON.stringify(body.slice(0, 200))}`,
       expected: `an answer of the protocol ${target.service.protocol}`,
-      remedy: 'Set staging.path, staging.request and staging.answer to what the server reads and gives',
+      remedy: 'Set staging.path, staging.request and staging.answer to the format of the server',
     });
   if (status < 200 || status >= 300) throw fault(`was answered ${status}${ledTo(location)}`);
   const [value] = rowPointer(pointer)(parsed(body, fault), rows.length);
@@ -235,7 +235,7 @@ async function placesOf(
   if (typeof single === 'number' && !Number.isInteger(single)) return { scores: pointer };
   throw new ConfigError({
     found: `the server predicts ${(JSON.stringify(value) ?? 'nothing').slice(0, 100)} for the first row`,
-    expected: `to be told whether that is a label, answer: {label: ${pointer}}, or a score, answer: {scores: ${pointer}}`,
+    expected: `a statement whether this is a label, answer: {label: ${pointer}}, or a score, answer: {scores: ${pointer}}`,
     where: 'staging.answer',
   });
 }

@@ -101,7 +101,7 @@ function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: Gene
   if (p < 1 && total < floor) {
     return finding(
       'inconclusive',
-      `${name} is not testable with ${total} requests: it takes at least ${floor}`,
+      `${name} cannot be tested with ${total} requests: at least ${floor} are needed`,
       'samples',
     );
   }
@@ -179,7 +179,7 @@ function isUnsent({ outcome }: Samples, index: number): boolean {
 }
 
 function noneLeft(unsent: number): string {
-  return `this machine had no file or port left for ${counted(unsent, 'requests')}`;
+  return `this machine ran out of file descriptors or ports for ${counted(unsent, 'requests')}`;
 }
 
 /** Fewer requests that could not be sent say nothing of the others. */

@@ -167,10 +167,10 @@ export async function loadPart(
   const staging = stagingOf(input);
   if (!('url' in staging)) {
     throw new ConfigError({
-      found: `a target of ${Object.keys(staging)[0]} is to be loaded in parts`,
-      expected: 'staging: { url: ... }: one target that all parts reach',
+      found: `a load test in parts cannot use a target of kind ${Object.keys(staging)[0]}`,
+      expected: 'staging: { url: ... }: one target that all parts can reach',
       where: 'staging',
-      remedy: 'Serve the candidate where all machines reach it, and name that address',
+      remedy: 'Serve the candidate at an address that all machines can reach, and name that address',
     });
   }
   const target = await start(staging, input.served, input);
@@ -180,7 +180,7 @@ export async function loadPart(
     const loader = loaders.open(await loaderPlan(exchange, input));
     const exit = async (): Promise<string | null> => {
       const seen = await target.observe();
-      return seen.alive ? null : (seen.exit ?? 'it is not running any more');
+      return seen.alive ? null : (seen.exit ?? 'it is no longer running');
     };
     const signal = input.signal ?? new AbortController().signal;
     const part = await sendPart(loader, { of: partOf(input), shard, start: at, exit }, signal);
@@ -364,7 +364,7 @@ function refuseOtherPlace({ compared, faults, faultExamples }: AnswerSummary): v
   if (!Object.keys(faults).every((kind) => asksElsewhere(kind.replace('status ', '')))) return;
   throw new StagingError(
     {
-      found: `Nothing was answered with a prediction: ${example.message}`,
+      found: `No request was answered with a prediction: ${example.message}`,
       expected: 'predictions at the path of staging.protocol, or at staging.path',
       remedy: /40[137]/u.test(example.kind)
         ? 'Set CONTENDER_TARGET_TOKEN (input target-token) or staging.headers'
@@ -430,7 +430,7 @@ function refuseImpossible({ model, task, load, asked: profiles, dataset, offline
   if (typeof slo.accuracy === 'number' && !['binary-classification', 'multiclass-classification'].includes(task)) {
     throw new ConfigError({
       found: `accuracy: ${slo.accuracy} for ${task}`,
-      expected: 'a task with one class a row',
+      expected: 'a task with one class per row',
       where,
       remedy: 'Use accuracy: parity, which compares with the offline predictions',
     });
@@ -442,8 +442,8 @@ function refuseImpossible({ model, task, load, asked: profiles, dataset, offline
   const slow = latencyLimits(slo).find(({ ms }) => ms >= timeoutMs);
   if (slow !== undefined) {
     throw new ConfigError({
-      found: `${slow.key}: ${slow.ms} with a request time-out of ${timeoutMs} ms`,
-      expected: 'an objective below the time-out',
+      found: `${slow.key} is ${slow.ms}, but requests time out after ${timeoutMs} ms`,
+      expected: 'an objective below the timeout',
       where,
       remedy: 'Raise load.profile.timeout',
     });

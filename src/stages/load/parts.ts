@@ -109,8 +109,8 @@ function schedulesOf({ profiles, pathOf }: Pick<PartOf, 'profiles' | 'pathOf'>):
         : null;
       if (offsets !== null) return offsets;
       throw new ConfigError({
-        found: `a profile of kind ${profile.kind} is to be sent in parts`,
-        expected: 'constant, smoke, soak, spike, stages or replay: what they send is known beforehand',
+        found: `a load test in parts cannot use a profile of kind ${profile.kind}`,
+        expected: 'constant, smoke, soak, spike, stages or replay, whose requests are known in advance',
         where: 'load.profile',
         remedy: 'Send it from one machine, or choose another profile',
       });
@@ -133,9 +133,9 @@ export async function sendPart(
   let first = index - 1;
   if (at < Date.now() - mostApartMs) {
     throw new UsageError({
-      found: `--start ${start.toISOString()} was ${Math.round((Date.now() - at) / 1000)} s ago`,
-      expected: 'an instant to come, the same for all parts',
-      remedy: 'Agree on a later one: every part must have started, fetched the model and predicted by then',
+      found: `--start ${start.toISOString()} is ${Math.round((Date.now() - at) / 1000)} s in the past`,
+      expected: 'a time in the future, the same for all parts',
+      remedy: 'Choose a later time: by then every part must have started, fetched the model and predicted',
     });
   }
   for (const [place, profile] of of.profiles.entries()) {
@@ -218,19 +218,20 @@ export async function mergedLoader(
     const { index, count } = part.shard;
     if (count !== files.length || index > count)
       throw fault(`this is part ${index}/${count}`, `${files.length} parts, as many as load.parts names`);
-    if (parts[index - 1] !== undefined) throw fault(`part ${index}/${count} is there twice`, 'each part once');
+    if (parts[index - 1] !== undefined) throw fault(`part ${index}/${count} is given twice`, 'each part once');
     if (part.candidate !== own.candidate || part.dataset !== own.dataset)
-      throw fault('this is of another model or dataset', `candidate ${own.candidate.slice(0, 12)}`);
-    if (part.target !== own.target) throw fault('this was sent to another address', 'staging.url of contender.yml');
+      throw fault('this part is for another model or dataset', `candidate ${own.candidate.slice(0, 12)}`);
+    if (part.target !== own.target)
+      throw fault('this part was sent to another address', 'staging.url of contender.yml');
     if (part.judging !== own.judging)
       throw fault(
-        'this was judged by other settings',
+        'this part was evaluated with other settings',
         'the task, columns, threshold, parity and staging of contender.yml',
       );
     if (JSON.stringify(part.profiles) !== JSON.stringify(plain(of.profiles)))
-      throw fault('this is of another load profile', 'the one of contender.yml');
+      throw fault('this part used another load profile', 'the load profile of contender.yml');
     if (parts.some((other) => other !== undefined && other.start !== part.start))
-      throw fault(`this started at ${part.start}, and another did not`, 'one instant for all parts');
+      throw fault(`this part started at ${part.start}, but another part did not`, 'the same start for all parts');
     const whole = part.windows.every(
       (window, place) =>
         sharesOf(schedules[place], count, index).every((size) =>
@@ -238,9 +239,10 @@ export async function mergedLoader(
         ) && unpacked(window.outcome).every((code) => code in outcomes),
     );
     if (part.windows.length !== schedules.length || !whole)
-      throw fault('this holds other requests than the load profile has', 'a sample of each request of the part');
+      throw fault('this part contains other requests than the load profile', 'a sample for each request of the part');
     const unsound = contradiction(part, of);
-    if (unsound !== null) throw fault(`this contradicts itself: ${unsound}`, 'what contender load-test --shard writes');
+    if (unsound !== null)
+      throw fault(`this contradicts itself: ${unsound}`, 'a file as contender load-test --shard writes it');
     parts[index - 1] = part;
   }
   const windows = schedules.map((offsets, place) => merged(offsets, parts, place));
@@ -385,7 +387,7 @@ async function readPart(path: string, uri: string): Promise<LoadPart> {
   const fault = (found: string, cause?: unknown): DataError =>
     new DataError({
       found,
-      expected: 'a part of a load, as contender load-test --shard writes it',
+      expected: 'a part of a load test, written by contender load-test --shard',
       where: uri,
       remedy: 'Send all parts, and name their files in load.parts',
       cause,
@@ -398,9 +400,9 @@ async function readPart(path: string, uri: string): Promise<LoadPart> {
     });
     value = JSON.parse(content.toString());
   } catch (cause) {
-    throw fault(`this is no packed JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw fault(`this is not gzip-compressed JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
-  if (!isLoadPart(value)) throw fault(`this is no part of a load: ${firstFault(isLoadPart)}`);
+  if (!isLoadPart(value)) throw fault(`this is not a part of a load test: ${firstFault(isLoadPart)}`);
   return value;
 }
 

@@ -17,8 +17,8 @@ function stagingProblems({ staging }: Model): Problem[] {
   };
   if (speaks === 'open-inference') {
     const own = 'the open-inference protocol';
-    refuse(request !== undefined, 'request', `${own} fixes what is sent. Expected protocol: json, or no request`);
-    refuse(answer !== undefined, 'answer', `${own} names its outputs. Expected protocol: json, or no answer`);
+    refuse(request !== undefined, 'request', `${own} defines the request. Expected protocol: json, or no request`);
+    refuse(answer !== undefined, 'answer', `${own} defines the answer. Expected protocol: json, or no answer`);
     return found;
   }
   if (speaks === 'json') {
@@ -35,7 +35,7 @@ function stagingProblems({ staging }: Model): Problem[] {
 /** What a summary of another tool cannot tell. */
 function summaryProblems(load: Load): Problem[] {
   const told = ['p50_ms', 'p90_ms', 'p95_ms', 'p99_ms', 'p99_9_ms', 'max_ms', 'error_rate', 'throughput'];
-  const message = 'a summary of k6 or Locust does not tell that: it comes in place of a load of ours';
+  const message = 'this is not possible with a summary of k6 or Locust, which replaces the load test of Contender';
   return [
     ...(['profile', 'compare', 'sizing'] as const).flatMap((key) =>
       load[key] === undefined ? [] : [{ pointer: '/load', key, message }],
@@ -47,7 +47,7 @@ function summaryProblems(load: Load): Problem[] {
 /** What nobody watches while other machines send the load. */
 function partsProblems({ slo, compare, sizing }: Load): Problem[] {
   const untold = ['capacity', 'memory', 'cpu', 'cold_start', 'memory_growth'];
-  const message = 'a load sent in parts does not tell that';
+  const message = 'this is not possible with a load test in parts';
   return [
     ...Object.entries({ compare, sizing }).flatMap(([key, value]) =>
       value === undefined ? [] : [{ pointer: '/load', key, message }],
@@ -66,7 +66,7 @@ function profileProblems(model: Model): Problem[] {
   const needs = (key: keyof typeof load.slo, ok: boolean, what: string): Problem[] =>
     load.slo[key] === undefined || ok
       ? []
-      : [{ pointer: '/load/slo', key, message: `${key} is judged by a profile of kind ${what}, and there is none` }];
+      : [{ pointer: '/load/slo', key, message: `${key} needs a profile of kind ${what}, but there is none` }];
   if (load.summary !== undefined) return summaryProblems(load);
   return [
     ...(load.parts === undefined ? [] : partsProblems(load)),
@@ -76,7 +76,7 @@ function profileProblems(model: Model): Problem[] {
       const { from, to, step, factor } = profile;
       if (from > to)
         return [{ pointer, key: 'to', message: `the steps go from ${from} up to ${to}. Expected a higher rate` }];
-      const message = 'step and factor both say how the rate rises. Expected one of them';
+      const message = 'step and factor both set how the rate rises. Expected one of them';
       return step === undefined || factor === undefined ? [] : [{ pointer, key: 'factor', message }];
     }),
     ...needs('capacity', has('ramp', 'steps', 'capacity'), 'ramp, steps or capacity'),

@@ -26,7 +26,7 @@ export function replayedOffsets(
     const at = timeOf(cells[0] ?? '');
     if (at === null && rows.length === 0 && index === 0) continue; // the heading
     if (at === null)
-      throw fault(index, `${JSON.stringify(cells[0]?.slice(0, 60))} is no time`, 'ISO 8601 with a zone, or seconds');
+      throw fault(index, `${JSON.stringify(cells[0]?.slice(0, 60))} is not a time`, 'ISO 8601 with a zone, or seconds');
     const rate = cells.length === 1 ? null : Number(cells[1]);
     if (cells.length > 2 || (rate !== null && !(rate >= 0 && Number.isFinite(rate) && cells[1] !== ''))) {
       throw fault(
@@ -37,9 +37,9 @@ export function replayedOffsets(
     }
     const before = rows.at(-1);
     if (before !== undefined && before.length !== cells.length)
-      throw fault(index, 'other columns than before', 'the same columns in each line');
+      throw fault(index, 'this line has other columns than the lines before', 'the same columns in each line');
     if (before !== undefined && at < (before[0] as number))
-      throw fault(index, 'a time before that of the line above', 'ascending times');
+      throw fault(index, 'the time is before that of the line above', 'ascending times');
     rows.push(rate === null ? [at] : [at, rate]);
   }
   if (rows.length < 2) throw fault(0, `${rows.length} lines with a time`, 'at least two');

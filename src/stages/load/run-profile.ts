@@ -155,7 +155,7 @@ function meanLatencyAt({ tried, met }: BreakingPoint): number {
 function sizingCheck({ perReplica, replicas, concurrency, costPerMillion }: Sizing, target: number): Check {
   const number = (value: number): string => separated(Number(value.toPrecision(3)));
   const cost = costPerMillion === null ? '' : `; a million requests cost ${number(costPerMillion)}`;
-  const message = `${number(target)}/s take ${replicas} replicas of ${number(perReplica)}/s each, with ${number(concurrency)} requests in flight in each${cost}`;
+  const message = `${number(target)}/s need ${replicas} replicas of ${number(perReplica)}/s each, with ${number(concurrency)} requests in flight in each${cost}`;
   return { ...reported('load/replicas', 'Replicas for the target rate', message, replicas), unit: 'replicas' };
 }
 

@@ -61,7 +61,7 @@ export function poissonOf(rate: number, durationMs: number, seed: number): Float
 export function refuseTooMany(count: number): void {
   if (count <= mostRequests) return;
   throw new ConfigError({
-    found: `the load profile asks for ${count} requests`,
+    found: `the load profile has ${count} requests`,
     expected: `at most ${mostRequests}`,
     where: 'load.profile',
     remedy: 'Lower rate or duration',

@@ -115,7 +115,7 @@ function byRate({ tried = [], curve = [] }: ShownProfile, slo: Load['slo']): Cha
           {
             kind: 'line' as const,
             title: 'Throughput against users',
-            x: { title: 'users who ask without a pause', scale: 'log' as const },
+            x: { title: 'users who send requests without a pause', scale: 'log' as const },
             y: { title: 'throughput', unit: '/s' },
             series: [{ name: 'answered', points: curve.map(({ users, rate }) => ({ x: users, y: rate })) }],
           },
@@ -132,7 +132,7 @@ function histogram({ windows = [] }: ShownProfile, slo: Load['slo']): Chart[] {
     {
       kind: 'steps',
       title: 'Latency',
-      x: { title: 'from the intended time of sending', unit: 'ms', scale: 'log' },
+      x: { title: 'measured from the planned send time', unit: 'ms', scale: 'log' },
       y: { title: 'requests' },
       limits: limitsOn('x', slo),
       series: [
@@ -159,7 +159,7 @@ function ratios(percentiles: readonly ComparedPercentile[]): Chart {
     x: { title: 'percentile' },
     y: { title: 'candidate over champion', unit: 'times' },
     series: [{ name: 'ratio', points: known }],
-    limits: [{ axis: 'y', at: 1, title: 'as quick as the champion' }],
+    limits: [{ axis: 'y', at: 1, title: 'as fast as the champion' }],
   };
 }
 
@@ -170,7 +170,7 @@ function advice({ perReplica, concurrency, replicas, costPerMillion, law, rules 
     title: 'Sizing',
     text: [
       `Give one replica ${number(perReplica)} requests a second; it then has about ${number(concurrency)} in flight (Little's law).` +
-        (replicas === null ? '' : ` The target rate takes ${replicas} replicas.`) +
+        (replicas === null ? '' : ` The target rate needs ${replicas} replicas.`) +
         (costPerMillion === null ? '' : ` A million requests cost ${number(costPerMillion)}.`) +
         (peak === null
           ? ''
@@ -186,7 +186,7 @@ function advice({ perReplica, concurrency, replicas, costPerMillion, law, rules 
 function byLevel(levels: readonly Level[]): Section {
   return {
     title: 'Answers by load',
-    columns: ['While', 'Answers', 'Right', 'Other than offline'],
+    columns: ['While', 'Answers', 'Right', 'Different from offline'],
     rows: levels.map(({ name, answers, judged, right, differing }) => [
       textCell(name),
       numberCell(String(answers)),

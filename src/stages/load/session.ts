@@ -115,7 +115,7 @@ export async function observeOnce(target: StagingTarget, watch: TargetWatch): Pr
   const { user, system } = process.cpuUsage();
   const own = (user + system) / 1e6 + (engineSeconds ?? 0);
   watch.samples.push({ at: performance.now(), memoryBytes, cpuPercent, throttled, ticks: cpuTicks(), own });
-  if (!seen.alive) watch.exit = seen.exit ?? 'it is not running any more';
+  if (!seen.alive) watch.exit = seen.exit ?? 'it is no longer running';
 }
 
 /** The target's use of its CPU between two moments, in cores; null where it is not known. */

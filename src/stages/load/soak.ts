@@ -50,11 +50,11 @@ export function soakChecks({ memory, latency, minutes }: SoakTrends, slo: Slo): 
   const mostMemory = bytes(slo.memory_growth ?? growthByDefault.memory) / mebibyte;
   const mostLatency = slo.latency_growth ?? growthByDefault.latency;
   const share = (slope: number): number => (slope * minutes) / Math.max(latency?.start ?? 0, leastLatencyMs);
-  const endings = { pass: '', fail: ': it leaks', inconclusive: ': a longer soak would tell' };
+  const endings = { pass: '', fail: ': it leaks', inconclusive: ': a longer soak may settle it' };
   return [
     growthCheck('memory', mostMemory, { limit: 'at most', unit: 'MiB a minute' }, slo.memory_growth !== undefined, {
       trend: memory,
-      unseen: 'The memory of the target is not known, or was seen too few times',
+      unseen: 'The memory of the target is not known, or was measured too few times',
       seen: ({ slope, lower, upper }, verdict) =>
         `Memory changes by ${brief(slope)} MiB a minute (between ${brief(lower)} and ${brief(upper)}, over ${brief(minutes)} minutes), at most ${brief(mostMemory)} allowed${endings[verdict]}`,
     }),

@@ -225,7 +225,11 @@ function latencyCheck(summary: LoadSummary, { name, p, ms }: LatencyLimit): Chec
   }
   const numbers = `${name} is ${milliseconds(observed)} against ${milliseconds(ms)} in ${requests} requests, says ${tool}`;
   if (p < 1 && requests < sampleFloor(p)) {
-    return finding('inconclusive', observed, `${numbers}: not testable, it takes at least ${sampleFloor(p)} requests`);
+    return finding(
+      'inconclusive',
+      observed,
+      `${numbers}: cannot be tested, at least ${sampleFloor(p)} requests are needed`,
+    );
   }
   // The tools count the time of a request that failed at once like any other: quick failures would make a server quick.
   const withoutAnswer = p < 1 ? judgeShare({ over: failed, total: requests, p }) : 'met';

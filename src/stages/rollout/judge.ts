@@ -46,14 +46,14 @@ export function judgeRollout(settings: Rollout, limits: Limits, looked: Looked):
   const elapsed = now - step.from;
   const wants = [
     step.requests.candidate < settings.min_requests
-      ? `${count(step.requests.candidate)} of ${count(settings.min_requests)} requests of the candidate are there`
+      ? `${count(step.requests.candidate)} of ${count(settings.min_requests)} requests of the candidate have arrived`
       : null,
-    elapsed < limits.stepMs ? `${minutes(elapsed)} of ${minutes(limits.stepMs)} are over` : null,
+    elapsed < limits.stepMs ? `${minutes(elapsed)} of ${minutes(limits.stepMs)} have passed` : null,
     ...checks.map(({ verdict, message }) => (verdict === 'inconclusive' ? message.replace(/\.$/u, '') : null)),
   ].filter((each) => each !== null);
   if (wants.length === 0) return judged('advance', `No harm was shown at ${step.weight}%.`);
   if (elapsed >= limits.maxStepMs) {
-    const open = `The step of ${step.weight}% is not settled after ${minutes(elapsed)}`;
+    const open = `The step of ${step.weight}% is not decided after ${minutes(elapsed)}`;
     return judged('roll-back', `${open}: ${wants.join('; ')}.`);
   }
   return judged('hold', `${capitalised(wants.join('; '))}.`);
@@ -81,13 +81,13 @@ function ratioCheck(step: StepObservation): Check {
   const seen = `${count(candidate)} of ${count(total)} ${what} got the candidate`;
   return {
     id: 'rollout/sample-ratio',
-    title: 'Traffic was shared as set',
+    title: 'Traffic was split as set',
     severity: 'block',
     verdict: alarm || crossed ? 'inconclusive' : 'pass',
     message: crossed
-      ? `${count(step.inBoth)} users were answered by both versions at one weight: the traffic is not split by user, so failures cannot be told apart.`
+      ? `${count(step.inBoth)} users were answered by both versions at the same weight: the traffic is not split by user, so failures cannot be told apart.`
       : alarm
-        ? `${seen} (${percent(candidate / total)}), and the weight is ${step.weight}% (log Bayes factor ${logBayesFactor.toFixed(1)}, p = ${p.toPrecision(2)}): requests or log lines of one version are lost, or another weight is in force.`
+        ? `${seen} (${percent(candidate / total)}), but the weight is ${step.weight}% (log Bayes factor ${logBayesFactor.toFixed(1)}, p = ${p.toPrecision(2)}): requests or log lines of one version are lost, or another weight is active.`
         : `${seen}, and the weight is ${step.weight}%.`,
     observed: total === 0 ? 0 : candidate / total,
     required: planned,

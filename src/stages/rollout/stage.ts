@@ -13,7 +13,7 @@ export const rollout: Stage = {
   reportOrder: 34,
   command: {
     name: 'rollout',
-    summary: 'Let the candidate out step by step, judge each step, and take it back on harm.',
+    summary: 'Roll out the candidate step by step, check each step, and roll it back on harm.',
     examples: ['contender rollout', 'contender rollout --put-back --if-expired'],
   },
   action: 'rollout',
@@ -45,10 +45,10 @@ function problems(model: Model): Problem[] {
     problem('steps', 'steps', 'each step must be larger than the one before it');
   }
   if ('yaml' in weights && steps.some((weight) => !Number.isInteger(weight))) {
-    problem('steps', 'steps', 'Istio, the Gateway API and KServe take whole numbers as weights');
+    problem('steps', 'steps', 'Istio, the Gateway API and KServe accept only whole numbers as weights');
   }
   if ('proxy' in weights && steps.some((weight) => Number(weight.toFixed(2)) !== weight)) {
-    problem('steps', 'steps', `${weights.proxy} knows hundredths of a percent, and no less`);
+    problem('steps', 'steps', `${weights.proxy} accepts hundredths of a percent at most`);
   }
   if (milliseconds(most) <= milliseconds(least)) {
     problem('max_step_time', 'max_step_time', 'max_step_time must be longer than step_time');

@@ -45,7 +45,7 @@ export async function replayRequests(
     if (id === null || typeof text !== 'string' || jsonIn(text) === undefined) {
       throw new DataError({
         found: `row ${index + 1} has ${id === null ? 'no id' : 'a body that is not JSON'}`,
-        expected: 'an id, and the body of the request as JSON',
+        expected: 'an id and the request body as JSON',
         where: dataset.uri,
         remedy: 'Name the columns in shadow.columns.id and shadow.replay.body',
       });
@@ -92,9 +92,9 @@ export async function replayRequests(
   if (answered === 0 && requests.length > 0) {
     throw new StagingError({
       found: 'neither version answered any request',
-      expected: 'answers of the Open Inference Protocol v2',
+      expected: 'responses of the Open Inference Protocol v2',
       where: `${champion}, ${candidate}`,
-      remedy: 'Check the addresses, which end in /infer, and that both versions run',
+      remedy: 'Check that both versions run and that the addresses end in /infer',
     });
   }
 }

@@ -22,11 +22,11 @@ export function sections(evidence: Evidence): Section[] {
   return [
     checksSection('Shadow', evidence),
     {
-      title: 'What the candidate answers otherwise',
+      title: 'Different answers of the candidate',
       columns: ['Requests', 'Pairs', 'Decided otherwise', 'Share', 'Bounds', 'Score shift', 'Latency ratio'],
       rows,
       legend:
-        'A difference is no harm: only labels tell who is right. Bounds: one-sided, each side. The champion against itself shows what is noise.',
+        'A difference is not harm: only labels show which version is right. Bounds: one-sided, on each side. The champion against itself shows the noise.',
       importance: 3,
     },
   ];

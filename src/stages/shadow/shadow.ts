@@ -94,9 +94,9 @@ async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settin
   if (!has(named.score) && !has(named.label)) {
     throw new DataError({
       found: `the log has neither ${JSON.stringify(named.score)} nor ${JSON.stringify(named.label)}`,
-      expected: 'a column of what each version answered',
+      expected: 'a column with the answers of each version',
       where: dataset.uri,
-      remedy: 'Name it in shadow.columns: score, or label',
+      remedy: 'Set shadow.columns.score or shadow.columns.label',
     });
   }
   const ids = readingOfIds(dataset, columns.id ?? 'id');
@@ -118,10 +118,10 @@ async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settin
   ).getRows();
   if (rows[0] !== undefined) {
     throw new DataError({
-      found: `${Number(rows[0][1])} answers are of ${rows[0][0] === null ? 'no arm' : `the arm ${JSON.stringify(rows[0][0])}`}`,
+      found: `${Number(rows[0][1])} answers belong to ${rows[0][0] === null ? 'no arm' : `the arm ${JSON.stringify(rows[0][0])}`}`,
       expected: `${arms.champion} or ${arms.candidate}`,
       where: dataset.uri,
-      remedy: 'Name the arms in shadow.arms, or leave the other answers out of the log',
+      remedy: 'Name the arms in shadow.arms, or remove the other answers from the log',
     });
   }
   await workspace.run(
@@ -211,14 +211,14 @@ function requestsCheck(
     pairs > 0
       ? ''
       : silent !== null
-        ? `: nothing is logged of the ${silent}`
+        ? `: the log has no answers of the ${silent}`
         : failing !== null
-          ? `: the ${failing} failed all that it was asked`
-          : ': their ids are not the same';
+          ? `: the ${failing} failed on every request`
+          : ': their ids differ';
   const alone =
     unpaired === 0
       ? ''
-      : ` ${count(unpaired)} ${unpaired === 1 ? 'request has' : 'requests have'} the answer of one version alone${why}.`;
+      : ` ${count(unpaired)} ${unpaired === 1 ? 'request has' : 'requests have'} the answer of only one version${why}.`;
   return {
     id: 'shadow/requests',
     title: 'Requests answered by both',
@@ -243,10 +243,10 @@ function silenceCheck(silent: number, askedChampion: number): Check[] {
   return [
     {
       id: 'shadow/silence',
-      title: 'Requests that nothing is logged of for the candidate',
+      title: 'Requests without a log line of the candidate',
       severity: 'warn',
       verdict: 'fail',
-      message: `${seen} requests of the champion have no line of the candidate (${percent(share)}), and count in nothing here: only a part is mirrored, or the candidate lost them. Log a request without an answer with the status 0.`,
+      message: `${seen} requests of the champion have no line of the candidate (${percent(share)}) and are not used here: only a part is mirrored, or the candidate lost them. Log a request without an answer with the status 0.`,
       observed: share,
       required: mostSilent,
       limit: 'at most',
@@ -275,7 +275,9 @@ function limitChecks(
   const asShare = (value: number | string | undefined, key: string): number | undefined =>
     value === undefined ? undefined : shareOf(value, key.replaceAll('_', ' '), 'bound', `shadow.${key}`);
   const noise =
-    itself.pairs === 0 ? 'the champion was not asked twice' : `${percent(itself.share)} of the champion against itself`;
+    itself.pairs === 0
+      ? 'requests were sent to the champion only once'
+      : `${percent(itself.share)} for the champion against itself`;
   const sized = (a: number, lower: number, upper: number): { observed: number; lower: number; upper: number } => ({
     observed: Math.abs(a),
     lower: lower > 0 ? lower : upper < 0 ? -upper : 0,
@@ -289,7 +291,7 @@ function limitChecks(
       title: 'Decided otherwise',
       value: whole.pairs === 0 ? null : { observed: whole.share, lower: whole.lower, upper: whole.upper },
       limit: asShare(settings.max_disagreement, 'max_disagreement'),
-      beside: `${noise}. A difference is no harm: have a sample of it labelled`,
+      beside: `${noise}. A difference is not harm: label a sample of it`,
       unit: 'share',
     },
     {
@@ -297,7 +299,7 @@ function limitChecks(
       title: 'Shift of the mean score',
       value: shift === null || shiftLower === null || shiftUpper === null ? null : sized(shift, shiftLower, shiftUpper),
       limit: settings.max_score_shift,
-      beside: itself.shift === null ? noise : `${itself.shift.toFixed(4)} of the champion against itself`,
+      beside: itself.shift === null ? noise : `${itself.shift.toFixed(4)} for the champion against itself`,
     },
     {
       name: 'latency-ratio',
@@ -307,11 +309,12 @@ function limitChecks(
           ? null
           : { observed: latencyRatio, lower: latencyLower, upper: latencyUpper },
       limit: settings.max_latency_ratio,
-      beside: itself.latencyRatio === null ? noise : `${itself.latencyRatio.toFixed(2)} of the champion against itself`,
+      beside:
+        itself.latencyRatio === null ? noise : `${itself.latencyRatio.toFixed(2)} for the champion against itself`,
     },
     {
       name: 'error-rate',
-      title: 'Requests that the candidate failed',
+      title: 'Requests on which the candidate failed',
       value: errors.asked === 0 ? null : { observed: errors.failed / errors.asked, ...failures },
       limit: asShare(settings.max_error_rate, 'max_error_rate'),
       beside: `${count(errors.failedChampion)} of ${count(errors.askedChampion)} of the champion`,
@@ -345,7 +348,7 @@ function boundedCheck(
     verdict,
     message:
       value === null
-        ? `${title}: the log does not tell.`
+        ? `${title}: not in the log.`
         : `${title}: ${shown(value.observed)} (bounds ${shown(value.lower)} to ${shown(value.upper)}); ${beside}.`,
     observed: value?.observed ?? null,
     required: limit ?? null,

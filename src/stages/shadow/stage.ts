@@ -13,7 +13,7 @@ export const shadow: Stage = {
   reportOrder: 32,
   command: {
     name: 'shadow',
-    summary: 'Compare what champion and candidate answer to the same production requests, replayed or mirrored.',
+    summary: 'Compare the answers of champion and candidate to the same production requests, replayed or mirrored.',
     examples: ['contender shadow', 'contender shadow && contender promote'],
   },
   action: 'shadow',

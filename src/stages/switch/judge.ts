@@ -62,10 +62,10 @@ export function judgeSwitch(guardrails: readonly Guardrail[], limits: SwitchLimi
   const fewest = Math.min(compared.champion, compared.candidate);
   const wants =
     fewest < limits.minRequests
-      ? `${count(compared.candidate)} requests of green are held against ${count(compared.champion)} of blue, of at least ${count(limits.minRequests)} each`
+      ? `${count(compared.candidate)} requests of green are compared with ${count(compared.champion)} of blue, at least ${count(limits.minRequests)} each needed`
       : null;
-  if (!isOver) return judged('hold', `${minutes(elapsed)} of ${minutes(limits.watchMs)} are over.`);
-  if (wants !== null) return judged('roll-back', `The switch is not settled after ${minutes(elapsed)}: ${wants}.`);
+  if (!isOver) return judged('hold', `${minutes(elapsed)} of ${minutes(limits.watchMs)} have passed.`);
+  if (wants !== null) return judged('roll-back', `The switch is not decided after ${minutes(elapsed)}: ${wants}.`);
   return judged('advance', `No harm was shown in ${minutes(elapsed)} with all of the traffic.`);
 }
 
@@ -146,11 +146,11 @@ function inForceCheck(after: readonly StepObservation[]): Check {
   const message = `${count(champion)} of ${count(champion + candidate)} requests were still answered by blue`;
   return {
     id: 'switch/in-force',
-    title: 'Green answers everybody',
+    title: 'Green answers all requests',
     severity: 'block',
     verdict: isSplit ? 'inconclusive' : 'pass',
     message: isSplit
-      ? `${capitalised(message)} (${percent(share)}): the switch is not in force everywhere.`
+      ? `${capitalised(message)} (${percent(share)}): the switch is not active everywhere.`
       : `${message}.`,
     observed: share,
     required: leftOver.share,

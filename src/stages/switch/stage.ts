@@ -13,8 +13,7 @@ export const switchOver: Stage = {
   reportOrder: 35,
   command: {
     name: 'switch',
-    summary:
-      'Check the candidate beside the champion, switch all of the traffic to it, watch it, and switch back on harm.',
+    summary: 'Check the candidate next to the champion, switch all traffic to it, monitor it, and switch back on harm.',
     examples: ['contender switch', 'contender switch --back', 'contender switch --put-back --if-expired'],
   },
   action: 'switch',
@@ -30,7 +29,7 @@ export const switchOver: Stage = {
   required: (model) => switchSettings(model) !== undefined,
   whereOf: (name, model) =>
     trafficPlace('switch', switchSettings(model), name) ?? ['switch', name.startsWith('green') ? 'green' : 'weights'],
-  sections: (evidence) => trafficSections('Switch', 'Looks before and after the switch', evidence),
+  sections: (evidence) => trafficSections('Switch', 'Checks before and after the switch', evidence),
 };
 
 /** What a schema cannot say. */
@@ -43,13 +42,13 @@ function problems(model: Model): Problem[] {
     found.push({ pointer: `/switch/${pointer}`, key, message });
   };
   if ('rollout' in model && model['rollout'] !== undefined) {
-    problem('weights', 'switch', 'a model has a rollout or a switch: both would set its weight');
+    problem('weights', 'switch', 'a model can have a rollout or a switch, not both: both would set its weight');
   }
   if (milliseconds(watch) < 3 * milliseconds(poll)) {
     problem('watch_time', 'watch_time', `${watch}, and it must be at least three times poll (${poll})`);
   }
   for (const [index, { prove_below: proof }] of guardrails.entries()) {
-    const message = 'a switch proves nothing: no version answers beside the other';
+    const message = 'prove_below cannot be used with a switch: the two versions never run at the same time';
     if (proof !== undefined) problem(`guardrails/${index}/prove_below`, 'prove_below', message);
   }
   return [...found, ...trafficProblems('switch', { poll, ...settings })];

@@ -96,7 +96,7 @@ describe('where the order of the sorted labels is assumed', () => {
       });
       const settings = { columns: { positive: 'spam' }, labels: ['ham', 'spam'] };
       const { predictions, warnings } = await readWhole(model(one, metadata), 'binary-classification', settings);
-      assert.match(warnings.join(), /its only score is: Contender takes it for that of the positive class, spam\./u);
+      assert.match(warnings.join(), /of its only score: Contender assumes the positive class, spam\./u);
       const stated = { columns: { positive: 'spam', classes: ['spam', 'ham'] } };
       assert.deepEqual(predictions.scores, (await read(model(one, metadata), 'binary-classification', stated)).scores);
     });
@@ -228,7 +228,7 @@ describe('an output of another name that is in every row the class of the highes
     );
     await assert.rejects(
       read(bytes, 'binary-classification', { labels: ['0', '1'] }),
-      /Output y contradicts the scores of output p in .* they are scores of the other class.*or, if y is no label, name the output of the scores: \{uri, output: p\}/u,
+      /Output y contradicts the scores of output p in .* these are the scores of the other class.*or, if y is not a label, name the output of the scores: \{uri, output: p\}/u,
     );
   });
 });
@@ -273,7 +273,7 @@ test('a score of whichever label the model gives is told as that, however it was
   );
   await assert.rejects(
     read(bytes, 'binary-classification', { labels: ['0', '1'] }),
-    /no score is below 0\.5, so they look like those of the label of each row.*Expected scores of "1"\. .*\{uri, output: label\}/u,
+    /no score is below 0\.5, so each looks like the score of the label predicted for its row.*Expected scores of "1"\. .*\{uri, output: label\}/u,
   );
   // Without the labels the rows alone may show it: whoever has them is told that nobody says of which class the scores are.
   const assumed = async (columns: { classes?: string[] }): Promise<string | undefined> =>
@@ -293,5 +293,8 @@ test('the highest of the probabilities, whatever its class, is no score of the p
     ],
     [['confidence', 'float', ['N', 1]]],
   );
-  await assert.rejects(read(bytes, 'binary-classification'), /highest scores of a row, whatever classes they are of/u);
+  await assert.rejects(
+    read(bytes, 'binary-classification'),
+    /only the highest scores of each row, without their classes/u,
+  );
 });

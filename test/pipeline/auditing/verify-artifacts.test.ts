@@ -58,8 +58,8 @@ test('looks up what decisions say that a commit holds: the file, and where asked
       return [findings.map((each) => each.found.replaceAll(commit, 'COMMIT')), notes];
     };
     const absent = [
-      'git:COMMIT:models/gone.onnx, of which that commit has no file',
-      'git:COMMIT:models, of which that commit has no file',
+      'git:COMMIT:models/gone.onnx, but that commit has no such file',
+      'git:COMMIT:models, but that commit has no such file',
     ];
     const unknown = 'Models in 1 commit that this clone does not have were not looked up: 222222222222.';
     assert.deepEqual(await found(false), [absent, [unknown]]);

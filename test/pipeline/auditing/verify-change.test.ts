@@ -233,7 +233,7 @@ describe('a change of the registry held against its base', () => {
       const [finding] = (await verify(at)).findings;
       assert.match(
         finding?.found ?? '',
-        /a promotion that is refused: version 1\.0\.2, and since 1\.0\.1 output "p" is gone/u,
+        /a promotion that is refused: version 1\.0\.2, but since version 1\.0\.1 output "p" is gone/u,
       );
     }));
 
@@ -306,7 +306,7 @@ describe('a change of the registry held against its base', () => {
           gate('c', 'pass', text, (made) => ({ ...made, policy: { ...made.policy, text: '{}' } })),
         ),
       `${decisions}/000003.json`,
-      /a policy with another digest than its text has/u,
+      /a policy whose digest does not match its text/u,
     ],
     [
       'a rejection that is dressed up as replaced by a newer candidate, to be overridden',
@@ -376,7 +376,7 @@ describe('a change of the registry held against its base', () => {
         await at.commit('Renumber');
       },
       `${decisions}/000002.json`,
-      /decision that the change takes away or renames/u,
+      /decision that the change removes or renames/u,
     ],
     [
       'a chain that was made anew, sound in itself',
@@ -395,7 +395,7 @@ describe('a change of the registry held against its base', () => {
         await at.commit('Tidy');
       },
       `${decisions}/000001.json`,
-      /takes away/u,
+      /removes or renames/u,
     ],
     [
       'a configuration that leads to another registry',
@@ -451,7 +451,7 @@ describe('a change of the registry held against its base', () => {
       await at.git('reset', '--quiet', '--hard', 'main~1');
       const input = { root: at.folder, config: 'contender.yml', base: 'main' };
       const { findings } = await verifyAgainst({ ...input, pushed: true });
-      assert.match(findings[0]?.found ?? '', /^commit [0-9a-f]{12}, which does not follow [0-9a-f]{12}$/u);
+      assert.match(findings[0]?.found ?? '', /^commit [0-9a-f]{12} is not a descendant of [0-9a-f]{12}$/u);
       assert.deepEqual((await verifyAgainst(input)).findings, [], 'of a branch that is merged that is no harm');
     }));
 

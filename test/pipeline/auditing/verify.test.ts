@@ -199,7 +199,11 @@ describe('a registry that contradicts itself, though every hash holds', () => {
       })),
       /passes with bounds -0\.45 to -0\.35/u,
     ],
-    ['evidence that is none', evidenceOf(() => ({ details: {} })), /refused: its evidence is not valid/u],
+    [
+      'evidence that is none',
+      evidenceOf(() => ({ details: {} })),
+      /refused: the evidence of the decision is not valid/u,
+    ],
     [
       'other data than the evidence tells of',
       promotion(() => ({ datasets: { evaluation: { uri: 'z', sha256: digest('z'), rows: 1 } } })),
@@ -208,7 +212,7 @@ describe('a registry that contradicts itself, though every hash holds', () => {
     [
       'a policy whose text has another digest',
       promotion(({ policy }) => ({ policy: { ...policy, text: '{"policy":"any"}' } })),
-      /a policy with another digest than its text has/u,
+      /a policy whose digest does not match its text/u,
     ],
     [
       'a policy that is none',

@@ -25,13 +25,13 @@ async function withRows<T>(csv: string, use: (dataset: Dataset) => Promise<T>): 
 const alone = { id: 'id', model: noModel, asking: null };
 
 describe('the label that init proposes', () => {
-  test('is never a column that feeds the model, whatever its name', () =>
+  test('is never a column that is an input of the model, whatever its name', () =>
     withRows('id,label,y,sold\n1,2,3,0\n2,5,6,1\n', async (dataset) => {
       const model = { ...noModel, inputs: ['label', 'y'] };
       const { value, because } = await labelColumn(dataset, undefined, { ...alone, model });
       assert.equal(value, 'sold');
       assert.match(because, /neither id nor input of the model/u);
-      await assert.rejects(labelColumn(dataset, 'y', { ...alone, model }), /"y" feeds the model/u);
+      await assert.rejects(labelColumn(dataset, 'y', { ...alone, model }), /"y" is an input of the model/u);
     }));
 
   test('is what the model names as its target, before the last column', () =>
@@ -53,7 +53,7 @@ describe('the label that init proposes', () => {
     withRows('id,y,target\n1,2,0\n2,5,1\n', async (dataset) => {
       await assert.rejects(
         labelColumn(dataset, undefined, alone),
-        (error) => error instanceof UsageError && /may be the label: y, target\..*--label/u.test(error.message),
+        (error) => error instanceof UsageError && /could be the label: y, target\..*--label/u.test(error.message),
       );
       const asked: (readonly string[])[] = [];
       const asking = {
@@ -74,7 +74,7 @@ describe('the label that init proposes', () => {
 });
 
 describe('the id that init proposes', () => {
-  test('has another value in every row: a name that says id is not enough', () =>
+  test('has a different value in every row: a name that says id is not enough', () =>
     withRows('customer_id,row,label\n7,1,0\n7,2,1\n', async (dataset) => {
       assert.equal((await idColumn(dataset, undefined, noModel, false)).value, 'row');
     }));
@@ -86,7 +86,10 @@ describe('the id that init proposes', () => {
 
   test('is an error that names the option where no column tells rows apart and predictions are joined by it', () =>
     withRows('colour,label\nred,0\nred,1\nblue,1\n', (dataset) =>
-      assert.rejects(idColumn(dataset, undefined, noModel, true), /another value in every row: colour, label.*--id/u),
+      assert.rejects(
+        idColumn(dataset, undefined, noModel, true),
+        /a different value in every row: colour, label.*--id/u,
+      ),
     ));
 });
 

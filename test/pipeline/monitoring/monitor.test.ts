@@ -115,7 +115,7 @@ describe('monitoring', () => {
       assert.ok(days >= 0 && days <= 4, `${days} days`);
       const estimate = result.evidence.checks.find(({ id }) => id === 'monitor/estimated/loss');
       assert.equal(estimate?.verdict, 'inconclusive');
-      assert.match(estimate?.message ?? '', /no vote, since labels showed/u);
+      assert.match(estimate?.message ?? '', /estimate is ignored, because labels showed/u);
       assert.equal(result.evidence.verdict, 'fail');
     }));
 
@@ -227,7 +227,7 @@ describe('monitoring', () => {
       assert.match(await state(), decides);
       for (const text of ['{"schema"', '{"schema":"contender/monitoring/v1","champions":7}']) {
         await put(text);
-        await assert.rejects(monitored(production, production.at(4)), /this is not what monitoring wrote/u);
+        await assert.rejects(monitored(production, production.at(4)), /not written by monitoring/u);
       }
       await git('update-ref', '-d', 'refs/heads/model-monitoring');
       assert.equal((await monitored(production, production.at(4))).fresh, 4);

@@ -87,7 +87,7 @@ describe('what a run of strangers left', () => {
       const path = join(folder, 'spam-filter/evidence/evaluation.json');
       await rm(path);
       await symlink(join(folder, 'elsewhere.json'), path);
-      await assert.rejects(readUntrustedReports(folder), /others control/u);
+      await assert.rejects(readUntrustedReports(folder), /untrusted run/u);
     }));
 
   test('is refused for hundreds of models', () =>

@@ -95,7 +95,7 @@ test('data that nobody kept is named with its digest, and cannot be had', () =>
     await writeFile(join(folder, 'eval.csv'), 'id,label\n1,1\n');
     await assert.rejects(
       reproduce(await open(), { model: 'm', which: '1' }),
-      /evaluation data cannot be had: .*the work tree has other bytes.* with sha256 [0-9a-f]{64}/u,
+      /evaluation data is not available: .*the work tree has a different file.* with sha256 [0-9a-f]{64}/u,
     );
   }));
 

@@ -211,6 +211,6 @@ describe('values that have no spread', () => {
       [mean],
       requests((_, index) => ({ ms: index === 7 ? 1e200 : 10 })),
     );
-    assert.match(fault ?? '', /numbers so large that they have no mean or spread/u);
+    assert.match(fault ?? '', /numbers so large that their mean or variance is not finite/u);
   });
 });

@@ -48,8 +48,8 @@ test('a repository that a newer git made is told by what this git does not know 
     await git('config', 'core.repositoryFormatVersion', '1');
     await assert.rejects(
       openRepository(folder),
-      /unknown repository extension.* refsoftomorrow.*install one that knows/u,
+      /unknown repository extension.* refsoftomorrow.*install that version/u,
     );
     await writeFile(join(folder, '.git/config'), '[core]\n\trepositoryFormatVersion = 99\n');
-    await assert.rejects(openRepository(folder), /Expected git repo version <= \d+, found 99.*install one that knows/u);
+    await assert.rejects(openRepository(folder), /Expected git repo version <= \d+, found 99.*install that version/u);
   }));

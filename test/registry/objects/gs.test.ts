@@ -110,21 +110,21 @@ describe('an object of Google Cloud Storage', () => {
       const places: [Record<string, unknown>, RegExp][] = [
         [
           { ...federation(store), token_url: 'https://sts.example/token' },
-          /token_url is no address at which Google gives tokens/u,
+          /token_url is not a token address of Google/u,
         ],
         ...['https://models.storage.googleapis.com/token', 'https://sts.storage.googleapis.com/token'].map(
           (url): [Record<string, unknown>, RegExp] => [
             { ...federation(store), token_url: url },
-            /token_url is no address at which Google gives tokens/u,
+            /token_url is not a token address of Google/u,
           ],
         ),
         [
           { ...federation(store), service_account_impersonation_url: 'https://sts.googleapis.com/v1/token' },
-          /service_account_impersonation_url is no address at which/u,
+          /service_account_impersonation_url is not a token address of Google/u,
         ],
         [
           { type: 'service_account', token_uri: 'https://storage.googleapis.com/token' },
-          /token_uri is no address at which/u,
+          /token_uri is not a token address of Google/u,
         ],
         // One of a region is taken, and what is missing is told.
         [
@@ -160,7 +160,7 @@ describe('an object of Google Cloud Storage', () => {
       'with a token of two lines',
       'gs://models/m.onnx',
       sha256(bytes),
-      /GOOGLE_OAUTH_ACCESS_TOKEN has a line break/u,
+      /GOOGLE_OAUTH_ACCESS_TOKEN contains a line break/u,
       { GOOGLE_OAUTH_ACCESS_TOKEN: 'ya29.1\nya29.2' },
     ],
   ];

@@ -76,14 +76,14 @@ describe('a file of the Hugging Face Hub', () => {
       'with a token of two lines',
       'hf://acme/spam/model.onnx',
       sha256(bytes),
-      /HF_TOKEN has a line break/u,
+      /HF_TOKEN contains a line break/u,
       { HF_TOKEN: 'hf_SECRET1\nhf_SECRET2' },
     ],
     [
       'of a Hub whose address has a password in it',
       'hf://acme/spam/model.onnx',
       sha256(bytes),
-      /HF_ENDPOINT: an address with a user or a password/u,
+      /HF_ENDPOINT: an address that contains a user name or a password/u,
       { HF_ENDPOINT: 'https://ada:hf_SECRET@hub.example' },
     ],
   ];

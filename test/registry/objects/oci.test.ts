@@ -82,7 +82,7 @@ describe('an artifact of an OCI registry', () => {
         const uri = `oci://${registry.host}/acme/spam:v1`;
         await assert.rejects(
           fetch(uri, sha256(bytes)),
-          /may not be read without credentials[\s\S]*docker\/login-action/u,
+          /cannot be read without credentials[\s\S]*docker\/login-action/u,
         );
         const auth = Buffer.from(`ada:${password}`).toString('base64');
         await writeFile(join(folder, 'config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
@@ -102,7 +102,8 @@ describe('an artifact of an OCI registry', () => {
         await writeFile(join(folder, 'config.json'), JSON.stringify({ auths }));
         await assert.rejects(
           fetch(`oci://${registry.host}/acme/spam:v1`, sha256(bytes)),
-          (error: Error) => /is no base64[\s\S]*docker login/u.test(error.message) && !error.message.includes('SECRET'),
+          (error: Error) =>
+            /are not base64[\s\S]*docker login/u.test(error.message) && !error.message.includes('SECRET'),
         );
         assert.deepEqual(registry.seen, []);
       },
@@ -241,7 +242,7 @@ describe(
           assert.equal(put.status, 201);
           await assert.rejects(
             fetchInto(folder)(`oci://${host}/acme/spam:v1`, sha256(bytes)),
-            /may not be read without credentials \(the registry answered 401 UNAUTHORIZED\)/u,
+            /cannot be read without credentials \(the registry answered 401 UNAUTHORIZED\)/u,
           );
           await writeFile(join(folder, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
           const byTag = await fetchInto(folder)(`oci://${host}/acme/spam:v1`, sha256(bytes));

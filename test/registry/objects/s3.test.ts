@@ -167,7 +167,7 @@ describe('an object of S3', () => {
       () => {},
       's3://models/m.onnx',
       model,
-      /may not be read without credentials[\s\S]*aws-actions\/configure-aws-credentials/u,
+      /cannot be read without credentials[\s\S]*aws-actions\/configure-aws-credentials/u,
       { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' },
     ],
     [
@@ -205,7 +205,7 @@ describe('an object of S3', () => {
       () => {},
       's3://models/m.onnx',
       model,
-      /AWS_SESSION_TOKEN has a line break/u,
+      /AWS_SESSION_TOKEN contains a line break/u,
       { AWS_SESSION_TOKEN: `x\n${token}` },
     ],
     [
@@ -213,7 +213,7 @@ describe('an object of S3', () => {
       () => {},
       's3://models/m.onnx',
       model,
-      /AWS_ENDPOINT_URL_S3: an address with a user or a password/u,
+      /AWS_ENDPOINT_URL_S3: an address that contains a user name or a password/u,
       { AWS_ENDPOINT_URL_S3: `https://ada:${encodeURIComponent(secret)}@s3.example` },
     ],
   ];

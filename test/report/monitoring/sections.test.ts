@@ -12,7 +12,7 @@ describe('what is watched', () => {
 
   it('says nothing of the champion before there is a window, and its times as everywhere', () => {
     const none = told({ champion: null, windows: { recorded: 0, new: 0, until: null } });
-    assert.equal(none['Champion'], 'not told before a window is complete');
+    assert.equal(none['Champion'], 'not known before a window is complete');
     const until = '2026-11-30T00:00:00.000Z';
     const some = told({ champion: { version: '1.0.0', sha256: 'a' }, windows: { recorded: 3, new: 1, until } });
     assert.deepEqual(

@@ -221,7 +221,10 @@ describe('an experiment that is judged from its logs', () => {
     const { assignments, outcomes } = experiment(400, { A: 0.5, B: 0.5 });
     const late = outcomes.map((line) => line.replace('2026-03-01T11', '2026-03-19T11'));
     const { check } = await judged({ outcomes: 'o.csv', window: '7d' }, assignments, late);
-    assert.match(check('conversion').message, /it is 0 for every user of both arms: nothing of it came within 7d/u);
+    assert.match(
+      check('conversion').message,
+      /it is 0 for every user of both arms: no outcome was recorded within 7d/u,
+    );
   });
 
   it('takes a split of 90 to 10 for what was planned', async () => {
@@ -241,7 +244,7 @@ describe('an experiment that is judged from its logs', () => {
     const { assignments, outcomes } = experiment(3000, { A: 0.1, B: 0.3 });
     const early = await judged({ outcomes: 'o.csv', analysis: 'fixed' }, assignments, outcomes);
     assert.equal(early.check('conversion').verdict, 'inconclusive');
-    assert.match(early.check('conversion').message, /one look at 4,000 users, and there are 3,000 so far/u);
+    assert.match(early.check('conversion').message, /done once, at 4,000 users, and there are 3,000 so far/u);
     const planned = await judged({ outcomes: 'o.csv', analysis: 'fixed', users: 3000 }, assignments, outcomes);
     assert.equal(planned.check('conversion').verdict, 'pass');
   });
@@ -270,7 +273,7 @@ describe('an experiment that is judged from its logs', () => {
     const { assignments, outcomes } = experiment(1000, { A: 0.5, B: 0.5 });
     assignments.push('late1,A,2026-03-08T10:00:00Z,DE', 'late2,B,2026-03-08T10:00:00Z,DE');
     const { check } = await judged({ outcomes: 'o.csv', window: '5d' }, assignments, outcomes);
-    assert.match(check('logs').message, /2 users are left out until their window is over/u);
+    assert.match(check('logs').message, /2 users are excluded until their window is over/u);
     assert.equal(check('conversion').comparison?.n, 1000);
   });
 
@@ -278,7 +281,7 @@ describe('an experiment that is judged from its logs', () => {
     const { assignments, outcomes } = experiment(1000, { A: 0.5, B: 0.5 });
     assignments.push('late1,A,2026-03-08T10:00:00Z,DE', 'wrong,B,2099-01-01T00:00:00Z,DE');
     const { check } = await judged({ outcomes: 'o.csv', window: '5d' }, assignments, outcomes);
-    assert.match(check('logs').message, /2 users are left out until.*times in the future/u);
+    assert.match(check('logs').message, /2 users are excluded until.*times in the future/u);
     assert.equal(check('logs').verdict, 'fail');
   });
 
@@ -327,11 +330,11 @@ describe('an experiment that is judged from its logs', () => {
     const once = await judged(settings, assignments, outcomes);
     const twice = await judged(settings, assignments, [...outcomes, ...outcomes.slice(1).reverse()]);
     assert.deepEqual(twice.details['metrics'], once.details['metrics']);
-    assert.match(twice.check('logs').message, /were logged again and count once/u);
+    assert.match(twice.check('logs').message, /were logged more than once and count once/u);
     const clash = [...outcomes, (outcomes[1] as string).replace(/10$/u, '99')];
     const spend: ExperimentMetric[] = [{ name: 'spend', kind: 'sum', column: 'amount' }];
     const other = await judged({ ...settings, metrics: spend }, assignments, clash);
-    assert.match(other.check('logs').message, /1 outcome ids stand for different things/u);
+    assert.match(other.check('logs').message, /1 outcome ids are used for different outcomes/u);
     assert.equal(other.check('logs').verdict, 'fail');
   });
 
@@ -342,7 +345,7 @@ describe('an experiment that is judged from its logs', () => {
     const arms = { ...base.arms, ignore: ['C'] };
     assert.equal((await judged({ outcomes: 'o.csv', arms }, third, outcomes)).check('sample-ratio').verdict, 'pass');
     const onlyA = assignments.filter((line) => !line.includes(',B,'));
-    await assert.rejects(judged({ outcomes: 'o.csv' }, onlyA, outcomes), /nobody is in the arm "B"/u);
+    await assert.rejects(judged({ outcomes: 'o.csv' }, onlyA, outcomes), /no user is in the arm "B"/u);
   });
 
   it('holds where an arm was answered by two versions, or by other bytes than are judged', async () => {
@@ -384,7 +387,7 @@ describe('a plan of an experiment', () => {
 
   it('refuses a plan without what is expected', () => {
     const model = { policy: { primary: { metric: 'recall', margin: 0 } } } as unknown as ConfiguredModel;
-    assert.throws(() => planOf(base, model), /says what is expected/u);
+    assert.throws(() => planOf(base, model), /has the setting expected/u);
     const expected = { value: 0.1, effect: '2pp' };
     const plan = planOf({ ...base, users_per_day: 1000, metrics: [{ ...conversion, expected }] }, model);
     assert.equal(plan.rows.length, 1);
@@ -400,7 +403,7 @@ describe('the configuration of an experiment', () => {
       );
     assert.deepEqual(of({ outcomes: 'o.csv' }), []);
     assert.match(of({ arms: { champion: 'A', candidate: 'A' } }).join(), /the same arm/u);
-    assert.match(of({ window: '7d' }).join(), /window is of outcomes/u);
+    assert.match(of({ window: '7d' }).join(), /window applies to outcomes/u);
     assert.match(of({ metrics: [{ name: 'x', kind: 'sum' }] }).join(), /sum needs a column/u);
     assert.match(
       of({ outcomes: 'o.csv', metrics: [{ name: 'x', kind: 'count', require: 'non-inferior' }] }).join(),

@@ -98,7 +98,7 @@ describe('agreement', () => {
       assert.equal(verdict, 'pass');
       assert.match(
         find(checks, 'label-agreement').message,
-        /Candidate and the parent models\/parent\.onnx decide alike on 700 of 700 rows, 100% \(bounds 99\.57% to 100%\), at least 95% required/u,
+        /Candidate and the parent models\/parent\.onnx make the same decision on 700 of 700 rows, 100% \(bounds 99\.57% to 100%\), at least 95% required/u,
       );
       // The README of the case: quantisation moves a score by 0.047 at most.
       const { agreement } = details as { agreement: { scoreDifferences: { max: number; p50: number } } };
@@ -171,7 +171,7 @@ describe('robustness', () => {
     assert.equal(verdict, 'fail');
     const missing = find(checks, 'robustness-missing');
     assert.equal(missing.verdict, 'fail');
-    assert.match(missing.message, /With 5% of the values missing the candidate does not answer; it says: .*NaN/u);
+    assert.match(missing.message, /With 5% of the values missing the candidate fails; it says: .*NaN/u);
   });
 
   it('knows texts, whole numbers and flags apart', async () => {

@@ -114,7 +114,7 @@ test('duplicates inside a dataset are counted, and those whose labels contradict
         'data/evaluation/conflicting-labels',
         'pass',
         'info',
-        '3 of 7 rows differ from another in nothing but the label and the id',
+        '3 of 7 rows differ from another row only in the label and the id',
       ],
     ],
   );
@@ -196,7 +196,7 @@ test('a column that tells the label almost alone is named, and none that merely 
   });
   const check = find(checks, 'data/leakage/label-in-one-column');
   assert.deepEqual([check.verdict, check.severity, check.observed], ['fail', 'warn', 1]);
-  assert.match(check.message, /^the label is told by (positive|folder|score) \(100%\), .*learned on one half/u);
+  assert.match(check.message, /^the label is predicted by (positive|folder|score) \(100%\), .*learned on one half/u);
   const skills = new Map(details.predictors?.features.map(({ column, skill }) => [column, skill]));
   assert.deepEqual([skills.get('folder'), skills.get('positive')], [1, 1]);
   assert.ok((skills.get('noise') ?? 1) < 0.2 && (skills.get('own') ?? 1) < 0.2);
@@ -217,7 +217,7 @@ test('ids that carry the label, and a file sorted by it, are told as information
   const sorted = await leakage({
     evaluation: { select: `select * exclude (positive) from (${telling('1 as one')}) order by label, id` },
   });
-  assert.match(find(sorted.checks, 'data/leakage/label-in-id').message, /told by "?the order of the rows/u);
+  assert.match(find(sorted.checks, 'data/leakage/label-in-id').message, /predicted by "?the order of the rows/u);
 });
 
 test('evaluation rows that are not later than the reference rows are counted where a time is named', async () => {
@@ -265,7 +265,7 @@ test('a column that can be equal in no row leaves the overlap open, and is named
   });
   const check = find(checks, 'data/leakage/overlap');
   assert.equal(check.verdict, 'inconclusive');
-  assert.match(check.message, /since x is DOUBLE in the evaluation data and TIMESTAMP in the reference data/u);
+  assert.match(check.message, /because x is DOUBLE in the evaluation data and TIMESTAMP in the reference data/u);
 });
 
 test('the index that pandas saved beside the columns tells no rows apart', async () => {

@@ -70,7 +70,7 @@ test('columns and texts that look like personal data are a warning that says wha
   assert.deepEqual([check?.severity, check?.verdict, check?.observed], ['warn', 'fail', 2]);
   assert.match(
     told(evidence) ?? '',
-    /^mail, which names rows in reports, has e-mail addresses; note, which feeds the model, has texts with e-mail addresses \(4 of 200\); their values are masked in reports/u,
+    /^mail, which names rows in reports, has e-mail addresses; note, which is an input of the model, has texts with e-mail addresses \(4 of 200\); their values are masked in reports/u,
   );
 });
 
@@ -90,7 +90,7 @@ test('no such value leaves the stage: not in checks, evidence, profile or lists 
 
 test('the configuration says which columns are meant, and that values are shown', async () => {
   const allowed = await validated({ allow: ['mail'] });
-  assert.match(told(allowed) ?? '', /^note, which feeds the model/u);
+  assert.match(told(allowed) ?? '', /^note, which is an input of the model/u);
   const shown = await validated({ mask: false });
   assert.match(told(shown) ?? '', /are shown in reports/u);
   assert.match(JSON.stringify(shown.details), /broken\.address/u);

@@ -205,7 +205,7 @@ describe('a rule', () => {
   const mistakes: [TableRule, RegExp][] = [
     [{ distinct_count: { column: 'color', min: 1 } }, /there is no column "color".*Did you mean "colour"/u],
     [{ freshness: { column: 'city', max_age: '1d' } }, /column "city", row 1 is "Oslo".*a time in/u],
-    [{ foreign_key: { columns: ['city'], dataset: 'current' } }, /of which there are no rows/u],
+    [{ foreign_key: { columns: ['city'], dataset: 'current' } }, /not given as rows/u],
   ];
   for (const [rule, says] of mistakes) {
     test(`${JSON.stringify(rule)} says what is wrong with it`, () =>
@@ -233,8 +233,8 @@ describe('SQL of a rule is refused where it', () => {
     ['depends on the clock', 'select * from data where now() > id', /now\(\)/u],
     ['samples', 'select * from data using sample 1', /sample/u],
     ['is none', 'selekt', /cannot be parsed/u],
-    ['is one aggregate', 'select count(*) + 1 as n from data where id > 9', /one row whatever the data are/u],
-    ['is one row of no table', 'with t as (select 1) select 1', /one row whatever the data are.*HAVING/su],
+    ['is one aggregate', 'select count(*) + 1 as n from data where id > 9', /one row for any data/u],
+    ['is one row of no table', 'with t as (select 1) select 1', /one row for any data.*HAVING/su],
     ['names no column', 'select nope from data', /the query cannot be computed: .*nope/u],
   ];
   for (const [name, sql, says] of refused) {
@@ -320,8 +320,8 @@ test('every row that fails is listed in files, with id, line, column, rule and v
       `evaluation,2,2,4,evaluation.csv,city,pattern,'=1+1,"must match pattern ""^[A-Z]"""`,
       "evaluation,3,4,6,evaluation.csv,colour,required,,must have required property 'colour'",
       'evaluation,5,5,7,evaluation.csv,id,maximum,5,must be <= 4',
-      'evaluation,3,3,5,evaluation.csv,id,unique,3,id stands more than once',
-      'evaluation,3,4,6,evaluation.csv,id,unique,3,id stands more than once',
+      'evaluation,3,3,5,evaluation.csv,id,unique,3,id occurs more than once',
+      'evaluation,3,4,6,evaluation.csv,id,unique,3,id occurs more than once',
       'evaluation,,,,evaluation.csv,,five,"{""id"":5}",returned by the query',
       '',
     ].join('\n'),

@@ -12,8 +12,8 @@ it('a column of the contract that no dataset has is reported with the one that i
   };
   const contract = { uri: 'c.json', sha256: '0'.repeat(64), schema };
   assert.deepEqual(unknownColumns(contract, new Set(['id', 'label', 'x'])), [
-    'c.json: there is no column "X" in any dataset, so that what is said of it checks nothing. Did you mean "x"?',
-    'c.json: there is no column "colour" in any dataset, so that what is said of it checks nothing.',
+    'c.json: there is no column "X" in any dataset, so its rule checks nothing. Did you mean "x"?',
+    'c.json: there is no column "colour" in any dataset, so its rule checks nothing.',
   ]);
 });
 

@@ -63,7 +63,7 @@ test('three classes whose highest scores are those of another order are asked fo
   assert.throws(() => judge(names, turned), {
     name: 'ConfigError',
     message:
-      /5400 of 6000 rows are predicted wrong, and in another order 600\. .*or of "cow", "ant", "bee"\. Set columns\.classes/u,
+      /5400 of 6000 rows are predicted wrongly, in another order only 600\. .*or of "cow", "ant", "bee"\. Set columns\.classes/u,
   });
   judge(names, (row) => row % 3);
   judge(names, () => 1);
@@ -87,7 +87,7 @@ test('scores of three classes of which the smallest is that of the class are ref
     column === truth[row] ? (row % 7) / 7 : 0.5 + ((row * (column + 3)) % 11) / 11;
   assert.throws(() => of(distance, 'sorted'), {
     name: 'ConfigError',
-    message: /^model\.onnx: The class of a row has its smallest score in \d+ of 600 rows.*distances.*\{uri, output\}/u,
+    message: /^model\.onnx: The true class has the lowest score in \d+ of 600 rows.*distances.*\{uri, output\}/u,
   });
   of(distance);
   of((row, column) => -distance(row, column), 'sorted');

@@ -44,7 +44,7 @@ describe('the curves of a binary model', () => {
     ]);
     assert.ok(Number(rank?.x.domain?.[1]) > 0.15, 'the zoom leaves no mark out');
     assert.deepEqual(precision?.series[0]?.mark, { x: 0.9, y: 0.8 });
-    assert.match(rank?.note ?? '', /where the models decide/u);
+    assert.match(rank?.note ?? '', /decision thresholds of the models/u);
   });
 
   it('mark nothing where a model gives scores and no decisions', () => {

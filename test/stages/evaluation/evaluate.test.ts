@@ -80,17 +80,17 @@ describe('evaluation of the spam case', () => {
     await assert.rejects(judge(assumed), {
       name: 'ConfigError',
       message:
-        /candidate\.onnx: no score is below 0\.5 \(their mean is 0\.9\d+\), so that at 0\.5 each row would be "1", and 24\.4% of the rows are, and .*the confidence in the label .*name their column score_1/u,
+        /candidate\.onnx: no score is below 0\.5 \(their mean is 0\.9\d+\), so at a threshold of 0\.5 every row would be "1", but only 24\.4% of the rows are, and .*the confidence in the label .*name their column score_1/u,
     });
     await assert.rejects(judge('candidate', { champion: assumed }), /champion\.onnx: no score is below 0\.5/u);
     const { checks } = await judge(confident({}));
     const warning = find(checks, 'evaluation/one-sided-scores');
     assert.deepEqual([warning.verdict, warning.severity], ['fail', 'warn']);
-    assert.match(warning.message, /^Of the candidate: no score is below 0\.5 .*Give the probability of "1"\.$/u);
+    assert.match(warning.message, /^Of the candidate: no score is below 0\.5 .*Write the probability of "1"\.$/u);
     // What ranks the rows is no confidence, however high it is.
     const squashed = (predictions as Predictions).scores?.map((score) => 1 / (1 + Math.exp(-score))) ?? null;
     const twice = await judge(confident({ scores: squashed, assumedPositive: 'name their column score_1' }));
-    assert.match(find(twice.checks, 'evaluation/one-sided-scores').message, /a sigmoid of a sigmoid/u);
+    assert.match(find(twice.checks, 'evaluation/one-sided-scores').message, /a sigmoid applied twice/u);
     assert.deepEqual(
       (await judge('candidate')).checks.filter(({ id }) => id === 'evaluation/one-sided-scores'),
       [],
@@ -139,7 +139,7 @@ describe('evaluation of the spam case', () => {
     assert.equal(recall.verdict, 'inconclusive');
     assert.match(
       recall.message,
-      /Recall is 0\.9197, 1\.4 points below the champion's 0\.9337 \(one-sided 95% bounds -3\.5 to \+0\.7 points\): may be more than 1 point worse; more rows would hardly rule that out: what was measured points the other way\./u,
+      /Recall is 0\.9197, 1\.4 points below the champion's 0\.9337 \(one-sided 95% bounds -3\.5 to \+0\.7 points\): may be more than 1 point worse; more rows are unlikely to help: the measured difference is in the wrong direction\./u,
     );
     assert.ok((recall.comparison?.rowsNeeded ?? 0) > 2350);
   });
@@ -326,7 +326,7 @@ describe('evaluation of the spam case', () => {
     const one: Policy = { ...policy, guardrails: [{ metric: 'accuracy', margin: 0.02, slices }] };
     const log: Log = { ...silentLog, warning: (text) => warned.push(text) };
     const { checks } = await judge('candidate', { policy: one, log });
-    assert.deepEqual(warned, ['slice "other" of accuracy has no row of the evaluation set, and is not judged']);
+    assert.deepEqual(warned, ['slice "other" of accuracy has no rows in the evaluation set, and is not evaluated']);
     assert.equal(find(checks, 'evaluation/accuracy@other').verdict, 'skipped');
   });
 
@@ -356,7 +356,7 @@ describe('evaluation of the spam case', () => {
     }
     await assert.rejects(judge(labelsOnly), {
       name: 'ConfigError',
-      message: /policy\.primary\.metric: ROC AUC cannot be computed: the candidate gives labels without scores/u,
+      message: /policy\.primary\.metric: ROC AUC cannot be computed: the candidate has labels without scores/u,
     });
     const decisions = { primary: { metric: 'recall', margin: 0.05, require: 'non-inferior' as const } };
     const { checks } = await judge(labelsOnly, { policy: decisions });
@@ -457,7 +457,7 @@ describe('labels of an evaluation set', () => {
       await assert.rejects(run(rows(one, '8', other), [0.1, 0.9, 0.2], { columns: clustered }), {
         name: 'DataError',
         message: new RegExp(
-          `column "c" has "${one}" and, in row 3, "${other}"\\. Expected one way to write each cluster`,
+          `column "c" has "${one}" and, in row 3, "${other}"\\. Expected one spelling for each cluster`,
           'u',
         ),
       });

@@ -225,10 +225,10 @@ describe('changes of gaps', () => {
     });
     const said = (id: string): string => checks.find((check) => check.id === `evaluation/${id}`)?.message ?? '';
     for (const id of ['equal_opportunity_difference@group-ceiling', 'equal_opportunity_difference@group'])
-      assert.match(said(id), /Left out: C has no true positive rate \(no row is labelled "yes"\)\.$/u);
+      assert.match(said(id), /Excluded: C has no true positive rate \(no row is labelled "yes"\)\.$/u);
     assert.match(
       said('predictive_parity_difference@group-ceiling'),
-      /Left out: B has no precision \(no row is decided "yes"\)\.$/u,
+      /Excluded: B has no precision \(no row is predicted "yes"\)\.$/u,
     );
     assert.doesNotMatch(said('accuracy_difference@group-ceiling'), /Left out/u);
   });

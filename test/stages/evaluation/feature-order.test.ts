@@ -24,7 +24,7 @@ function told(classes: number, truth: Float64Array, outputs: Partial<Outputs>, f
 
 test('features in the order of the data are told where the predictions are no better than chance', () => {
   const features = ['b', 'a'];
-  const says = /^warn .* 2 features: it was fed them in the order of the data \("b", "a"\)\. .* columns\.features/u;
+  const says = /^warn .* 2 features: they were passed in the order of the data \("b", "a"\)\. .* columns\.features/u;
   const values = drawn(() => random.uniform());
   const labels = values.map((value) => (value > 0.7 ? 1 : 0));
   const classes = values.map((value) => Math.floor(3 * value));

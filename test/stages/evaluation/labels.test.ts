@@ -35,7 +35,7 @@ describe('binary labels', () => {
   it('are refused where two texts would be one class', () => {
     assert.throws(
       () => read(text('1', '0', '1.0'), 1),
-      /labels "1" and "1\.0", of row 3\. Expected one way to write each class/u,
+      /labels "1" and "1\.0", of row 3\. Expected one spelling for each class/u,
     );
     assert.deepEqual([...read(text('1.0', '0.0'), 1).truth], [1, 0]);
     assert.deepEqual([...read(text('True', 'False'), 1).truth], [1, 0]);
@@ -45,7 +45,7 @@ describe('binary labels', () => {
     const known: KnownClasses[] = [{ names: ['1', '2'], from: undefined }];
     assert.throws(
       () => read(text('0', '1'), 1, known),
-      /classes are "1", "2".*labels in data\.csv are "0", "1".*from 1 on/u,
+      /classes are "1", "2".*labels in data\.csv are "0", "1".*starting at 1/u,
     );
     assert.throws(() => read(text('1', '2'), 1, [{ names: ['0', '1'], from: undefined }]), /from 0 on/u);
     assert.deepEqual(read(text('1', '2'), 2, known).classes, ['1', '2']);
@@ -72,7 +72,7 @@ describe('binary labels', () => {
   it('are refused where two are one word in two Unicode forms, which look the same', () => {
     assert.throws(
       () => read(text('caf\u00e9', 'cafe\u0301'), 'caf\u00e9'),
-      /one word in two Unicode forms\. Expected one way to write each class\. Write all texts in one form/u,
+      /the same text in two Unicode forms\. Expected one spelling for each class\. Write all texts in one form/u,
     );
     assert.deepEqual([...read(text('cafe\u0301', 'th\u00e9'), 'cafe\u0301').truth], [1, 0]);
   });
@@ -88,7 +88,7 @@ describe('binary labels', () => {
         () => read(text('spam', other), 'spam'),
         (error: Error) =>
           new RegExp(
-            `the labels "spam" and "${shown.replaceAll('\\u', String.raw`\\u`)}".*differ only in spaces or in characters that are not seen`,
+            `the labels "spam" and "${shown.replaceAll('\\u', String.raw`\\u`)}".*differ only in spaces or invisible characters`,
             'u',
           ).test(error.message),
         other,
@@ -99,7 +99,7 @@ describe('binary labels', () => {
 
   it('are refused when the positive label does not occur, whatever type the column has', () => {
     assert.throws(() => read(text('yes', 'no'), 'ja'), DataError);
-    assert.throws(() => read(truths(1, 0), 'yes'), /holds true and false, and columns\.positive is "yes"/u);
+    assert.throws(() => read(truths(1, 0), 'yes'), /contains true and false, but columns\.positive is "yes"/u);
   });
 });
 
@@ -122,7 +122,7 @@ describe('the classes of a multiclass task', () => {
       () => classes(declared('0', '1', '2'), '1', '2', '3'),
       /classes are "0", "1", "2".*labels in data\.csv are "1", "2", "3".*from 0 on/u,
     );
-    assert.throws(() => classes(declared('1', '2', '3'), '2', '0', '1'), /from 1 on/u);
+    assert.throws(() => classes(declared('1', '2', '3'), '2', '0', '1'), /starting at 1/u);
     assert.deepEqual(classes(declared('1', '2', '3'), '1', '3'), ['1', '2', '3']);
     assert.deepEqual(classes(declared('1', '2', '3'), '1', '2', '7'), ['1', '2', '3', '7']);
   });

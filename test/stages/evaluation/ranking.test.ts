@@ -91,7 +91,7 @@ describe('the evaluation of a ranking', () => {
     );
     const whole = find(checks, 'evaluation/ndcg@3');
     assert.equal(whole.comparison?.n, 60);
-    assert.match(whole.message, /more queries would hardly rule that out/u);
+    assert.match(whole.message, /more queries are unlikely to help/u);
     const small = find(checks, 'evaluation/mrr@device=mobile');
     assert.equal(small.verdict, 'skipped');
     assert.match(small.message, /30 queries that count, fewer than min_rows 31/u);
@@ -105,7 +105,7 @@ describe('the evaluation of a ranking', () => {
     const { checks, details } = await judge([...rows, alone, ...hopeless]);
     assert.match(
       find(checks, 'evaluation/queries').message,
-      /40 of 42 queries count: 1 have one row and 1 no relevant row/u,
+      /40 of 42 queries count: 1 have only one row and 1 no relevant row/u,
     );
     assert.deepEqual(details['queries'], { queries: 42, counted: 40, oneRow: 1, noneRelevant: 1 });
 
@@ -131,11 +131,11 @@ describe('the evaluation of a ranking', () => {
         rows.map((row, at) => ({ ...row, weight: at === 2 ? 9 : row.weight })),
         { columns: { ...columns, weight: 'weight' } },
       ),
-      /rows 1 and 3 are of one query and have different weights in column "weight"/u,
+      /rows 1 and 3 belong to the same query but have different weights in column "weight"/u,
     );
     await assert.rejects(
       judge(rows, { columns: { ...columns, cluster: 'id' } }),
-      /rows 1 and 2 are of one query and have different clusters in column "id"/u,
+      /rows 1 and 2 belong to the same query but have different clusters in column "id"/u,
     );
     await assert.rejects(judge(rows, { policy: { primary: { metric: 'accuracy', margin: 0.1 } } }), /not of ranking/u);
   });

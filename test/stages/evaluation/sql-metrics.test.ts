@@ -149,11 +149,11 @@ describe('a metric in SQL', () => {
     ['takes all columns', 'max(columns(*)) + avg(score)', /a star in the expression/u],
     ['is not the same every time', 'avg(score) + random()', /random\(\), which gives a different value each time/u],
     ['reads a column that is not there', 'avg(scores)', /there is no column "scores".*Did you mean "score"\?/u],
-    ['looks at no model', 'avg(label)', /uses no output of a model/u],
+    ['looks at no model', 'avg(label)', /uses no output of the model/u],
     [
       'calls what does not exist',
       'profit(score)',
-      /profit\(\), which is not one of the functions.*nearest allowed is prefix\(\)/u,
+      /profit\(\), which is not one of the functions.*most similar allowed function is prefix\(\)/u,
     ],
   ];
   let session: SqlSession;
@@ -180,7 +180,7 @@ describe('a metric in SQL', () => {
     await assert.rejects(judge(policyOf([accuracy, accuracy])), /the name right twice/u);
     await assert.rejects(
       judge(policyOf([{ ...accuracy, name: 'recall' }])),
-      /recall is the name of a metric there is/u,
+      /recall is the name of an existing metric/u,
     );
   });
 
@@ -221,8 +221,7 @@ describe('a metric in SQL', () => {
     const more = { weight: 'word_free' };
     await assert.rejects(judge(policyOf([weighted('avg(score)')]), { more }), {
       name: 'ConfigError',
-      message:
-        /policy\.metrics\[0\]\.sql: x does not read the weights of the rows, column "word_free".*sum\("word_free" \*/u,
+      message: /policy\.metrics\[0\]\.sql: x does not use the row weights, column "word_free".*sum\("word_free" \*/u,
     });
     const { details } = await judge(policyOf([weighted('sum(word_free * label) / sum(word_free) + 0 * max(score)')]), {
       more,

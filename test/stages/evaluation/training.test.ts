@@ -84,7 +84,7 @@ describe('what is known of a training', () => {
     ['{"code": {}}', /\/code .*commit/u],
     ['{"framwork": "x"}', /framwork/u],
     ['{"parameters": {"a": {"b": 1}}}', /\/parameters\/a/u],
-    [JSON.stringify({ model: digest }), /it is of the model with sha256 bbb/u],
+    [JSON.stringify({ model: digest }), /it describes the model with sha256 bbb/u],
     [JSON.stringify({ framework: 'x'.repeat(3000) }), /\/framework/u],
     [JSON.stringify({ run: 'x', info: { run_id: 7 } }), /info/u],
     [' '.repeat(1024 * 1024 + 1), /more than 1 MiB/u],

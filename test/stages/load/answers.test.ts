@@ -68,7 +68,7 @@ describe('answers', () => {
     const named = { ...several, scores: null, labels: Int32Array.of(0) };
     const labelled = book('multiclass-classification', [label], named, { truth: Int32Array.of(-1) });
     labelled.take([0], ok({ label: ['unknown'] }));
-    assert.match(labelled.summary().mismatches[0]?.served ?? '', /^a label of no class \(body ".*unknown/u);
+    assert.match(labelled.summary().mismatches[0]?.served ?? '', /^a label that is not a class \(body ".*unknown/u);
     assert.deepEqual([labelled.summary().judged, labelled.summary().correct], [1, 0]);
   });
 

@@ -57,7 +57,7 @@ describe('an answer', () => {
     [
       'with a score nested deeper than any stack',
       `{"predictions":[[${deep},1]]}`,
-      /a list of 1 where a score stands/u,
+      /a list of 1 instead of a score/u,
       {
         staging: ({ url }) => ({ url, protocol: 'kserve-v1', answer: { scores: '/predictions/*' } }),
       },
@@ -65,7 +65,7 @@ describe('an answer', () => {
     [
       'with a label nested deeper than any stack',
       `{"predictions":[${deep}]}`,
-      /where a label stands/u,
+      /instead of a label/u,
       {
         staging: ({ url }) => ({ url, protocol: 'kserve-v1', answer: { label: '/predictions/*' } }),
       },
@@ -136,7 +136,7 @@ describe('a server with a certificate of its own', () => {
       const cases: [string | null, string | null, RegExp][] = [
         ['old', 'stranger', /TLS: certificate has expired \(CERT_HAS_EXPIRED\).*Renew/u],
         ['stranger', null, /TLS: self-signed certificate \(DEPTH_ZERO_SELF_SIGNED_CERT\).*staging\.tls\.ca/u],
-        ['elsewhere', 'elsewhere', /TLS: .*ERR_TLS_CERT_ALTNAME_INVALID.*as its certificate does/u],
+        ['elsewhere', 'elsewhere', /TLS: .*ERR_TLS_CERT_ALTNAME_INVALID.*host name of the certificate/u],
         [null, null, /TLS: wrong version number.*http:\/\//u],
       ];
       for (const [name, ca, message] of cases) {
@@ -232,7 +232,7 @@ describe('a server with a certificate of its own', () => {
         assert.equal(anonymous.verdict, 'inconclusive');
         assert.match(
           anonymous.message,
-          /cannot be asked: TLS: [a-z0-9 ]*certificate required\. .*its key, in staging\.tls/u,
+          /does not answer: TLS: [a-z0-9 ]*certificate required\. .*its key, in staging\.tls/u,
         );
         for (const wrong of [
           { ca: path('none.pem') },

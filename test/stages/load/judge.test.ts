@@ -101,7 +101,7 @@ describe('the judgement of a window', () => {
       windowOf({ latency: () => 20, outcome: (index) => (index < 20 ? outcome : 'accepted') });
     const findings = judgeWindow(without('unsent'), slo);
     assert.deepEqual([findings.errors.verdict, findings.verdict], ['inconclusive', 'inconclusive']);
-    assert.match(findings.errors.message, /no file or port left for 20 requests/u);
+    assert.match(findings.errors.message, /ran out of file descriptors or ports for 20 requests/u);
     assert.equal(judgeWindow(without('lost'), slo).errors.verdict, 'fail');
     // Of the half of a window after them nothing is to be said.
     const half = judgeWindow(partOf(without('unsent'), 1500, 3000), slo);

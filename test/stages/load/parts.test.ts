@@ -197,16 +197,16 @@ describe('a load sent in two parts', () => {
       const good = await partIn(folder, '2.json.gz');
       const [window] = good.windows as [LoadPart['windows'][0]];
       const cases: [unknown, RegExp][] = [
-        [await partIn(folder, '1.json.gz'), /part 1\/2 is there twice/u],
+        [await partIn(folder, '1.json.gz'), /part 1\/2 is given twice/u],
         [{ ...good, shard: { index: 2, count: 3 } }, /this is part 2\/3.*2 parts/su],
         [{ ...good, candidate: 'f'.repeat(64) }, /another model or dataset/u],
         [{ ...good, profiles: [{ ...good.profiles[0], rate: 90 }] }, /another load profile/u],
-        [{ ...good, start: '2020-01-01T00:00:00.000Z' }, /another did not/u],
-        [{ ...good, windows: [] }, /other requests than the load profile has/u],
-        [{ ...good, windows: [{ ...window, latency: 'AAAA' }] }, /other requests than the load profile has/u],
-        [{ ...good, windows: [{ ...window, outcome: window.latency }] }, /other requests than the load profile has/u],
-        [{ ...good, target: 'f'.repeat(64) }, /2\.json\.gz: this was sent to another address.*staging\.url/su],
-        [{ ...good, judging: 'f'.repeat(64) }, /judged by other settings.*parity/su],
+        [{ ...good, start: '2020-01-01T00:00:00.000Z' }, /another part did not/u],
+        [{ ...good, windows: [] }, /other requests than the load profile/u],
+        [{ ...good, windows: [{ ...window, latency: 'AAAA' }] }, /other requests than the load profile/u],
+        [{ ...good, windows: [{ ...window, outcome: window.latency }] }, /other requests than the load profile/u],
+        [{ ...good, target: 'f'.repeat(64) }, /2\.json\.gz: this part was sent to another address.*staging\.url/su],
+        [{ ...good, judging: 'f'.repeat(64) }, /evaluated with other settings.*parity/su],
         [{ ...good, windows: [{ ...window, latency: withOne(window.latency, Number.NaN) }] }, /latency holds NaN/u],
         [{ ...good, windows: [{ ...window, lag: withOne(window.lag, -5) }] }, /lag holds -5/u],
         [{ ...good, windows: [{ ...window, lag: withOne(window.lag, Infinity) }] }, /lag holds Infinity/u],
@@ -217,18 +217,18 @@ describe('a load sent in two parts', () => {
         [{ ...good, windows: [{ ...window, answers: { ...window.answers, right: '' } }] }, /right has 0 answers/u],
         [{ ...good, summary: { ...good.summary, compared: 99 } }, /100 rows compared, and its summary says 99/u],
         [{ ...good, summary: { ...good.summary, mismatched: 1 } }, /0 rows differing, and its summary says 1/u],
-        [{ ...good, windows: [{ ...window, queued: -1 }] }, /no part of a load: \/windows\/0\/queued/u],
-        [{ schema: 'other' }, /no part of a load/u],
+        [{ ...good, windows: [{ ...window, queued: -1 }] }, /not a part of a load test: \/windows\/0\/queued/u],
+        [{ schema: 'other' }, /not a part of a load test/u],
       ];
       for (const [part, told] of cases) {
         await writeFile(join(folder, '2.json.gz'), gzipSync(JSON.stringify(part)));
         await assert.rejects(judged(place), (error: Error) => error instanceof DataError && told.test(error.message));
       }
       await writeFile(join(folder, '2.json.gz'), gzipSync(JSON.stringify(good)));
-      await assert.rejects(judged(place, {}, { parity: { absolute: 0.5 } }), /judged by other settings/u);
+      await assert.rejects(judged(place, {}, { parity: { absolute: 0.5 } }), /evaluated with other settings/u);
       await assert.rejects(judged(place, {}, { staging: { url: 'http://127.0.0.1:9' } }), /sent to another address/u);
       await writeFile(join(folder, '2.json.gz'), 'no gzip');
-      await assert.rejects(judged(place), { name: 'DataError', message: /no packed JSON/u });
+      await assert.rejects(judged(place), { name: 'DataError', message: /not gzip-compressed JSON/u });
     });
   });
 });
@@ -245,7 +245,7 @@ describe('a part is not sent', () => {
   test('of a load that follows from what the server does', async () => {
     await site(honest, async ({ context, asked }) => {
       const capacity = { profile: { kind: 'capacity' as const } };
-      await assert.rejects(loadPart(context(capacity), order), /capacity is to be sent in parts/u);
+      await assert.rejects(loadPart(context(capacity), order), /in parts cannot use a profile of kind capacity/u);
       assert.equal(asked.length, 0);
     });
   });

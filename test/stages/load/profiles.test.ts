@@ -72,7 +72,7 @@ test('steps end at the first that is missed twice', async () => {
   assert.equal(find(evidence, 'load/capacity').verdict, 'pass');
   assert.equal(sizing?.replicas, 12); // of 0.7 x 120/s each
   assert.equal(Number(sizing?.costPerMillion?.toFixed(3)), 0.397);
-  assert.match(find(evidence, 'load/replicas').message, /1,000\/s take 12 replicas of 84\/s each/u);
+  assert.match(find(evidence, 'load/replicas').message, /1,000\/s need 12 replicas of 84\/s each/u);
   assert.ok(sizing?.rules.some(({ text }) => text.includes('averageValue: "84"')));
 });
 

@@ -209,7 +209,7 @@ describe('what a protocol leaves open', () => {
     [
       'the label',
       { request: { x: '{{label}}' }, path: '/p', answer: { scores: '/s' } },
-      /the request holds \{\{label\}\}, the label/u,
+      /staging\.request contains \{\{label\}\}, the label/u,
     ],
     [
       'a mark that is none',
@@ -219,13 +219,13 @@ describe('what a protocol leaves open', () => {
     [
       'several rows in a request of one',
       { request: { x: '{{x}}' }, path: '/p', answer: { scores: '/s' } },
-      /rows_per_request: 2 with a request of one row/u,
+      /rows_per_request is 2, but staging\.request is for one row/u,
       { rows_per_request: 2 },
     ],
     [
       'several rows in an answer of one',
       { request: { x: { $each: '{{x}}' } }, path: '/p', answer: { scores: '/s' } },
-      /"\/s" with rows_per_request: 2.*\* for each row/su,
+      /"\/s" is a single answer, but rows_per_request is 2.*\* for each row/su,
       { rows_per_request: 2 },
     ],
     [

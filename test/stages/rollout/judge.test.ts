@@ -46,7 +46,7 @@ describe('a look at a rollout', () => {
     assert.equal(judged([quiet], { now: 9 * minute }).verdict, 'hold');
     const few = judged([step(1, { errors: [5, 0] }, 5000)]);
     assert.equal(few.verdict, 'hold');
-    assert.match(few.reason, /50 of 100 requests of the candidate are there/u);
+    assert.match(few.reason, /50 of 100 requests of the candidate have arrived/u);
   });
 
   it('rolls back on harm at any look, before the time is over, with alpha divided among the guardrails', () => {
@@ -128,7 +128,7 @@ describe('a look at a rollout', () => {
     const lost = { ...step(10, {}), users: { champion: 9000, candidate: 700 } };
     const { verdict, reason } = judged([lost]);
     assert.equal(verdict, 'roll-back');
-    assert.match(reason, /700 of 9,700 users got the candidate \(7\.216%\), and the weight is 10%/u);
+    assert.match(reason, /700 of 9,700 users got the candidate \(7\.216%\), but the weight is 10%/u);
     const crossing = { ...step(10, {}), inBoth: 200 };
     assert.match(judged([crossing]).reason, /200 users were answered by both versions/u);
   });
@@ -167,10 +167,10 @@ describe('the configuration of a rollout', () => {
     assert.match(of({ max_step_time: '10m' }), /must be longer than step_time/u);
     assert.match(of({ poll: '10m' }), /at least three times as long/u);
     assert.match(of({ weights: { url: 'http://127.0.0.1:1' } }), /needs weights: \{server: URL\}/u);
-    assert.match(of({ guardrails: [{ name: 'slow', failure: 'slow' }] }), /slow needs over_ms/u);
+    assert.match(of({ guardrails: [{ name: 'slow', failure: 'slow' }] }), /failure: slow needs over_ms/u);
     assert.match(
       of({ guardrails: [{ name: 'e', failure: 'error', worse: 'lower' }] }),
-      /value and worse are of failure/u,
+      /value and worse are allowed only with failure/u,
     );
   });
 
@@ -178,7 +178,7 @@ describe('the configuration of a rollout', () => {
     const slow = { guardrails: [{ name: 'slow', failure: 'slow' as const, over_ms: 100 }] };
     const named = (ms: string, unit?: 's'): string =>
       of({ ...slow, observe: { log: 'l.jsonl', columns: { ms }, ...(unit && { unit }) } });
-    assert.match(named('request_time'), /request_time is a name of times in seconds: .* observe\.unit: s or ms/u);
+    assert.match(named('request_time'), /request_time is usually a time in seconds: .* observe\.unit: s or ms/u);
     assert.match(named('duration_seconds'), /say which/u);
     assert.equal(named('request_time', 's') + named('latency_ms') + named('times'), '');
   });
@@ -192,7 +192,7 @@ describe('the configuration of a rollout', () => {
       failures: { errors: 'sum(e)' },
     };
     const text = of({ observe, guardrails: [...base.guardrails, { name: 'latency', failure: 'mean' }] });
-    assert.match(text, /means are judged in a rollout, and from a log/u);
+    assert.match(text, /mean is available only in a rollout with a log/u);
     assert.match(text, /no query for slow/u);
     assert.match(text, /query of errors has no \$arm/u);
   });

@@ -95,7 +95,7 @@ describe('a log of mirrored answers', () => {
     assert.equal(check('disagreement').verdict, 'pass');
     assert.match(
       check('disagreement').message,
-      /10% \(bounds 7\.\d+% to 12\.\d+%\); 0% of the champion against itself\. A difference is no harm/u,
+      /10% \(bounds 7\.\d+% to 12\.\d+%\); 0% for the champion against itself\. A difference is not harm/u,
     );
   });
 
@@ -128,10 +128,10 @@ describe('a log of mirrored answers', () => {
     const { check, rows } = await compared(settings, { mirrored: lines });
     assert.equal(rows[0]?.pairs, 400);
     assert.equal(check('latency-ratio').verdict, 'pass');
-    assert.match(check('latency-ratio').message, /1\.2\d+ .*of the champion against itself/u);
+    assert.match(check('latency-ratio').message, /1\.2\d+ .*for the champion against itself/u);
     assert.equal(check('error-rate').observed, 1 / 401);
     assert.match(check('error-rate').message, /0 of 401 of the champion/u);
-    assert.match(check('requests').message, /1 request has the answer of one version alone/u);
+    assert.match(check('requests').message, /1 request has the answer of only one version/u);
     assert.equal(check('score-shift').verdict, 'pass');
   });
 
@@ -149,7 +149,7 @@ describe('a log of mirrored answers', () => {
     const lines = mirrored(8).map((line) => line.replace('r4,candidate,0.2', 'r4,candidate,1e200'));
     await assert.rejects(compared({ log: 'log.csv', max_score_shift: 0.1 }, { mirrored: lines }), {
       name: 'DataError',
-      message: /numbers so large that they have no mean or spread/u,
+      message: /numbers so large that their mean or variance is not finite/u,
     });
   });
 
@@ -165,7 +165,7 @@ describe('a log of mirrored answers', () => {
   it('says which version nothing is logged of', async () => {
     const lines = mirrored(8).filter((line) => !line.includes(',candidate,'));
     const { check } = await compared({ log: 'log.csv', max_error_rate: 0.02 }, { mirrored: lines });
-    assert.match(check('requests').message, /answer of one version alone: nothing is logged of the candidate/u);
+    assert.match(check('requests').message, /answer of only one version: the log has no answers of the candidate/u);
   });
 
   it('writes disagreements to be labelled, and joins the labels that come later', async () => {
@@ -207,7 +207,7 @@ describe('a log of mirrored answers', () => {
   it('refuses an arm that nobody named, and a log without answers', async () => {
     await assert.rejects(
       compared({ log: 'l' }, { mirrored: ['id,arm,score', '1,blue,0.5'] }),
-      /1 answers are of the arm "blue".*shadow\.arms/su,
+      /1 answers belong to the arm "blue".*shadow\.arms/su,
     );
     await assert.rejects(
       compared({ log: 'l' }, { mirrored: ['id,arm', '1,champion'] }),
@@ -254,7 +254,7 @@ describe('a replay of logged requests', () => {
       const dead = { ...replay, candidate: 'http://127.0.0.1:1/infer' };
       const died = await compared({ replay: dead, min_requests: 10, max_error_rate: 0.5 }, { requests });
       assert.equal(died.check('error-rate').verdict, 'fail', 'a candidate that answers nothing fails');
-      assert.match(died.check('requests').message, /the candidate failed all that it was asked/u);
+      assert.match(died.check('requests').message, /the candidate failed on every request/u);
       const mute = { ...replay, candidate: `${url}/mute/infer` };
       const silent = await compared(
         { replay: mute, min_requests: 10, max_error_rate: 0.5, max_disagreement: 0.5 },

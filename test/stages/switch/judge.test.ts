@@ -69,7 +69,7 @@ describe('a look at a switch', () => {
     assert.equal(judged(blue, green(1, 5), { fault: 'the log is empty' }).verdict, 'hold');
     const unseen = judged(silent, green(1));
     assert.equal(unseen.verdict, 'roll-back');
-    assert.match(unseen.reason, /0 requests of green are held against 0 of blue, of at least 100/u);
+    assert.match(unseen.reason, /0 requests of green are compared with 0 of blue, at least 100 each needed/u);
     assert.equal(judged(blue, green(1), { void: 'The weight is 30%.' }).verdict, 'roll-back');
   });
 
@@ -120,7 +120,12 @@ describe('the configuration of a switch', () => {
       rollout: {},
     } as unknown as ConfiguredModel;
     const told = (switchOver.problems?.(model) ?? []).map(({ message }) => message).join('\n');
-    for (const part of [/a rollout or a switch/u, /three times poll/u, /proves nothing/u, /needs weights: \{server/u])
+    for (const part of [
+      /a rollout or a switch, not both/u,
+      /three times poll/u,
+      /prove_below cannot be used/u,
+      /needs weights: \{server/u,
+    ])
       assert.match(told, part);
   });
 });

@@ -51,7 +51,7 @@ export async function freshness(
   };
   if (typeof newest !== 'number') return outcome(Infinity, 'there is no date or time');
   const age = Math.floor((now.getTime() - newest) / 60_000);
-  const ago = age < 0 ? 'which is to come' : `${ageText(age)} ago`;
+  const ago = age < 0 ? 'which is in the future' : `${ageText(age)} ago`;
   return outcome(age, `the newest row is of ${timeText(newest)}, ${ago}; at most ${max_age} required`);
 }
 
@@ -70,10 +70,10 @@ export async function classBalance(
   const { column = labels.length === 1 ? labels[0] : undefined, min, max } = rule.class_balance;
   if (column === undefined) {
     throw new ConfigError({
-      found: 'class_balance of several labels',
+      found: 'class_balance does not state its column, and there are several labels',
       expected: 'one column',
       where: 'data.rules',
-      remedy: 'Name it: class_balance: { column: ... }',
+      remedy: 'Set class_balance: { column: ... }',
     });
   }
   const counts = await classCounts(dataset, column);
@@ -162,9 +162,9 @@ function valuesNamed(
           .slice(0, 3)
           .map(({ text }) => showValue(text))
           .join(' and ')} of the texts in column ${JSON.stringify(name)}`,
-        expected: 'values as texts: the column is one of texts',
+        expected: 'values as texts, because the column contains texts',
         where: 'data.rules[].value_frequency.values',
-        remedy: `Write it in quotes, such as "${same[0]?.text}"; list several where all are meant`,
+        remedy: `Write it in quotes, such as "${same[0]?.text}"; if several are meant, list all of them`,
       });
     }
     for (const each of same) named.add(each);

@@ -94,9 +94,9 @@ export async function foreignKey(
     throw new ConfigError({
       found:
         other === undefined
-          ? `foreign_key to the ${name} data, of which there are no rows`
+          ? `foreign_key to the ${name} data, which are not given as rows`
           : `foreign_key of ${columns.length} columns to ${to.length}`,
-      expected: other === undefined ? `a file of rows in data.${name}` : 'as many columns on both sides',
+      expected: other === undefined ? `a file of rows in data.${name}` : 'the same number of columns on both sides',
       where: 'data.rules',
     });
   }

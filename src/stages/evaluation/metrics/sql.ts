@@ -71,7 +71,7 @@ export async function sqlMetrics(
       .map((column) => dataColumn(column, available, known, `${where}.sql`));
     if (!names.some((column) => isOneOf([...own.predictions, ...own.scores], column))) {
       throw new ConfigError({
-        found: `${name} uses no output of a model`,
+        found: `the metric ${name} uses no output of the model`,
         expected: `an expression of ${[...own.predictions, ...own.scores].slice(0, 6).join(', ')}`,
         where,
       });
@@ -92,7 +92,7 @@ function refuseUnweighted(name: string, read: readonly string[], { weight }: Col
   if (weight === undefined || weight === null || isOneOf(read, weight)) return;
   const column = quoteIdentifier(weight);
   throw new ConfigError({
-    found: `${name} does not read the weights of the rows, column ${JSON.stringify(weight)}`,
+    found: `${name} does not use the row weights, column ${JSON.stringify(weight)}`,
     expected: `an expression that weights the rows itself, such as sum(${column} * abs(label - prediction)) / sum(${column})`,
     where,
     remedy: `To count every row once, name the column in a filter: avg(score) filter (where ${column} > 0)`,
@@ -104,8 +104,8 @@ function refuseTaken(definitions: readonly CustomMetric[], index: number, task: 
   const twice = definitions.findIndex((each) => each.name === name) !== index;
   if (!twice && name !== costName && !metricsOf(task).some((metric) => metric.name === name)) return;
   throw new ConfigError({
-    found: twice ? `the name ${name} twice` : `${name} is the name of a metric there is`,
-    expected: 'a name of its own',
+    found: twice ? `the name ${name} is used twice` : `${name} is the name of an existing metric`,
+    expected: 'a different name',
     where: `policy.metrics[${index}]`,
   });
 }

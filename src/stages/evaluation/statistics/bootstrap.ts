@@ -30,9 +30,8 @@ export function bcaInterval(replicates: Replicates): PairedInterval {
   const levels = levelsOf(replicates.observations);
   const sorted = values.filter((value) => !Number.isNaN(value)).sort();
   const count = sorted.length;
-  if (count === 0) return unknownInterval(delta, 'it has no value where rows are drawn anew');
-  if (sorted[0] === sorted[count - 1])
-    return unknownInterval(delta, 'the difference is the same however rows are drawn');
+  if (count === 0) return unknownInterval(delta, 'it has no value when rows are resampled');
+  if (sorted[0] === sorted[count - 1]) return unknownInterval(delta, 'the difference is the same in every resample');
   const bias = normalQuantile(clampShare(shareBelow(sorted, delta), count));
   const quantile = (z: number): number => {
     const shifted = bias + z;
@@ -70,7 +69,7 @@ export function standardErrorInterval({
   seed,
 }: Omit<Replicates, 'acceleration'>): PairedInterval {
   const defined = values.filter((value) => !Number.isNaN(value));
-  if (defined.length === 0) return unknownInterval(delta, 'it has no value where rows are drawn anew');
+  if (defined.length === 0) return unknownInterval(delta, 'it has no value when rows are resampled');
   const interval = studentInterval(delta, standardDeviation(defined), levelsOf(observations).freedom, method);
   return { ...interval, seed };
 }

@@ -30,7 +30,7 @@ export function fewInterval(
   { largest = 0, enough = 15 }: { largest?: number; enough?: number } = {},
 ): PairedInterval | null {
   const { units, squares, effective, extreme } = momentsOf(effects);
-  if (units < 2) return unknownInterval(delta, 'one independent unit says nothing of how others differ');
+  if (units < 2) return unknownInterval(delta, 'a single independent unit does not show how others vary');
   if (!(squares > 0)) return null;
   if (effective < enough && effective < carriedShare * units) {
     const added = Math.max(extreme, largest);

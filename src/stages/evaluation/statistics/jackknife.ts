@@ -11,6 +11,7 @@ export function jackknifeInterval(delta: number, left: Float64Array, method: str
   const few = fewInterval(delta, effects);
   if (few !== null) return few.unknown === undefined ? { ...few, method } : few;
   const standardError = errorOf(effects);
-  if (standardError === 0) return unknownInterval(delta, 'the difference is the same without any group of rows');
+  if (standardError === 0)
+    return unknownInterval(delta, 'the difference is the same when any group of rows is left out');
   return studentInterval(delta, standardError, left.length - 1, method);
 }

@@ -105,7 +105,7 @@ async function requireSameRows(path: string, contract: Contract, csv: CsvDialect
         for await (const batch of rowBatches(dataset, types, suspects, contract.numbers, 'a')) found.push(...batch);
       } catch (cause) {
         // A number that nobody can judge: which of several is told first is no matter.
-        assert.match(String(cause), /^DataError: .*cannot judge exactly/su);
+        assert.match(String(cause), /^DataError: .*cannot be checked exactly/su);
         return null;
       }
       return found;

@@ -88,7 +88,7 @@ describe('intervals from sums', () => {
     for (const [what, sample] of samples.slice(0, 2)) {
       const { interval, lowEvidence } = compareMetric(metric, sample, all.champion, all.champion, { seed: 5 });
       assert.deepEqual([interval.lower(0.05) + 0, interval.delta, interval.upper(0.05) + 0], [0, 0, 0], what);
-      assert.ok(lowEvidence.includes('the difference does not vary'), what);
+      assert.ok(lowEvidence.includes('the difference is the same in all rows'), what);
     }
   });
 
