@@ -5,6 +5,7 @@ import { findMetric, metricsOf } from '../../../src/stages/evaluation/metrics/ca
 import { evaluator, metricValue } from '../../../src/stages/evaluation/metrics/metric.ts';
 import { outputRows, sampleRows, type Outputs, type Sample } from '../../../src/stages/evaluation/sample.ts';
 import { rowReplicates, rowUnits } from '../../../src/stages/evaluation/statistics/resample.ts';
+import { uniform } from '../../../src/statistics/splitmix.ts';
 import { numbers, percentileInterval, readCase, type Case, type Reference } from './cases.ts';
 
 const task = 'multilabel-classification';
@@ -159,6 +160,30 @@ describe('the stored predictions of topics', () => {
       find('roc_auc_macro').undefinedOn?.(never) ?? '',
       /the label "refund" has the same value in every row/u,
     );
+  });
+});
+
+describe('an average over labels', () => {
+  it('is linearised on fewer rows where there are so many labels that each resample would take long', () => {
+    const metric = find('roc_auc_macro');
+    for (const [labels, method] of [
+      [5, /^bootstrap-rows/u],
+      [250, /^influence/u],
+    ] as const) {
+      const rows = 1000;
+      const random = uniform(7);
+      const truth = Float64Array.from({ length: rows * labels }, () => Number(random() < 0.3));
+      const scored = (): Outputs => {
+        const scores = Float64Array.from(truth, (label) => 0.3 * label + 0.7 * random());
+        const decisions = Int32Array.from(scores, (score) => Number(score >= 0.5));
+        return { scores, probabilities: true, decisions };
+      };
+      const own = Array.from({ length: labels }, (_, at) => `l${at}`);
+      const on: Sample = { rows, classes: 0, labels, names: own, truth, weights: null, clusters: null };
+      const { interval } = compareMetric(metric, on, scored(), scored(), { seed: 1, resamples: 200 });
+      assert.match(interval.method, method);
+      assert.ok(interval.lower(0.05) < interval.delta && interval.delta < interval.upper(0.05));
+    }
   });
 });
 
