@@ -203,7 +203,10 @@ describe('verify', () => {
       await repository.visit();
       await repository.git('merge', '--quiet', '--no-edit', '--allow-unrelated-histories', 'side');
       const [finding, ...others] = await (await repository.registry()).verify();
-      assert.deepEqual([finding?.path, finding?.found, others], ['registry/models/m', 'model m beside M', []]);
+      assert.deepEqual(
+        [finding?.path, finding?.found, others],
+        ['registry/models/m', 'a model named m and another one named M', []],
+      );
     }));
 
   test('finds a whole chain rewritten by a later commit, hashes and manifest in order', () =>

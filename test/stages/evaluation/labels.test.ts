@@ -47,7 +47,7 @@ describe('binary labels', () => {
       () => read(text('0', '1'), 1, known),
       /classes are "1", "2".*labels in data\.csv are "0", "1".*starting at 1/u,
     );
-    assert.throws(() => read(text('1', '2'), 1, [{ names: ['0', '1'], from: undefined }]), /from 0 on/u);
+    assert.throws(() => read(text('1', '2'), 1, [{ names: ['0', '1'], from: undefined }]), /starting at 0/u);
     assert.deepEqual(read(text('1', '2'), 2, known).classes, ['1', '2']);
     assert.deepEqual(read(text('0', '1'), 1, [{ names: ['-1', '1'], from: undefined }]).classes, ['0', '1']);
   });
@@ -120,7 +120,7 @@ describe('the classes of a multiclass task', () => {
     const declared = (...names: string[]): KnownClasses[] => [{ names, from: undefined }];
     assert.throws(
       () => classes(declared('0', '1', '2'), '1', '2', '3'),
-      /classes are "0", "1", "2".*labels in data\.csv are "1", "2", "3".*from 0 on/u,
+      /classes are "0", "1", "2".*labels in data\.csv are "1", "2", "3".*starting at 0/u,
     );
     assert.throws(() => classes(declared('1', '2', '3'), '2', '0', '1'), /starting at 1/u);
     assert.deepEqual(classes(declared('1', '2', '3'), '1', '3'), ['1', '2', '3']);

@@ -177,7 +177,7 @@ describe('a metric in SQL', () => {
   }
 
   it('is refused where two have one name, or that of a metric there is', async () => {
-    await assert.rejects(judge(policyOf([accuracy, accuracy])), /the name right twice/u);
+    await assert.rejects(judge(policyOf([accuracy, accuracy])), /the name right is used twice/u);
     await assert.rejects(
       judge(policyOf([{ ...accuracy, name: 'recall' }])),
       /recall is the name of an existing metric/u,

@@ -108,7 +108,7 @@ describe('the judgement of a window', () => {
     assert.deepEqual([half.verdict, half.generator.overloaded, half.counts.unsent], ['pass', false, 0]);
     const windows = [without('unsent'), windowOf({ latency: () => 20 })].map(measured);
     const errors = windowChecks(windows, slo).find(({ id }) => id === 'load/error-rate');
-    assert.match(errors?.message ?? '', /20 not sent, but the load generator was the limit: .* left for 20 requests/u);
+    assert.match(errors?.message ?? '', /20 not sent, but the load generator was the limit: .* ports for 20 requests/u);
   });
 
   test('holds a miss against the server that the few requests which were not sent do not explain', () => {

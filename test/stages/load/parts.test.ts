@@ -255,7 +255,7 @@ describe('a part is not sent', () => {
       const past = { ...order, start: new Date(Date.now() - 10_000) };
       await assert.rejects(
         loadPart(context(), past),
-        (error: Error) => error instanceof UsageError && /was 1\d s ago/u.test(error.message),
+        (error: Error) => error instanceof UsageError && /is 1\d s in the past/u.test(error.message),
       );
       assert.equal(asked.length, 0);
     });
