@@ -273,16 +273,21 @@ async function predictAll(job: Job, opening: Promise<Dataset>): Promise<Predicti
     }
   }
 
-  /** Whether the model has one answer to a row. */
+  /** Whether the model has one answer to a row; what the sample leaves unclear is told when all rows are read. */
   async function steadiness(index: number, runner: Runner, feeds: Feeds, rows: number): Promise<void> {
     const reading = job.models[index] as Job['models'][number];
     const reader = (count: number): OutputReader => outputReader(runner, job.task, job.columns, reading, count);
-    runner.stability = await stabilityOf((part) => runner.run(part), reader, {
+    await stabilityOf((part) => runner.run(part), reader, {
       feeds,
       rows,
       tolerance: job.tolerance,
       dataLabels,
-    });
+    }).then(
+      (stability) => (runner.stability = stability),
+      (error: unknown) => {
+        if (!(error instanceof ContenderError)) throw error;
+      },
+    );
   }
 
   /**

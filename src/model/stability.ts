@@ -1,4 +1,4 @@
-import { ContenderError } from '../errors.ts';
+import { ContenderError, ModelError } from '../errors.ts';
 import type { Feeds } from './batches.ts';
 import { isClose, type Predictions, type Tolerance } from './predictions.ts';
 import type { Stability } from './shards.ts';
@@ -23,30 +23,25 @@ const mostAgain = 512;
  * @param feeds `rows` rows, of which a few are taken, spread over them
  * Rows that have no answer there, or one that cannot be read, are answered otherwise.
  * @param reader reads so many rows
+ * @throws ConfigError, MismatchError where some rows do not say how they are to be read
  */
 export async function stabilityOf(
   run: (feeds: Feeds) => Promise<Record<string, TensorValues>>,
   reader: (rows: number) => OutputReader,
   { feeds, rows, tolerance, dataLabels }: StabilityInput,
 ): Promise<Stability> {
-  /** Answers to the rows of a sample, the batches of it run one after the other, in the order of the rows; null where a row has none. */
-  const answer = async (
-    sample: readonly number[],
-    batches: readonly (readonly number[])[],
-  ): Promise<Predictions | null> => {
+  /** Answers to the rows of a sample, the batches of it run one after the other, in the order of the rows. */
+  const answer = async (sample: readonly number[], batches: readonly (readonly number[])[]): Promise<Predictions> => {
     const reads = reader(sample.length);
-    try {
-      for (const batch of batches) {
-        const taken = batch.map((index) => sample[index] as number);
-        const part = Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, taken)]));
-        reads.add(await run(part), batch.length);
-      }
-      return (await reads.finish({ dataLabels })).predictions;
-    } catch (error) {
-      if (error instanceof ContenderError) return null;
-      throw error;
+    for (const batch of batches) {
+      const taken = batch.map((index) => sample[index] as number);
+      const part = Object.fromEntries(Object.entries(feeds).map(([name, values]) => [name, takeRows(values, taken)]));
+      reads.add(await run(part), batch.length);
     }
+    return (await reads.finish({ dataLabels })).predictions;
   };
+  const answerAgain = (...asked: Parameters<typeof answer>): Promise<Predictions | null> =>
+    answer(...asked).catch(noneIf(ContenderError));
   const all = [...Array.from({ length: Math.min(rows, mostRows) }).keys()];
   const few = spread(all.length, rows);
   const gaps = rowsWithGaps(feeds, rows);
@@ -61,28 +56,38 @@ export async function stabilityOf(
   const apart = [together.filter((at) => at % 2 === 0), together.filter((at) => at % 2 === 1)].filter(
     ({ length }) => length > 0,
   );
-  const once = await answer(sample, [together]);
-  const inParts = greatestDifference(once, await answer(sample, apart), apart.flat(), tolerance);
-  // A model that answers as before in other batches is not random either.
-  const random = inParts > 0 ? greatestDifference(once, await answer(sample, [together]), together, tolerance) : 0;
+  const once = await answer(sample, [together]).catch(noneIf(ModelError));
+  const inParts = greatestDifference(once, await answerAgain(sample, apart), apart.flat(), tolerance);
   const found = (differs: Stability['differs'], difference: number, { length }: readonly number[]): Stability => ({
     rows: length,
     tolerance,
     differs,
     difference: Number.isFinite(difference) ? difference : null,
   });
+  if (once === null) return found('batch', Number.POSITIVE_INFINITY, sample);
+  // A model that answers as before in other batches is not random either.
+  const random = inParts > 0 ? greatestDifference(once, await answerAgain(sample, [together]), together, tolerance) : 0;
   if (random > 0) return found('random', random, sample);
-  const first = await answer(few, [all]);
+  const first = await answer(few, [all]).catch(noneIf(ModelError));
+  if (first === null) return found('batch', Number.POSITIVE_INFINITY, few);
   const backwards = all.toReversed();
   const tests = [
     { how: 'order', batches: [backwards], order: backwards },
     { how: 'batch', batches: all.map((index) => [index]), order: all },
   ] as const;
   for (const { how, batches, order } of tests) {
-    const difference = greatestDifference(first, await answer(few, batches), order, tolerance);
+    const difference = greatestDifference(first, await answerAgain(few, batches), order, tolerance);
     if (difference > 0) return found(how, difference, few);
   }
   return inParts > 0 ? found('batch', inParts, sample) : found(null, 0, few);
+}
+
+/** Null in place of an error of this kind. */
+function noneIf(kind: typeof ContenderError | typeof ModelError): (error: unknown) => null {
+  return (error) => {
+    if (error instanceof kind) return null;
+    throw error;
+  };
 }
 
 /** So many of a number of rows, spread over them. */

@@ -79,6 +79,7 @@ async function predicted(
   tolerance?: Tolerance,
   rows = 50,
   gaps: number[] = [],
+  reading: { transform?: 'sigmoid' } = {},
 ): Promise<PredictionResult> {
   let result: PredictionResult | undefined;
   await inTemporaryFolder(async (folder) => {
@@ -90,7 +91,7 @@ async function predicted(
     );
     await writeFile(join(folder, 'e.csv'), ['id,a,b,label', ...lines].join('\n'));
     [result] = await predictModels({
-      models: [{ role: 'candidate', artifact: await localModel(path, 'm.onnx') }],
+      models: [{ role: 'candidate', artifact: await localModel(path, 'm.onnx'), ...reading }],
       dataset: { name: 'evaluation', path: join(folder, 'e.csv'), uri: 'e.csv' },
       columns: { id: 'id', label: 'label', features: ['a', 'b'] },
       task: 'binary-classification',
@@ -164,6 +165,30 @@ describe('a model', () => {
         node('Sigmoid', ['s'], ['p']),
       ],
       [tensor('pairs', 'int64', [2], int64s(-1, 2)), tensor('column', 'int64', [2], int64s(-1, 1))],
+    );
+    const { differs, difference } = stabilityIn(await predicted(bytes));
+    assert.deepEqual([differs, difference], ['batch', null]);
+  });
+
+  it('whose raw scores are those of probabilities in the rows that are asked again is not told to be unsteady', async () => {
+    // Of 800 rows a few are above 1, and none of the 40 that are asked again.
+    const bytes = scorer(
+      [node('Relu', ['m'], ['s']), node('Mul', ['s', 'factor'], ['p'])],
+      [tensor('factor', 'float', [], floats(1.41425))],
+    );
+    const result = await predicted(bytes, undefined, 800, [], { transform: 'sigmoid' });
+    assert.ok(result.ok, JSON.stringify(result));
+    assert.equal(result.stability, undefined);
+  });
+
+  it('that has no answer to fewer rows at all is told to depend on the others', async () => {
+    const bytes = scorer(
+      [
+        node('Reshape', ['m', 'groups'], ['some']),
+        node('Reshape', ['some', 'column'], ['s']),
+        node('Sigmoid', ['s'], ['p']),
+      ],
+      [tensor('groups', 'int64', [2], int64s(-1, 25)), tensor('column', 'int64', [2], int64s(-1, 1))],
     );
     const { differs, difference } = stabilityIn(await predicted(bytes));
     assert.deepEqual([differs, difference], ['batch', null]);
