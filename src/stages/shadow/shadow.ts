@@ -376,8 +376,9 @@ async function judgeLabels(
   ]);
   const key = (text: string): string => (ids.numeric ? withoutLeadingZeros(text) : text);
   // A score says positive or not; labels have names of their own for the two.
-  const positive = oneName(quoteLiteral(String(config.columns.positive ?? 1)));
+  const { positive: named } = config.columns;
   const told = oneName('t.label');
+  const positive = named === undefined ? 'null' : oneName(quoteLiteral(String(named)));
   const same = (side: string): string =>
     `${side} = case when ${side} in ('true', 'false') and ${told} not in ('true', 'false') then (${told} = ${positive})::varchar else ${told} end`;
   const [row = []] = await ask(

@@ -188,6 +188,8 @@ describe('a log of mirrored answers', () => {
     const words = labels.map((line) => line.replace(/,1$/u, ',yes').replace(/,0$/u, ',no'));
     const said = await compared({ log: 'l', labels: { file: 'x' } }, { mirrored: mirrored(10), labels: words }, 'yes');
     assert.equal(said.check('labels').message, check('labels').message);
+    const unnamed = await compared({ log: 'l', labels: { file: 'x' } }, { mirrored: mirrored(10), labels: words });
+    assert.match(unnamed.check('labels').message, /the candidate was right in 0, the champion in 0/u);
     const clash = await compared(
       { log: 'l', labels: { file: 'x' } },
       { mirrored: mirrored(10), labels: [...labels, `${ids[0]},0`] },
