@@ -106,7 +106,7 @@ function wholeLines(path: string, folder: string): () => Promise<{ path: string;
   const hasHeader = /\.csv$/iu.test(path);
   // A proxy tells in the same log what becomes of itself, such as a reload. The half of a line has its brace, and is an error.
   const ofRequests = (text: Buffer): Buffer =>
-    hasHeader ? text : Buffer.from(text.toString('latin1').replace(/^[^{\n]+$/gmu, ''), 'latin1');
+    hasHeader ? text : Buffer.from(text.toString('latin1').replace(/^[^{\n]+\n/gmu, ''), 'latin1');
   let offset = 0;
   let file: number | null = null;
   return async () => {

@@ -190,6 +190,14 @@ describe('a log of requests', () => {
     assert.equal(sound.void, null);
   });
 
+  it('that has only what a proxy says of itself is empty', () =>
+    observing([errors], async (look, log) => {
+      await writeFile(log, '[NOTICE] (1) : New worker (2) forked\n[NOTICE] (1) : Loading success.\n');
+      assert.equal((await look()).fault, 'the log is empty');
+      await appendFile(log, text(requests()));
+      assert.equal((await look()).fault, null);
+    }));
+
   it('keeps what it showed before it was rotated', () =>
     observing([errors], async (look, log) => {
       await writeFile(log, text(requests((arm) => ({ status: arm === 'candidate' ? 500 : 200 }))));
