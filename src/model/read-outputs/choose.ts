@@ -119,7 +119,7 @@ function wordsOf(name: string): string[] {
 
 /** The score of the class 0 is not that of the positive class. */
 const usualWords =
-  /^(?:prob(?:a|s|as|abilit(?:y|ies))?|predict\w*|preds?|outputs?|scores?|logits?|margins?|decision|function|raw|values?|variable|class\w*|labels?|positive|tensor|softmax|sigmoid|model|main|final|dense|layer|y|hat|ids?|ind(?:ex|ices)|idx|[1-9]\d*)$/u;
+  /^(?:prob(?:a|s|as|abilit(?:y|ies))?|predict\w*|preds?|outputs?|scores?|logits?|margins?|decision|function|raw|values?|variable|class\w*|labels?|positive|tensor|softmax|sigmoid|regress\w*|estimat\w*|forecasts?|targets?|model|main|final|dense|layer|y|hat|ids?|ind(?:ex|ices)|idx|[1-9]\d*)$/u;
 
 /** Is an output of this name one of labels, beyond doubt? */
 export function isLabelName(name: string): boolean {

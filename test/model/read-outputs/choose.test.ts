@@ -75,6 +75,12 @@ describe('of several outputs that fit', () => {
     assert.equal(chosen('segment_label'), 'segment_label');
   });
 
+  it('what says that it is estimated alone is the value', () => {
+    for (const name of ['regression_score', 'estimated_value', 'forecast_value', 'target_prediction']) {
+      assert.equal(valueOf('norm', name), name);
+    }
+  });
+
   it('how sure a value is is not taken for the value', () => {
     assert.throws(() => valueOf('mean', 'pred_std'), /2 outputs that may hold the scores/u);
     assert.throws(() => valueOf('prediction_variance', 'y'), /2 outputs that may hold the scores/u);
