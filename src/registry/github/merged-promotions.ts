@@ -59,7 +59,8 @@ async function checkModel(
     findings.push(gone(place, path));
   }
   const tagged = await lastTagged(place, model, now);
-  const known = past?.links.length ?? 0;
+  // What stands in the place of a decision that was taken off is new.
+  const known = now.links.filter(({ sha256 }, index) => sha256 === past?.links[index]?.sha256).length;
   const decisions = now.links
     .map(({ decision }) => decision)
     .filter(({ seq }) => seq > (tagged === null ? known : Math.min(known, tagged)));
