@@ -160,9 +160,14 @@ const nestedColumns = 250;
 /** What takes longer than the time limit has at least so many. */
 const manyColumns = 10_000;
 
+/** Of the widest object that it describes: that of the row may be in a definition or a branch. */
 function columnsOf(schema: Contract['schema']): number {
-  const { properties } = Object(schema) as { properties?: unknown };
-  return Object.keys(Object(properties) as object).length;
+  let most = 0;
+  JSON.stringify(schema, (key, value: unknown) => {
+    if (key === 'properties') most = Math.max(most, Object.keys(Object(value) as object).length);
+    return value;
+  });
+  return most;
 }
 
 /** Of all errors of a row those that the first broken rule gave: a branching keyword reports after its branches. */

@@ -21,6 +21,14 @@ it('a contract with a rule for each of 5,000 columns is compiled, and names the 
   ]);
 });
 
+it('so is one that describes the row in a definition, as generators of schemas write it', () => {
+  const properties = columnsOf(5000);
+  const row = { ...Object.fromEntries(Object.keys(properties).map((name) => [name, 1])), gene_4999: -1 };
+  const expected = [{ row: 1, column: 'gene_4999', rule: 'minimum', message: 'must be >= 0', value: -1 }];
+  assert.deepEqual(violations({ $ref: '#/$defs/Row', $defs: { Row: { properties } } }, row), expected);
+  assert.deepEqual(violations({ allOf: [{ properties }] }, row), expected);
+});
+
 it('a contract whose compilation a busy machine interrupted is compiled anew', (t) => {
   // As if the process had been waiting for a processor all the time.
   t.mock.method(process, 'cpuUsage', () => ({ user: 0, system: 0 }));
