@@ -94,6 +94,8 @@ export async function verifyChange(
     }));
   const known = new Set(changed.map(({ path }) => path));
   const recorded = new Set(before.map(({ path }) => `${folder}/${path}`));
+  // What stands in the place of one that was taken off is new.
+  for (const { path } of excused.files) recorded.delete(path);
   const appended: MadeDecision[] = [];
   const judge: DecisionCheck = (made) => {
     const added = made.void !== true && !recorded.has(made.path);

@@ -121,7 +121,7 @@ describe('a decision that Contender did not make', () => {
       await at.repository.git('switch', '--quiet', 'main');
       for (const tag of ['m@v1.0.2', 'm#champion#5', 'm#champion!#4']) await at.repository.git('tag', '--delete', tag);
       await at.record(of('ada', 'three'), 'three');
-      assert.match((await at.verify()).findings.join(), /000003\.json: not what was recorded/u);
+      assert.match((await at.verify()).findings.join(), /000003\.json: the file differs from the recorded one/u);
       await at.accept(await at.takeOff(3));
       assert.equal((await at.registry.view('m')).champion?.artifacts[0]?.uri.endsWith('three.onnx'), true);
       await isSoundWith(at, [3]);
@@ -175,6 +175,22 @@ describe('a decision that Contender did not make', () => {
       assert.match(
         (await at.verify()).findings.join('\n'),
         /void\/.*: decision 2 is void, and is what Contender makes/u,
+      );
+    }));
+
+  test('gives its number to a decision that is new, in the same change too', () =>
+    inRegistry(async ({ repository, record, takeOff, accept }) => {
+      await record(of('mallory', 'evil'), 'evil');
+      const base = await repository.git('rev-parse', 'model-registry');
+      await accept(await takeOff(3));
+      for (const tag of ['m@v1.0.2', 'm#champion#5', 'm#champion!#4']) await repository.git('tag', '--delete', tag);
+      await record(of('ada', 'three'), 'three');
+      const opened = await openRepository(repository.folder);
+      const change = await changeBetween(opened, base, 'model-registry');
+      const { appended } = await verifyChange(opened, change, 'registry', { tags: 'ignored', judge });
+      assert.deepEqual(
+        appended.map(({ decision }) => `${decision.seq} ${decision.actor}`),
+        ['3 ada'],
       );
     }));
 
