@@ -1,10 +1,10 @@
 import { RegistryError } from '../errors.ts';
-import type { Evidence, RecordedDecision, RegistryHistory, Version } from '../evidence/index.ts';
+import { sha256, type Evidence, type RecordedDecision, type RegistryHistory, type Version } from '../evidence/index.ts';
 import { artifactsFindings, readArtifacts } from './artifacts-yaml.ts';
 import { parsed, restoreRemedy, type Finding } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { additions, type Addition } from './git/history.ts';
-import { blobOid, entryAt, listFiles, readBlobs, type TreeEntry } from './git/objects.ts';
+import { blobOid, entryAt, listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
 import { maximumBytes } from './git/object-stream.ts';
 import { isCutOff, isShallow, type Repository } from './git/repository.ts';
 import { listTags, listTagsAsOn } from './git/tags.ts';
@@ -19,9 +19,9 @@ import {
   twinOf,
 } from './layout.ts';
 import { championOf, extendManifest, viewOf, type ChainLink, type Manifest } from './manifest.ts';
-import { evidenceReferences, foreign, modelState, readModel, type ModelState } from './model-state.ts';
+import { evidenceReferences, foreign, modelState, type ModelState } from './model-state.ts';
 import { decisionOf, tagFindings, type FoundTag } from './tags.ts';
-import { excuse, readVoids, type Excused, type Void, type Voids } from './void.ts';
+import { excuse, readVoids, type Excused, type FileThen, type Void, type Voids } from './void.ts';
 
 /** A decision as it was made: what there was at the time, and what it refers to. */
 export interface MadeDecision {
@@ -99,7 +99,7 @@ export async function verifyRegistry(
   findings.push(...voids.findings, ...history(gone, folder, entries, excused));
   for (const { path, entry } of voids.entries) {
     onVoid?.(entry);
-    findings.push(...(await voidFaults(repository, commit, folder, path, entry, { voids, excused, gone, judge })));
+    findings.push(...(await voidFaults(repository, commit, folder, path, entry, { voids, excused, added, judge })));
   }
   if (held !== 'ignored') {
     const voided = new Set(voids.entries.map(({ entry }) => entry.sha256));
@@ -247,8 +247,8 @@ function history(
 }
 
 /**
- * Only what Contender did not make may be taken off, and what was recorded after it: every commit that brought it must show that. What an
- * entry says of itself, such as its time, proves nothing: whoever takes off a sound decision writes it.
+ * Only what Contender did not make may be taken off, and what was recorded after it. What an entry says of itself, such as its time,
+ * proves nothing: whoever takes off a sound decision writes it.
  */
 async function voidFaults(
   repository: Repository,
@@ -259,9 +259,9 @@ async function voidFaults(
   {
     voids,
     excused,
-    gone,
+    added,
     judge,
-  }: { voids: Voids; excused: Excused; gone: Addition[]; judge: DecisionCheck | undefined },
+  }: { voids: Voids; excused: Excused; added: readonly Addition[]; judge: DecisionCheck | undefined },
 ): Promise<Finding[]> {
   const takenOff = excused.takenOff.get(entry) ?? [];
   const finding = (found: string, expected: string): Finding[] => [
@@ -281,8 +281,7 @@ async function voidFaults(
     const { prev } = (parsed(bytes) ?? {}) as Partial<RecordedDecision>;
     const follows = voids.entries.some(({ entry: other }) => other.model === entry.model && other.sha256 === prev);
     if (judge === undefined || follows) continue;
-    const { commit: from = '' } = gone.find((each) => each === file) ?? {};
-    if (await hasFault(repository, from, folder, entry.model, { path: file.path, bytes, judge })) continue;
+    if (await hasFault(repository, added, folder, entry.model, { file, bytes, judge })) continue;
     return finding(
       `decision ${entry.seq} is void, and is what Contender makes of its evidence`,
       'a decision that Contender did not make: any other is taken back by contender rollback or deprecate',
@@ -291,21 +290,42 @@ async function voidFaults(
   return [];
 }
 
-/** Whether a decision was at fault, or its evidence, in the commit that added it. */
+/**
+ * Whether a decision is at fault, or its evidence. What it follows and refers to is found by digest among all that was ever added: a
+ * commit that lacks some of it shows no fault, since whoever pushes to a pull request may bring the rest in the next one.
+ */
 async function hasFault(
   repository: Repository,
-  commit: string,
+  added: readonly Addition[],
   folder: string,
   model: string,
-  { path, bytes, judge }: { path: string; bytes: Buffer; judge: DecisionCheck },
+  { file, bytes, judge }: { file: FileThen; bytes: Buffer; judge: DecisionCheck },
 ): Promise<boolean> {
-  const state = await readModel(repository, commit, folder, model);
-  const only: DecisionCheck = (made) => (made.path === path ? judge({ ...made, void: true }) : []);
-  const judged = await decisions(repository, folder, model, { ...state, findings: [] }, only);
   const text = bytes.toString('latin1');
+  const entries = added.flatMap(({ path, oid }): (TreeEntry & { name: string | null })[] => {
+    const below = path.slice(folder.length + 1);
+    const place = parseRegistryPath(below);
+    const isAsked = place?.kind === 'decision' || (place?.kind === 'evidence' && text.includes(place.sha256));
+    const name = place?.kind === 'evidence' ? place.sha256 : null;
+    return isAsked && place.model === model ? [{ path: below, oid, mode: plainFile, type: 'blob', size: 0, name }] : [];
+  });
+  const contents = await readBlobs(repository, entries);
+  const bytesOf = ({ oid }: TreeEntry): Buffer => contents.get(oid) as Buffer;
+  const found: TreeEntry[] = entries.filter(
+    (entry) => entry.name !== null && 'evidence' in unpackEvidence(bytesOf(entry), entry.name),
+  );
+  const byDigest = new Map(entries.filter(({ name }) => name === null).map((entry) => [sha256(bytesOf(entry)), entry]));
+  let digest: string | undefined = sha256(bytes);
+  for (let at = byDigest.get(digest); at !== undefined; at = byDigest.get(digest ?? '')) {
+    found.push(at);
+    digest = ((parsed(bytesOf(at)) ?? {}) as Partial<RecordedDecision>).prev ?? undefined;
+  }
+  const state = await modelState((wanted) => readBlobs(repository, wanted), folder, model, found);
+  const only: DecisionCheck = (made) => (made.path === file.path ? judge({ ...made, void: true }) : []);
+  const judged = await decisions(repository, folder, model, { ...state, findings: [] }, only);
   return [...state.findings, ...judged].some((each) => {
     const place = parseRegistryPath(each.path.slice(folder.length + 1));
-    return each.path === path || (place?.kind === 'evidence' && text.includes(place.sha256));
+    return each.path === file.path || (place?.kind === 'evidence' && text.includes(place.sha256));
   });
 }
 

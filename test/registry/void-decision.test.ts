@@ -178,6 +178,24 @@ describe('a decision that Contender did not make', () => {
       );
     }));
 
+  test('is no decision whose evidence came a commit later, or what it follows: such a one is sound', () =>
+    inRegistry(async ({ repository, record, takeOff }) => {
+      const base = await repository.git('rev-parse', 'model-registry');
+      await record(of('ada', 'three'), 'three');
+      const made = await repository.git('rev-parse', 'model-registry');
+      for (const path of ['registry/models/m/evidence', `${decisions}/000002.json`]) {
+        // As in a pull request to which somebody pushes before it is merged.
+        await repository.git('switch', '--quiet', '--detach', base);
+        await repository.git('checkout', '--quiet', made, '--', '.');
+        await repository.git('rm', '-r', '--force', '--quiet', path);
+        await repository.git('commit', '--quiet', '--message', 'A part');
+        await repository.git('checkout', '--quiet', made, '--', '.');
+        await repository.git('commit', '--quiet', '--message', 'The rest');
+        await repository.git('update-ref', 'refs/heads/model-registry', 'HEAD');
+        await assert.rejects(takeOff(3), /decision 3 is void, and is what Contender makes/u, path);
+      }
+    }));
+
   test('gives its number to a decision that is new, in the same change too', () =>
     inRegistry(async ({ repository, record, takeOff, accept }) => {
       await record(of('mallory', 'evil'), 'evil');
