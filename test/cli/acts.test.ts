@@ -70,7 +70,7 @@ test('a hold is overridden by a named person, rolled back, and the version depre
       '--reason',
       'loses mail',
     ]);
-    assert.match(emptied.stdout, /1\.0\.1 is out of staging\. Recorded in commit/u);
+    assert.match(emptied.stdout, /1\.0\.1 is removed from staging\. Recorded in commit/u);
 
     const deprecated = await contender(folder, [
       'registry',

@@ -157,7 +157,7 @@ describe('a model that cannot be judged', () => {
     {
       name: 'expects another number of features',
       file: 'onnx-zoo/broken/wrong-feature-count.onnx',
-      says: /expects 59\s+features[^]*gives 64/u,
+      says: /expects 59\s+features[^]*there are 64/u,
     },
     { name: 'needs an operator nobody has', file: 'onnx-zoo/broken/unknown-op.onnx', says: /FancyTree/u },
   ];

@@ -73,7 +73,7 @@ function sayWhatDrifted({ checks, verdict }: Evidence, terminal: string): void {
     'data/drift/current/source',
   ]);
   assert.equal(verdict, 'fail');
-  assert.match(terminal, /3 of 65 columns drifted, most of all: source: PSI 0\.51/u);
+  assert.match(terminal, /3 of 65 columns drifted, the most: source: PSI 0\.51/u);
   // Another half of the same mails is no drift, and seven mails are in both.
   assert.equal(checks.find(({ id }) => id === 'data/drift/evaluation')?.verdict, 'pass');
   assert.equal(checks.find(({ id }) => id === 'data/leakage/overlap')?.observed, 7);

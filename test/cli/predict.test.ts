@@ -70,7 +70,7 @@ describe('contender predict', () => {
       await configure('');
       await predictAll(folder, ['candidate', 'champion']);
       for (const args of [[], ['--predictions', 'parts/*.parquet']]) {
-        assert.match(await said(...args), /no score is below 0\.5 .*say so: columns\.classes/u);
+        assert.match(await said(...args), /no score is below 0\.5 .*state so: columns\.classes/u);
       }
       await configure(', classes: [0, 1]');
       await predictAll(folder, ['candidate', 'champion'], 'stated');

@@ -19,7 +19,7 @@ describe('a stage that is added', () => {
 
       const help = (await node(folder, ['build/src/cli/main.js', '--help'])).stdout;
       assert.match(help, /toy \[options\]\s+Count the rows\./u);
-      assert.match(help, /gate \[options\]\s+The whole gate: .*toy,\s+decide,\s+record/su);
+      assert.match(help, /gate \[options\]\s+Run the whole gate: .*toy,\s+decide,\s+record/su);
       assert.match((await node(folder, ['build/src/cli/main.js', 'toy', '--help'])).stdout, /contender toy --json/u);
 
       await node(folder, ['build/scripts/schemas.js']);

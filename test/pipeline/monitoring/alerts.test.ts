@@ -265,7 +265,10 @@ scrape_configs: [{ job_name: gateway, honor_labels: true, static_configs: [{ tar
 `,
         );
         const started = [
-          spawn(join(bin, 'prometheus-pushgateway'), [`--web.listen-address=${gateway}`], { stdio: 'ignore' }),
+          // Debian's keeps what was pushed, for whoever comes next.
+          spawn(join(bin, 'prometheus-pushgateway'), [`--web.listen-address=${gateway}`, '--persistence.file='], {
+            stdio: 'ignore',
+          }),
           spawn(
             join(bin, 'prometheus'),
             [

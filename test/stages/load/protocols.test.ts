@@ -204,7 +204,7 @@ describe('what a protocol leaves open', () => {
     [
       'a column that the data does not have',
       { request: { x: '{{xx}}' }, path: '/p', answer: { scores: '/s' } },
-      /holds \{\{xx\}\}.*id, x, y/su,
+      /contains \{\{xx\}\}.*id, x, y/su,
     ],
     [
       'the label',
