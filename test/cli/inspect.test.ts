@@ -29,7 +29,7 @@ describe('contender inspect', () => {
     const args = ['inspect', '../onnx-zoo/broken/wrong-feature-count.onnx', '--config', 'contender.yml'];
     const { code, stderr } = await contender(fixture('spam'), args);
     assert.equal(code, 2);
-    assert.match(stderr, /expects 59 features.*gives 64/su);
+    assert.match(stderr, /expects 59 features.*there are 64/su);
   });
 
   test('refuses what is no model with the reason', async () => {

@@ -66,7 +66,7 @@ describe('contender profile', () => {
           '--file',
           `parts/${part}.json`,
         );
-        assert.match(told, /rows of 20,000: a part/u);
+        assert.match(told, /rows of 20,000: one part/u);
       }
       await done(folder, 'profile', 'parts/3.json', 'parts/1.json', 'parts/2.json', '--file', 'merged.json');
       assert.equal(

@@ -96,7 +96,7 @@ describe('what the registry says when it is asked', () => {
       log,
       /^#3 \S+ \S+ UTC rejected candidate\.onnx \([0-9a-f]{12}\) against 1\.0\.1, by eve\n {4}Recall is /u,
     );
-    assert.match(log, /\n#2 .* promoted candidate\.onnx \([0-9a-f]{12}\) as 1\.0\.1 in place of 1\.0\.0, by ada\n/u);
+    assert.match(log, /\n#2 .* promoted candidate\.onnx \([0-9a-f]{12}\) as 1\.0\.1 instead of 1\.0\.0, by ada\n/u);
     assert.match(log, /\n#1 .* registered champion\.onnx \([0-9a-f]{12}\) as 1\.0\.0, by grace\n/u);
     assert.doesNotMatch(log, /…/u, 'reasons are whole');
   });

@@ -68,7 +68,7 @@ describe('a time', () => {
     [['2026-03-01', 'soon'], /row 2 is "soon".*a time in/u],
     [['infinity'], /row 1 is "infinity"/u],
     [['2026-02-30'], /row 1 is "2026-02-30"/u],
-    [['2026-03-01', ''], /row 2 has no value/u],
+    [['2026-03-01', ''], /row 2 is empty/u],
   ];
   for (const [cells, says] of none) {
     test(`is missed in ${cells.join(', ')}, with its row`, async () =>

@@ -156,7 +156,7 @@ describe('values that a model has no code for', () => {
     assert.deepEqual(unknownOf(result), [['city', 1, 1, '-1']]);
     await assert.rejects(
       predict(['0,1,1', '3,2,2'], [bytes]),
-      /column "city", row 2 has "3", and the model knows "0", "1", "2": no model has a code for "3"/u,
+      /column "city", row 2 has "3", but the model knows only "0", "1", "2": no model has a code for "3"/u,
     );
   });
 
@@ -164,7 +164,7 @@ describe('values that a model has no code for', () => {
     const rows = ['ROME,free,1', 'LIMA,free,2'];
     await assert.rejects(
       predict(rows, [encoders(1), encoders(1)]),
-      /data\.csv: column "city", row 1 has "ROME", and the model knows "rome", "lima": no model has a code for "ROME", nor any other value of it \(2 rows\)/u,
+      /data\.csv: column "city", row 1 has "ROME", but the model knows only "rome", "lima": no model has a code for "ROME", nor any other value of it \(2 rows\)/u,
     );
     const [candidate, champion] = await predict(rows, [encoders(1), encoders(1, ['ROME', 'LIMA'])]);
     assert.deepEqual([unknownOf(candidate), unknownOf(champion)], [[['city', 2, 0, 'ROME']], []]);
@@ -224,7 +224,7 @@ describe('values that a model has no code for', () => {
     const rows = ['rome,free,1', 'oslo,free,2'];
     const [candidate] = await predict(rows, [encoders(0), encoders(1)]);
     assert.ok(candidate?.ok === false);
-    assert.match(candidate.fault.message, /refuses a value that it does not know: column "city", row 2 has "oslo"/u);
+    assert.match(candidate.fault.message, /rejects a value that it does not know: column "city", row 2 has "oslo"/u);
     await assert.rejects(predict(rows, [encoders(0), encoders(0)]), /no model has a code for "oslo"\. Expected/u);
   });
 

@@ -23,7 +23,10 @@ test('records nothing after a decision that is still to come, whose own re-run s
     await record('a', new Date());
     assert.equal((await record('b', new Date('2090-01-01'))).status, 'recorded');
     const recorded = await repository.recorded();
-    await assert.rejects(record('c', new Date()), /decision 2 of spam-filter is of 2090-01-01.*the clock here says/u);
+    await assert.rejects(
+      record('c', new Date()),
+      /decision 2 of spam-filter is dated 2090-01-01.*the clock of this machine says/u,
+    );
     assert.equal((await record('b', new Date())).status, 'no-change');
     assert.equal(await repository.recorded(), recorded);
     // As docs/registry.md says.
@@ -43,7 +46,7 @@ test('does not begin the long work of a gate whose decision would be dated by an
     await writeFile(behind, 'const now = Date.now; Date.now = () => now() - 3_600_000;');
     const { code, stderr } = await runNode(commandLine, ['gate'], folder, { NODE_OPTIONS: `--require ${behind}` });
     assert.equal(code, 2, stderr);
-    assert.match(stderr, /decision 1 of spam-filter is of .*Nothing was recorded/u);
+    assert.match(stderr, /decision 1 of spam-filter is dated .*Nothing was recorded/u);
     assert.doesNotMatch(stderr, /Evaluation/u);
     assert.equal(await repository.recorded(), recorded);
   }));

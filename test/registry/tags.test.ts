@@ -217,7 +217,7 @@ describe('verify holds the chain against its tags and finds', () => {
       name: 'a tag without an object of its own',
       tamper: (at) => at.git('tag', '-f', 'm@v1.0.0', 'm@v1.0.0^{commit}'),
       path: 'refs/tags/m@v1.0.0',
-      found: /without an object of its own/u,
+      found: /a lightweight tag/u,
     },
     {
       name: 'a tail cut off by a forced push',

@@ -89,7 +89,7 @@ const decisions: Record<string, { result: Result; says: RegExp }> = {
       }),
       evidence: [judged(passed), data],
     },
-    says: /Promoted: the one blocking check passed; recall is 0\.9536, 2\.0 points above.*What to do: Nothing to do/su,
+    says: /Promoted: the one blocking check passed; recall is 0\.9536, 2\.0 points above.*What to do: Nothing now/su,
   },
   hold: {
     result: { decision: decision(), evidence: [judged(openRecall), data] },

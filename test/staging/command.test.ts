@@ -170,7 +170,7 @@ test('a program or folder that is not there is for a person to mend', { skip }, 
       assert.match(error.message, /"no-such-program" cannot be started \(ENOENT\)/u);
       return true;
     });
-    await assert.rejects(start(t, folder, { staging: { directory: 'missing' } }), /"missing" is no folder/u);
+    await assert.rejects(start(t, folder, { staging: { directory: 'missing' } }), /"missing" is not a folder/u);
     await assert.rejects(start(t, folder, { staging: { directory: '..' } }), /leads outside the workspace/u);
   });
 });

@@ -159,7 +159,7 @@ test('an address where clouds keep the credentials of a machine gets no load', a
   ]) {
     await assert.rejects(
       use(url),
-      (error) => error instanceof ConfigError && /credentials of a machine/u.test(error.message),
+      (error) => error instanceof ConfigError && /where cloud machines get their credentials/u.test(error.message),
       url,
     );
   }

@@ -68,7 +68,7 @@ describe('what doctor says of a clone and its files', () => {
       await rm(join(clone, 'data', 'eval.parquet'));
       const findings = await look(clone);
       assert.match(told(findings, 'spam-filter: candidate'), /^problem: .* is a Git LFS pointer/u);
-      assert.equal(told(findings, 'spam-filter: data.evaluation'), 'problem: data/eval.parquet is not there');
+      assert.equal(told(findings, 'spam-filter: data.evaluation'), 'problem: data/eval.parquet does not exist');
       assert.match(told(findings, 'History'), /^problem: the clone is shallow/u);
       assert.ok(findings.every(({ status, remedy }) => (status === 'ok') === (remedy === undefined)));
       assert.match(told(findings, 'Remote'), /^note: .*decisions stay in the clone that records them/u);

@@ -90,7 +90,7 @@ describe('a promotion that people merged', () => {
       await git.git('update-ref', 'refs/heads/main', `${before}^`);
       await record(server, gate('b', 'pass'), 'never');
       const { findings, tags } = await finished(server, before);
-      assert.match(findings[0]?.found ?? '', /does not follow/u);
+      assert.match(findings[0]?.found ?? '', /is not a descendant/u);
       assert.deepEqual(tags, []);
     }));
 });

@@ -24,8 +24,8 @@ describe('a stage that is run again', () => {
     assert.deepEqual(
       said.differ.map(({ why }) => why),
       [
-        'comparison.delta: -0.168 was recorded, -0.1 came of it',
-        'inconclusive was recorded, pass came of it',
+        'comparison.delta: -0.168 was recorded, -0.1 came out now',
+        'inconclusive was recorded, pass came out now',
         'the record does not have this check',
       ],
     );

@@ -39,7 +39,7 @@ describe('a clone that keeps no credentials', () => {
           });
           return (await registry.record({ model: 'm', decide: judged('m', 'one', 'promote'), evidence: [] })).status;
         };
-        await assert.rejects(record({ token, apiUrl: 'https://elsewhere.example/api/v3' }), /cannot be asked/u);
+        await assert.rejects(record({ token, apiUrl: 'https://elsewhere.example/api/v3' }), /cannot be reached/u);
         assert.equal(await record({ token, apiUrl: `${site}/api/v3` }), 'recorded');
         assert.equal(await clone.git('tag', '--list'), 'm#champion#1\nm@v1.0.0');
       }));

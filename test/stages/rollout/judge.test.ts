@@ -179,7 +179,7 @@ describe('the configuration of a rollout', () => {
     const named = (ms: string, unit?: 's'): string =>
       of({ ...slow, observe: { log: 'l.jsonl', columns: { ms }, ...(unit && { unit }) } });
     assert.match(named('request_time'), /request_time is usually a time in seconds: .* observe\.unit: s or ms/u);
-    assert.match(named('duration_seconds'), /say which/u);
+    assert.match(named('duration_seconds'), /state the unit/u);
     assert.equal(named('request_time', 's') + named('latency_ms') + named('times'), '');
   });
 

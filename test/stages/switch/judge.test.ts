@@ -43,7 +43,7 @@ const green = (failures: number, count = 30): StepObservation[] =>
 
 describe('a look at a switch', () => {
   it('holds while green is watched, and advances where no harm was shown by the end', () => {
-    assert.match(judged(blue, green(1, 10)).reason, /100 s of 5 min are over/u);
+    assert.match(judged(blue, green(1, 10)).reason, /100 s of 5 min have passed/u);
     const { verdict, reason } = judged(blue, green(1));
     assert.deepEqual([verdict, reason], ['advance', 'No harm was shown in 5 min with all of the traffic.']);
   });
