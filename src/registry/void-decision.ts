@@ -119,7 +119,8 @@ export async function voidDecision(input: VoidInput): Promise<Voided> {
     });
   }
   const branch = `contender/void/${model}-${seq}`;
-  await git(repository.folder, ['update-ref', '-m', subject, `refs/heads/${branch}`, commit]);
+  // Unlike update-ref it moves no branch that somebody has checked out.
+  await git(repository.folder, ['branch', '--quiet', '--force', '--no-track', branch, commit]);
   return { branch, commit, entries };
 }
 

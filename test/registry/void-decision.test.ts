@@ -102,6 +102,10 @@ describe('a decision that Contender did not make', () => {
       const [before] = [await at.repository.tree(), await at.repository.git('rev-parse', 'model-registry')];
       const prepared = await at.takeOff(3);
       assert.equal(await at.repository.tree(), before);
+      await at.repository.git('switch', '--quiet', prepared.branch);
+      await assert.rejects(at.takeOff(3, 'm', new Date(now.getTime() + 1000)), /contender\/void\/m-3/u);
+      assert.equal(await at.repository.git('rev-parse', prepared.branch), prepared.commit);
+      await at.repository.git('switch', '--quiet', 'main');
       await at.accept(prepared);
       const { champion, decisions: log } = await at.registry.view('m');
       assert.equal(champion?.version, '1.0.1');
