@@ -31,6 +31,8 @@ export async function runInServer(command: AskedCommand): Promise<CommandResult 
 
 async function ask(path: string, command: AskedCommand): Promise<string> {
   const socket = connect(path);
-  socket.write(`${JSON.stringify(command)}\n`);
+  // Node 24 reads lines to these separators too, which JSON leaves as they are.
+  const line = JSON.stringify(command).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+  socket.write(`${line}\n`);
   return text(socket);
 }
