@@ -1,3 +1,5 @@
+import { float, highWord, lowWord, words } from './double-words.ts';
+
 /** A number without rounding: mantissa * 2^exponent. */
 export interface Exact {
   mantissa: bigint;
@@ -13,11 +15,6 @@ export const largestSummed = 2 ** 500;
 const mostAdded = 2 ** 20;
 /** Exponents that share an array of bins, so that columns of like numbers take little memory. */
 const inChunk = 64;
-
-const float = new Float64Array(1);
-const words = new Uint32Array(float.buffer);
-/** On every platform that Node runs on the low word comes first; asked all the same. */
-const [lowWord, highWord] = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
 
 /**
  * A sum of doubles without rounding, so that the order in which they come makes no difference: the two words of each fraction are

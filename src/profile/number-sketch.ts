@@ -1,4 +1,5 @@
 import { countNumber, mergeRegisters, noValues, type Registers } from './distinct.ts';
+import { float, highWord, lowWord, words } from './double-words.ts';
 import { ExactSum, largestSummed, nothing, plus, type Exact } from './exact-sum.ts';
 
 /** Buckets that a sketch has at most. */
@@ -24,11 +25,6 @@ export interface NumberSketch {
   buckets: Map<number, number>;
   registers: Registers;
 }
-
-const float = new Float64Array(1);
-const words = new Uint32Array(float.buffer);
-/** On every platform that Node runs on the low word comes first; asked all the same. */
-const [lowWord, highWord] = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
 
 /** The number of least magnitude in the bucket that a number is in. */
 export function truncated(value: number, shift: number): number {
