@@ -61,6 +61,12 @@ export function parseRegistryPath(path: string): RegistryPath | null {
   return voided === undefined ? null : { kind: 'void', model, sha256: voided };
 }
 
+/** Is it a file that, once recorded, stays as it is? */
+export function isRecorded(path: string): boolean {
+  const kind = parseRegistryPath(path)?.kind;
+  return kind === 'decision' || kind === 'evidence' || kind === 'void';
+}
+
 const modelName = new RegExp(modelNamePattern, 'u');
 
 export function isModelName(name: string): boolean {

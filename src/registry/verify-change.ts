@@ -3,7 +3,7 @@ import type { Finding } from './chain.ts';
 import { identity, listFiles } from './git/objects.ts';
 import { commitAt, isAncestor, isShallow, type Repository } from './git/repository.ts';
 import { git, gitFault, runGit } from './git/run.ts';
-import { parseRegistryPath } from './layout.ts';
+import { isRecorded, parseRegistryPath } from './layout.ts';
 import { excuse, readVoids } from './void.ts';
 import { verifyRegistry, type DecisionCheck, type MadeDecision, type VerifyOptions } from './verify.ts';
 
@@ -79,9 +79,7 @@ export async function verifyChange(
     const kind = parseRegistryPath(below)?.kind ?? '';
     const there = now.get(below);
     const same = there?.oid === oid && there.mode === mode;
-    return same || !['decision', 'evidence', 'void'].includes(kind)
-      ? []
-      : [{ path: `${folder}/${below}`, oid, kind, there }];
+    return same || !isRecorded(below) ? [] : [{ path: `${folder}/${below}`, oid, kind, there }];
   });
   const excused = await excuse(repository, folder, await readVoids(repository, folder, after), other);
   const changed = other

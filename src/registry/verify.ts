@@ -15,6 +15,7 @@ import {
   decisionPath,
   evidencePath,
   modelFolder,
+  isRecorded,
   parseRegistryPath,
   twinOf,
 } from './layout.ts';
@@ -219,7 +220,7 @@ function goneFrom(added: readonly Addition[], folder: string, entries: readonly 
   const now = new Map(entries.map((entry) => [entry.path, entry.oid]));
   return added.filter(({ path, oid }) => {
     const below = path.slice(folder.length + 1);
-    return ['decision', 'evidence', 'void'].includes(parseRegistryPath(below)?.kind ?? '') && now.get(below) !== oid;
+    return isRecorded(below) && now.get(below) !== oid;
   });
 }
 
