@@ -18,7 +18,7 @@ export { writePredictionFile } from './prediction-file/write.ts';
  * Columns: the id (`id`, default the id column of the data); scores (`score`, default a column `score`, else all columns
  * `score_<class>`, else none): one column is the positive class or the value, several are class probabilities in the order of
  * `columns.classes` (or of the `<class>` in their names, or 0, 1, 2, ...); the predicted label (`label`, default a column
- * `prediction` if there is one). For several labels: a score, or a predicted 0 or 1, of each, in columns `score_<label>` and
+ * `prediction` if there is one). Of regression and ranking the values may also be in a column `prediction`, if there is no `score`. For several labels: a score, or a predicted 0 or 1, of each, in columns `score_<label>` and
  * `prediction_<label>` or in those that `score` and `label` list in the order of `columns.label`.
  * A column named as the label of the data must agree with it.
  * @throws DataError naming the first rows at fault: ids missing, repeated or null; labels that differ; scores that are missing, NaN or no probabilities

@@ -158,8 +158,19 @@ describe('a file of predictions', () => {
     assert.deepEqual(ordered.classes, ['ham', 'spam', 'eggs'], 'names tell more than an order');
     await assert.rejects(
       read('id,score_0,score_1\na,0.1,0.2\nb,0.5,0.5\nc,1,0\n', { task: 'multiclass-classification' }),
-      /class probabilities of row 1 of the data add up to/u,
+      /class probabilities of row 1 of the data \(score_0, score_1\) add up to/u,
     );
+  });
+
+  it('of a regression or a ranking holds the values in a column score, else prediction, and never in one of two', async () => {
+    for (const task of ['regression', 'ranking'] as const) {
+      const { kind, scores } = await read('id,prediction\na,1.5\nb,-2\nc,4\n', { task });
+      assert.deepEqual([kind, scores], ['value', Float64Array.of(1.5, -2, 4)]);
+      const both = 'id,score,prediction\na,1,1.5\nb,2,-2\nc,3,4\n';
+      await assert.rejects(read(both, { task }), /columns score and prediction may both hold the predicted values/u);
+      const named = await read(both, { task, reference: { score: 'prediction' } });
+      assert.deepEqual(named.scores, scores);
+    }
   });
 
   it('gives each class the column of a list that is named after it, in whatever order the list is', async () => {

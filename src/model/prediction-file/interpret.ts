@@ -32,7 +32,7 @@ export function interpret(joined: JoinedRows, context: Context): Predictions {
     if (width !== 1) throw wrongWidth(width, 'one column of predicted values', where);
     return { rows, classes: null, kind: 'value', scores, labels: null, threshold };
   }
-  if (scores !== null) refuseNonProbabilities(scores, width, task, where);
+  if (scores !== null) refuseNonProbabilities(scores, names, task, where);
   const known = classesOf(joined, columns, where);
   const { classes } = known;
   const labels = texts === null ? null : labelIndexes(texts, classes, layout.predicted ?? '', where);
@@ -140,7 +140,7 @@ function interpretLabels({ values, layout }: JoinedRows, { reference, rows, colu
     values.filter((_, at) => at % count >= from && at % count < from + classes.length);
   const scores = layout.scores.length === 0 ? null : part(0);
   const decided = layout.decisions.length === 0 ? null : part(layout.scores.length);
-  if (scores !== null) refuseNonProbabilities(scores, classes.length, task, where);
+  if (scores !== null) refuseNonProbabilities(scores, layout.scores, task, where);
   const other = decided?.findIndex((value) => value !== 0 && value !== 1) ?? -1;
   if (decided !== null && other >= 0) {
     throw new DataError({
@@ -210,7 +210,8 @@ function labelIndexes(
   });
 }
 
-function refuseNonProbabilities(scores: Float64Array, width: number, task: Task, where: string): void {
+function refuseNonProbabilities(scores: Float64Array, columns: readonly string[], task: Task, where: string): void {
+  const width = columns.length;
   const outside = scores.findIndex((score) => !inUnitInterval(score));
   if (outside >= 0) {
     throw new DataError({
@@ -224,9 +225,10 @@ function refuseNonProbabilities(scores: Float64Array, width: number, task: Task,
   const other = rowNotAddingUp(scores, width);
   if (other === null) return;
   throw new DataError({
-    found: `the class probabilities of row ${other.row + 1} of the data add up to ${other.sum}`,
+    found: `the class probabilities of row ${other.row + 1} of the data (${columns.slice(0, 20).join(', ')}) add up to ${other.sum}`,
     expected: '1',
     where,
-    remedy: 'Write the probabilities of all classes, not raw scores',
+    remedy:
+      'Write the probabilities of all classes, not raw scores; if one of these columns is no class, list those of the classes: {predictions, score: [...]}',
   });
 }

@@ -30,12 +30,15 @@ export function layoutOf(shard: Dataset, reference: PredictionReference, columns
   const { score, label } = reference;
   if (typeof label === 'object')
     throw wrongWidth(label.length, 'one column of predicted labels', reference.predictions);
-  const predicted = label ?? (names.includes(labelColumn) ? labelColumn : null);
+  const predictsValues = task === 'regression' || task === 'ranking';
+  const predicted = label ?? (!predictsValues && names.includes(labelColumn) ? labelColumn : null);
   let scores = score === undefined ? [] : typeof score === 'string' ? [score] : [...score];
   if (score === undefined) {
-    scores = names.includes(scoreColumn) ? [scoreColumn] : names.filter((name) => name.startsWith(`${scoreColumn}_`));
+    const usual = (predictsValues ? [scoreColumn, labelColumn] : [scoreColumn]).filter((name) => names.includes(name));
+    if (usual.length > 1) throw severalValues(usual, reference.predictions);
+    scores = usual.length === 1 ? usual : names.filter((name) => name.startsWith(`${scoreColumn}_`));
   }
-  if (scores.length === 0 && (predicted === null || task === 'regression' || task === 'ranking')) {
+  if (scores.length === 0 && (predicted === null || predictsValues)) {
     throw new DataError({
       found: `there is no column ${JSON.stringify(scoreColumn)}`,
       expected: `the predictions in one of: ${names.slice(0, 20).join(', ')}`,
@@ -51,6 +54,15 @@ export function layoutOf(shard: Dataset, reference: PredictionReference, columns
     scored: classesNamed(scores),
     truth: labelColumns(columns).filter((name) => name !== predicted && names.includes(name)),
   };
+}
+
+function severalValues(names: readonly string[], where: string): DataError {
+  return new DataError({
+    found: `columns ${names.join(' and ')} may both hold the predicted values`,
+    expected: 'one column of predicted values',
+    where,
+    remedy: 'Name the column: {predictions, score}',
+  });
 }
 
 function classesNamed(scores: readonly string[]): string[] | null {
