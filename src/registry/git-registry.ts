@@ -97,8 +97,7 @@ export async function openGitRegistry(
     async ensureWritable() {
       await branch.requireWritable();
       if (branch.remote === null) await requireStorable(repository);
-      await branch.rehearse();
-      const { head: commit } = await branch.tip();
+      const { head: commit } = await branch.rehearse();
       await requireHistory(store, commit);
       if (artifactsYaml) refuseUnreadable(await artifactsAt(store, commit));
     },
@@ -183,7 +182,7 @@ async function recordOnce(store: Store, input: RecordInput): Promise<{ done: Rec
     }
   }
   const commit = await writeCommit(repository, await treeWith(repository, tip.head, files), tip.head, message);
-  const tags = await tagsToMake(store, tip, input.model, links, commit);
+  const tags = await tagsToMake(store, tip, input.model, links, commit, decision.seq);
   const moved = await branch.move(tip, commit, tags, message.split('\n')[0] ?? '');
   if (!moved.moved) return { ...moved, from: tip.head };
   await confirm(store, commit);
@@ -204,17 +203,18 @@ async function completeTags(
   return { done: tags.map(({ name }) => name).filter((name) => moved.already?.includes(name) !== true) };
 }
 
-/** @param head a commit that holds the chain */
+/** @param head a commit that holds the chain  @param made the decision that this commit adds, if it adds one */
 async function tagsToMake(
   { repository, folder, tagged }: Store,
   { remoteTags }: Tip,
   model: string,
   links: readonly ChainLink[],
   head: string | null,
+  made?: number,
 ): Promise<TagToMake[]> {
   if (!tagged || head === null) return [];
   const here = remoteTags ?? new Map((await listTags(repository, model)).map(({ name, oid }) => [name, oid]));
-  return missingTags(repository, folder, model, head, links, (name) => here.has(name));
+  return missingTags(repository, folder, model, head, links, made, (name) => here.has(name));
 }
 
 function tagsThere(repository: Repository, { remoteTags }: Tip): Promise<FoundTag[]> {

@@ -25,7 +25,7 @@ import {
   type Repository,
 } from './repository.ts';
 import { firstFault, runGit } from './run.ts';
-import type { TagToMake } from './tags.ts';
+import { areHere, createTags, type TagToMake } from './tags.ts';
 
 /*
  * The branch that holds the registry: here, or on a remote that everything recorded is pushed to. It is read from its ref and moved by
@@ -47,8 +47,8 @@ export interface RegistryBranch {
   move(from: Tip, commit: string, tags: readonly TagToMake[], why: string): Promise<Moved>;
   /** Say whether something may be recorded on it. @throws RegistryError where not */
   requireWritable(): Promise<void>;
-  /** Say before long work whether git would move it, as far as that can be asked. @throws RegistryError where not */
-  rehearse(): Promise<void>;
+  /** Say before long work whether git would move it from where it is, as far as that can be asked. @throws RegistryError where not */
+  rehearse(): Promise<Tip>;
 }
 
 export interface Tip {
@@ -163,13 +163,15 @@ function localBranch({ repository, name, ref, key, folder, log }: Place): Regist
       if (folder !== null) throw checkedOut(name, folder);
     },
     async rehearse() {
-      const { here } = await branchTips(repository, ref);
+      const tip = await this.tip();
+      const { expected: here } = tip;
       const commit = here ?? (await commitAt(repository, 'HEAD'));
-      if (commit === null) return;
+      if (commit === null) return tip;
       const lines = ['start', update(commit, here), 'prepare', 'abort'];
       // The move is tried again where a lock lasts, this is not.
       const could = await updateRefs(here, lines, 'contender: rehearsal', 5000);
       if (!could.moved && (await commitAt(repository, ref)) === here) throw could.fault;
+      return tip;
     },
   };
 }
@@ -186,9 +188,9 @@ function remoteBranch({ repository, name, ref, key, folder, log }: Place, remote
       const { from, refs } = await ask([ref, ...patterns]);
       const there = refs.get(ref) ?? null;
       const lost = there === null ? null : await fetchTip(from, ref, there, fetched, folder);
-      if (patterns.length > 0) await fetchTags(from, patterns);
       const tags = [...refs].filter(([name]) => name.startsWith('refs/tags/') && !name.endsWith('^{}'));
       const remoteTags = new Map(tags.map(([name, oid]) => [name.slice('refs/tags/'.length), oid]));
+      if (!(await areHere(repository, remoteTags))) await fetchTags(from, patterns);
       const was = lastFetched(remote, ref, fetched);
       if (there === null && was !== undefined && (here === null || !(await isAncestor(repository, was, here)))) {
         throw deleted(name, remote.name, key);
@@ -213,9 +215,7 @@ function remoteBranch({ repository, name, ref, key, folder, log }: Place, remote
       const { pushed, now, said, already } = await pushTogether(remote, ref, expected, commit, tags);
       if (pushed) {
         // Known here too, for programs that read tags; one that cannot be made here is on the remote all the same.
-        for (const { name, oid } of tags) {
-          await runGit(repository.folder, ['update-ref', `refs/tags/${name}`, oid, '0'.repeat(oid.length)]);
-        }
+        await createTags(repository, tags);
         return { moved: true, already };
       }
       return {
@@ -229,8 +229,9 @@ function remoteBranch({ repository, name, ref, key, folder, log }: Place, remote
       return Promise.resolve();
     },
     async rehearse() {
-      const { head } = await this.tip();
-      if (head !== null) await requirePush(remote, ref, head, key);
+      const tip = await this.tip();
+      if (tip.head !== null) await requirePush(remote, ref, tip.head, key);
+      return tip;
     },
   };
 

@@ -1,5 +1,5 @@
 import { siteOf } from '../../github/access.ts';
-import type { Repository } from './repository.ts';
+import { askedOnce } from './repository.ts';
 import { runGit, textOf } from './run.ts';
 
 /**
@@ -21,7 +21,7 @@ export function signedIn(server: string, token: string): Record<string, string> 
  * The same for a remote on GitHub over https, where git is not signed in already: a checkout that keeps no credentials
  * (`persist-credentials: false`) can be read and pushed to with the token of the job. Empty for any other remote.
  */
-export async function credentialsFor(repository: Repository, remote: string): Promise<Record<string, string>> {
+export const credentialsFor = askedOnce(async (repository, remote): Promise<Record<string, string>> => {
   const { token = '', apiUrl } = repository.reach.github ?? {};
   if (token === '') return {};
   const server = siteOf(apiUrl);
@@ -31,4 +31,4 @@ export async function credentialsFor(repository: Repository, remote: string): Pr
   // Two such headers are refused by GitHub.
   const header = await runGit(repository.folder, ['config', '--get-urlmatch', 'http.extraheader', url]);
   return header.code === 0 ? {} : signedIn(server, token);
-}
+});

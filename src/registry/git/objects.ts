@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { RegistryError } from '../../errors.ts';
 import { maximumBytes, tooLarge, type GitObject } from './object-stream.ts';
-import type { Repository } from './repository.ts';
+import { askedOnce, type Repository } from './repository.ts';
 import { git, gitBytes, moreSpace, partsOf, runGit } from './run.ts';
 
 export interface TreeEntry {
@@ -69,13 +69,13 @@ function unreadable(oid: string, what: string): RegistryError {
 }
 
 /** An object to be stored. */
-interface NewObject {
-  type: 'blob' | 'tree';
+export interface NewObject {
+  type: 'blob' | 'tree' | 'tag';
   bytes: Uint8Array;
 }
 
 /** As packs count types (gitformat-pack). */
-const packedTypes = { tree: 2, blob: 3 };
+const packedTypes = { tree: 2, blob: 3, tag: 4 };
 
 /** Store objects exactly as they are, all through one git process, which is given a pack and unpacks it. @throws RegistryError */
 export async function writeObjects(repository: Repository, objects: readonly NewObject[]): Promise<void> {
@@ -112,7 +112,7 @@ function packedHeader(type: NewObject['type'], size: number): Uint8Array {
 }
 
 /** The name git gives to an object. */
-function objectName({ type, bytes }: NewObject, algorithm: Repository['objectFormat']): string {
+export function objectName({ type, bytes }: NewObject, algorithm: Repository['objectFormat']): string {
   return createHash(algorithm).update(`${type} ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
@@ -228,13 +228,7 @@ export async function writeCommit(
 export async function identity(
   repository: Repository,
 ): Promise<Record<`GIT_${'AUTHOR' | 'COMMITTER'}_${'NAME' | 'EMAIL'}`, string>> {
-  const configured = await runGit(repository.folder, ['config', '--null', '--get-regexp', '^user\\.(name|email)$']);
-  const values = new Map(
-    partsOf(configured.stdout).map((entry) => [
-      entry.slice(0, entry.indexOf('\n')),
-      entry.slice(entry.indexOf('\n') + 1),
-    ]),
-  );
+  const values = await settings(repository, '^user\\.(name|email)$');
   const [name, email] = [values.get('user.name'), values.get('user.email')];
   const person = name && email ? { name, email } : { name: 'contender', email: 'contender@localhost' };
   const from = (variable: string, fallback: string): string => process.env[variable]?.trim() || fallback;
@@ -245,6 +239,14 @@ export async function identity(
     GIT_COMMITTER_EMAIL: from('GIT_COMMITTER_EMAIL', person.email),
   };
 }
+
+/** The settings of git whose names match a pattern. */
+const settings = askedOnce(async ({ folder }, pattern) => {
+  const { stdout } = await runGit(folder, ['config', '--null', '--get-regexp', pattern]);
+  return new Map(
+    partsOf(stdout).map((entry) => [entry.slice(0, entry.indexOf('\n')), entry.slice(entry.indexOf('\n') + 1)]),
+  );
+});
 
 function parseEntries(listing: Buffer): TreeEntry[] {
   return partsOf(listing).map((line) => {

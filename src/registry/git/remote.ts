@@ -3,7 +3,7 @@ import { RegistryError } from '../../errors.ts';
 import { notKept } from '../kept-commit.ts';
 import { jittered } from '../../github/retry.ts';
 import { credentialsFor } from './credentials.ts';
-import { commitAt, isAncestor, type Repository } from './repository.ts';
+import { askedOnce, commitAt, isAncestor, type Repository } from './repository.ts';
 import { firstFault, gitFault, moreSpace, partsOf, runGit, type GitResult } from './run.ts';
 import type { TagToMake } from './tags.ts';
 
@@ -50,12 +50,12 @@ async function remoteAt(repository: Repository, name: string, place: string): Pr
   return { repository, name, place, credentials: await credentialsFor(repository, place) };
 }
 
-async function addressesOf(repository: Repository, name: string): Promise<{ fetched: string; pushed: string[] }> {
+const addressesOf = askedOnce(async ({ folder }, name): Promise<{ fetched: string; pushed: string[] }> => {
   const addresses = async (...options: string[]): Promise<string[]> =>
-    partsOf((await runGit(repository.folder, ['remote', 'get-url', ...options, '--', name])).stdout, '\n');
+    partsOf((await runGit(folder, ['remote', 'get-url', ...options, '--', name])).stdout, '\n');
   const [fetched = name] = await addresses();
   return { fetched, pushed: await addresses('--push', '--all') };
-}
+});
 
 /** The remotes that something is looked for on: the one that has the registry, and origin, else every one. */
 export async function usualRemotes({ folder, reach }: Repository): Promise<string[]> {
@@ -179,7 +179,7 @@ export async function pushTogether(
   const result = await onRemote(remote, args);
   // Believe the remote, not the exit code.
   const now = (await remoteRefs(remote, [ref])).get(ref) ?? null;
-  if (now !== null) await fetchCommit(remote, ref, now);
+  if (now !== null && now !== commit) await fetchCommit(remote, ref, now);
   const contains = now !== null && (now === commit || (await isAncestor(remote.repository, commit, now)));
   // Without a new commit to push the branch is there whatever became of the tags.
   const pushed = contains && (commit !== expected || result.code === 0);

@@ -58,6 +58,18 @@ export async function openRepository(folder: string | Repository, reach: Reach =
   };
 }
 
+/** What git says of a repository, asked once while it is open: nothing of ours changes it. */
+export function askedOnce<T>(ask: (repository: Repository, name: string) => Promise<T>): typeof ask {
+  const known = new WeakMap<Repository, Map<string, Promise<T>>>();
+  return (repository, name) => {
+    const answers = known.get(repository) ?? new Map<string, Promise<T>>();
+    known.set(repository, answers);
+    const answer = answers.get(name) ?? ask(repository, name);
+    answers.set(name, answer);
+    return answer;
+  };
+}
+
 /** The full name of a branch. @throws RegistryError for what git takes for none */
 export function branchRef(name: string): string {
   // git's own commands make no branch HEAD, and refs/heads/... would be one of that whole name.

@@ -2,9 +2,9 @@ import type { ChainLink } from '../manifest.ts';
 import { decisionPath } from '../layout.ts';
 import { gtoTags, isTag, type FoundTag, type RegistryTag } from '../tags.ts';
 import { firstAddedIn } from './history.ts';
-import { identity } from './objects.ts';
+import { identity, objectName, writeObjects, type NewObject } from './objects.ts';
 import type { Repository } from './repository.ts';
-import { git, gitBytes, runGit, textOf } from './run.ts';
+import { git, gitBytes, partsOf, runGit, textOf } from './run.ts';
 
 /** The tags of a model, as patterns of refs. */
 export function tagPatterns(model: string): string[] {
@@ -54,6 +54,14 @@ export async function listTagsAsOn(repository: Repository, there: ReadonlyMap<st
   return tags;
 }
 
+/** Whether tags of a remote are here too, each at the same object. */
+export async function areHere({ folder }: Repository, there: ReadonlyMap<string, string>): Promise<boolean> {
+  if (there.size === 0) return true;
+  const listed = await runGit(folder, ['for-each-ref', '--format=%(objectname) %(refname:strip=2)', 'refs/tags/']);
+  const here = new Set(partsOf(listed.stdout, '\n'));
+  return [...there].every(([name, oid]) => here.has(`${oid} ${name}`));
+}
+
 /** @param oid what the ref of the tag is at. @returns undefined where that is not here */
 async function readTag(repository: Repository, name: string, oid: string): Promise<FoundTag | undefined> {
   const type = textOf(await runGit(repository.folder, ['cat-file', '-t', oid]));
@@ -70,10 +78,20 @@ export interface TagToMake {
   oid: string;
 }
 
+/** Make tags of objects that are here, those that there are not yet. */
+export async function createTags({ folder }: Repository, tags: readonly TagToMake[]): Promise<void> {
+  if (tags.length === 0) return;
+  const lines = tags.map(({ name, oid }) => `create refs/tags/${name} ${oid}\n`);
+  const all = await runGit(folder, ['update-ref', '--stdin'], { input: lines.join('') });
+  // All or nothing: where one cannot be made, each is tried.
+  if (all.code !== 0) for (const input of lines) await runGit(folder, ['update-ref', '--stdin'], { input });
+}
+
 /**
  * Objects for every tag that a chain calls for and that is not there. Nobody sees them until a ref is made for each.
  *
  * @param head a commit that holds the chain
+ * @param made the decision that this commit adds, if it adds one
  * @param isThere whether a tag is where it must be made; one that is only known elsewhere is made of the same object
  */
 export async function missingTags(
@@ -82,18 +100,20 @@ export async function missingTags(
   model: string,
   head: string,
   links: readonly ChainLink[],
+  made: number | undefined,
   isThere: (name: string) => boolean,
 ): Promise<TagToMake[]> {
   const wanted = gtoTags(model, links);
   const missing = wanted.filter((tag) => !isThere(tag.name));
   if (missing.length === 0) return [];
   const found = new Map((await listTags(repository, model)).map((tag) => [tag.name, tag]));
-  const commits = new Map<number, string>();
+  const commits = new Map(made === undefined ? [] : [[made, head]]);
   for (const tag of wanted) {
     const there = found.get(tag.name);
     if (there !== undefined && there.commit !== null && isTag(there, tag)) commits.set(tag.target, there.commit);
   }
   const tags: TagToMake[] = [];
+  const objects: NewObject[] = [];
   for (const tag of missing) {
     const known = found.get(tag.name);
     if (known !== undefined && isTag(known, tag)) {
@@ -103,15 +123,18 @@ export async function missingTags(
     const commit =
       commits.get(tag.target) ?? (await firstAddedIn(repository, head, `${folder}/${decisionPath(model, tag.target)}`));
     commits.set(tag.target, commit);
-    tags.push({ name: tag.name, oid: await writeTag(repository, tag, commit) });
+    const object = await tagObject(repository, tag, commit);
+    objects.push(object);
+    tags.push({ name: tag.name, oid: objectName(object, repository.objectFormat) });
   }
+  if (objects.length > 0) await writeObjects(repository, objects);
   return tags;
 }
 
-async function writeTag(repository: Repository, tag: RegistryTag, commit: string): Promise<string> {
+async function tagObject(repository: Repository, tag: RegistryTag, commit: string): Promise<NewObject> {
   const { GIT_COMMITTER_NAME, GIT_COMMITTER_EMAIL } = await identity(repository);
   // What git itself leaves out of an identity.
   const [name, email] = [GIT_COMMITTER_NAME, GIT_COMMITTER_EMAIL].map((text) => text.replace(/[<>\n\0]/gu, ''));
-  const input = `object ${commit}\ntype commit\ntag ${tag.name}\ntagger ${name} <${email}> ${tag.time} +0000\n\n${tag.message}`;
-  return git(repository.folder, ['mktag'], { input });
+  const text = `object ${commit}\ntype commit\ntag ${tag.name}\ntagger ${name} <${email}> ${tag.time} +0000\n\n${tag.message}`;
+  return { type: 'tag', bytes: Buffer.from(text) };
 }
