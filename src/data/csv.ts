@@ -37,7 +37,7 @@ export async function csvHeader(
         found: `column ${index + 1} has no name`,
         expected: 'a first line with the names of the columns',
         where: `${uri}:1`,
-        remedy: 'Name every column',
+        remedy: 'Name every column (pandas leaves its index out with to_csv(index=False))',
       });
     }
     refuseTwin(name, seen, `${uri}:1`);

@@ -1,6 +1,6 @@
 import { DataError } from '../errors.ts';
 import { readingOf } from './cells.ts';
-import { reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } from './relation.ts';
+import { quoteLiteral, reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric } from './types.ts';
 
 /** How the cells of one column are read as times. */
@@ -19,9 +19,20 @@ export interface TimeReading {
 export const timeForms =
   'a time in ISO 8601, such as 2026-03-01 or 2026-03-01T12:00:00Z, or a number of seconds or milliseconds since 1970';
 
+/** A date in ISO 8601, with a time of day or without, as both engines of patterns read it. */
+const timePattern =
+  '[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?';
+
+const wholeTime = new RegExp(`^(?:${timePattern})$`, 'u');
+
 /** Whether a text is a date in ISO 8601, with a time of day or without. */
 export function isTimeText(text: string): boolean {
-  return /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?$/u.test(text);
+  return wholeTime.test(text);
+}
+
+/** The same in SQL. */
+export function spellsTime(text: string): string {
+  return `regexp_full_match(${text}, ${quoteLiteral(timePattern)})`;
 }
 
 /** Milliseconds since 1970 as ISO 8601 to the second, or to the day where that says it all. */

@@ -53,7 +53,7 @@ type LeakageInput = Pick<StageContext, 'config' | 'datasets' | 'signal'>;
 
 /**
  * Rows that stand in two datasets, or twice in one. Rows are compared by digests of 64 bits, which files exchange rather than that a
- * connection may read both: numbers by value, whatever type holds them, and everything else as the text in the file. Two different
+ * connection may read both: numbers and times by value, whatever type holds them, and everything else as the text in the file. Two different
  * rows pass for one with a probability of about 1 in 10^19 a pair.
  */
 export async function leakageChecks(

@@ -1,4 +1,4 @@
-import { millisecondsOf, momentOf } from '../../data/times.ts';
+import { millisecondsOf, momentOf, spellsTime } from '../../data/times.ts';
 import { holdsNumbers, readingOfColumns, type CellRequest } from '../../data/cells.ts';
 import type { Dataset, DatasetColumn } from '../../data/dataset.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from '../../data/grammar.ts';
@@ -14,7 +14,7 @@ export type Likeness =
   | 'single'
   /** Moments, to their last digit; a time without a zone is UTC. */
   | 'time'
-  /** Texts, of which those that spell a number are that number, and those that spell a boolean next to a column of such that. */
+  /** Texts, of which those that spell a number or a time are that one, and those that spell a boolean next to a column of such that. */
   | 'text';
 
 export function likenessOf(one: DatasetColumn, other: DatasetColumn): Likeness {
@@ -47,7 +47,7 @@ export function alike(
       // Too large a number has no single precision, and stays as it is.
       return `coalesce(cast(try_cast(${cell} as float) as double), ${cell})`;
     case 'time':
-      return `coalesce(cast(${momentOf(cell)} as varchar), cast(${cell} as varchar))`;
+      return moment(cell);
     case 'text': {
       if (isNested(one.type) || isNested(other.type)) return cell;
       const decimal = csv?.decimal ?? '.';
@@ -56,7 +56,11 @@ export function alike(
       const digits = `regexp_full_match(${cell}, ${quoteLiteral(wholePattern)}) and length(${cell}) > 15`;
       // 0 is added for -0, which is 0.
       const number = `coalesce(cast(try_cast(${pointed} as double) + 0 as varchar), ${cell})`;
-      const cases = [`when ${digits} then ${cell}`, `when ${spellsNumber(cell, decimal)} then ${number}`];
+      const cases = [
+        `when ${digits} then ${cell}`,
+        `when ${spellsNumber(cell, decimal)} then ${number}`,
+        `when ${spellsTime(cell)} then ${moment(cell)}`,
+      ];
       const types = [one.type, other.type];
       if (types.includes('BOOLEAN')) {
         for (const truth of ['true', 'false'] as const)
@@ -90,6 +94,11 @@ export async function mayBeEqual(dataset: Dataset, column: DatasetColumn, other:
     `select coalesce(bool_or(${spelled}), true) from (select ${expressions[0]} as text from ${from}) where text is not null`,
   );
   return read.getRows()[0]?.[0] === true;
+}
+
+/** A text of the moment that a cell says, to its last digit; of a cell that says none, the cell. */
+function moment(cell: string): string {
+  return `coalesce(cast(${momentOf(cell)} as varchar), cast(${cell} as varchar))`;
 }
 
 function isTime({ type }: DatasetColumn): boolean {

@@ -251,6 +251,32 @@ test('one column of another type switches no comparison off', async () => {
   assert.equal(await overlap(parquet('i + 0.5', `(date '2024-03-01' + i::integer)::timestamp`)), 20, 'times');
   assert.equal(await overlap(parquet('i + 0.5', `(date '2024-03-01' + i::integer)::timestamptz`)), 20, 'with a zone');
   assert.equal(await overlap(rows((row) => `${row === 3 ? 'NA' : `${row}.5`},${day(row)}`)), 19, 'one NA');
+  const timed = (form: (day: string) => string): string => rows((row) => `${row}.5,${form(day(row))}`);
+  const written = (row: number): string => `${row}.50,${day(row)} 10:00:00`;
+  assert.equal(
+    await overlap(
+      timed((on) => `${on}T10:00:00.000000`),
+      written,
+    ),
+    20,
+    'times in the texts of two programs',
+  );
+  assert.equal(
+    await overlap(
+      timed((on) => `${on}T12:00:00+02:00`),
+      written,
+    ),
+    20,
+    'in two zones',
+  );
+  assert.equal(
+    await overlap(
+      timed((on) => `${on}T10:00:01`),
+      written,
+    ),
+    0,
+    'another second',
+  );
   const fraction = (row: number): string => `${row}.1,${day(row)}`;
   assert.equal(await overlap(parquet('(i + 0.1)::float', texts), fraction), 20, 'single precision');
   assert.equal(await overlap(parquet('(i + 0.1)::float', `(date '2024-03-01' + i::integer)`), fraction), 20, 'both');
