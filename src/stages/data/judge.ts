@@ -4,7 +4,7 @@ import { nearest } from '../../config/suggest.ts';
 import { DataError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Contract } from './contract.ts';
-import { unknownKeywords } from './unknown-keywords.ts';
+import { unknownFormat, unknownFormats, unknownKeywords } from './unknown-keywords.ts';
 import { decideMultiplesInDecimal } from './multiple-of.ts';
 import type { Row } from './rows.ts';
 import { timedOut, withTimeLimit } from './time-limit.ts';
@@ -47,6 +47,7 @@ const timeLimit = 10_000;
  */
 export function compileContract(contract: Contract, log: Log, limit = timeLimit): Judge {
   const unknown = new Set<string>();
+  const formats = unknownFormats(contract);
   const columns = columnsOf(contract.schema);
   const isWide = columns > nestedColumns;
   let validate: ValidateFunction;
@@ -56,7 +57,10 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
       const schema = resolvedAnchors(contract.schema);
       void schemas.validateSchema(schema, true);
       // One that was interrupted cannot go on: begun again, the work needs another.
-      return compiler(contract, log, unknown, isWide).compile(schema);
+      const ajv = compiler(contract, log, unknown, isWide);
+      // Every text has one of these: ajv itself takes the schema for none.
+      for (const format of formats.keys()) ajv.addFormat(format, true);
+      return ajv.compile(schema);
     });
   } catch (cause) {
     if (columns > manyColumns && (cause instanceof RangeError || timedOut(cause)))
@@ -75,6 +79,7 @@ export function compileContract(contract: Contract, log: Log, limit = timeLimit)
     });
   }
   for (const warning of unknownKeywords(contract, unknown)) log.warning(warning);
+  for (const [format, places] of formats) log.warning(unknownFormat(contract, format, places));
   return {
     judge: (batch) => {
       const violations: Violation[] = [];
