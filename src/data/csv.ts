@@ -37,22 +37,37 @@ export async function csvHeader(
         found: `column ${index + 1} has no name`,
         expected: 'a first line with the names of the columns',
         where: `${uri}:1`,
-        remedy: 'Name every column (pandas leaves its index out with to_csv(index=False))',
+        remedy:
+          index === 0
+            ? 'Name the column, or leave it out (pandas leaves its index out with to_csv(index=False))'
+            : 'Name every column',
       });
     }
+    refuseNul(name, `${uri}:1`);
     refuseTwin(name, seen, `${uri}:1`);
   }
   return names;
 }
 
-/** @throws DataError for a column of JSONL or Parquet whose name is the empty text, which SQL cannot say */
-export function refuseNameless(name: string, where: string): void {
+/** @throws DataError for a column of JSONL or Parquet whose name SQL cannot say: the empty text, or one with a NUL */
+export function refuseUnspeakable(name: string, where: string): void {
+  refuseNul(name, where);
   if (name !== '') return;
   throw new DataError({
     found: 'a column (a key of JSON) has no name',
     expected: 'a name for every column',
     where,
     remedy: 'Name the column, or leave it out',
+  });
+}
+
+function refuseNul(name: string, where: string): void {
+  if (!name.includes('\0')) return;
+  throw new DataError({
+    found: `the name of column ${JSON.stringify(name.slice(0, 100))} contains a NUL`,
+    expected: 'names of printable characters',
+    where,
+    remedy: 'Rename the column',
   });
 }
 

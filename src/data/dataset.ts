@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { fileDigest } from '../file-digest.ts';
 import { fromOf, readingOfColumns } from './cells.ts';
 import { csvColumns } from './csv-cells.ts';
-import { csvFault, csvHeader, endOfRows, refuseNameless, refuseTwin } from './csv.ts';
+import { csvFault, csvHeader, endOfRows, refuseUnspeakable, refuseTwin } from './csv.ts';
 import { jsonlColumns } from './jsonl-cells.ts';
 import { jsonlFault } from './jsonl-fault.ts';
 import { startEngine } from './engine.ts';
@@ -351,11 +351,12 @@ async function refuseMisreadColumns(
   }
   if (written.getRows().some(([, , type, logical]) => type === 'INT96' || nanoseconds.test(String(logical))))
     await refuseCutTimes(source.path, source.uri);
+  for (const { name } of columns) refuseUnspeakable(name, source.uri);
   const names = new Set(written.getRows().map((row) => row[0]));
   if (columns.every(({ name }) => names.has(name))) return;
   const seen = new Map<string, string>();
   for (const row of written.getRows().slice(1)) {
-    refuseNameless(String(row[0]), source.uri);
+    refuseUnspeakable(String(row[0]), source.uri);
     refuseTwin(String(row[0]), seen, source.uri);
   }
 }

@@ -2,7 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
 import type { CellRequest, Reading } from './uses.ts';
 import { spelledCell } from './csv-cells.ts';
-import { refuseNameless, refuseTwin } from './csv.ts';
+import { refuseUnspeakable, refuseTwin } from './csv.ts';
 import { notANumber } from './grammar.ts';
 import { columnOf, kind } from './kinds.ts';
 import { flatColumns, type FlatColumn } from './flat-lines.ts';
@@ -127,7 +127,7 @@ export async function jsonlColumns(
     if (new Set(keys).size < keys.length) throw new BadLine('a key stands twice');
     for (const key of keys) names.add(key);
   }
-  for (const name of names) refuseNameless(name, files[0]?.uri ?? '');
+  for (const name of names) refuseUnspeakable(name, files[0]?.uri ?? '');
   const kinds = await kindsOf(connection, paths, [...names]);
   // Of the objects in an object the engine says no keys that stand twice.
   const nested = [...kinds.values()].some((found) => (found & kind.nested) !== 0);

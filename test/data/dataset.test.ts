@@ -263,7 +263,8 @@ test('each kind of bad file is refused with its place and a remedy', async () =>
     /"caf\u00e9" and "cafe\\u\{301\}" differ only in Unicode form/u,
   );
   assert.match(await refused('a.csv', '\na,b\n1,2\n'), /data\/file:1: the first line is blank/u);
-  assert.match(await refused('a.csv', 'a,,b\n1,2,3\n'), /column 2 has no name/u);
+  assert.match(await refused('a.csv', 'a,,b\n1,2,3\n'), /column 2 has no name.*Name every/u);
+  assert.match(await refused('a.csv', ',a\n0,1\n'), /column 1 has no name.*index=False/u);
   assert.match(await refused('a.csv.gz', 'a,b\n1,2\n'), /not a gzip file.*without \.gz/su);
   assert.match(await refused('a.jsonl', '{"a":1}\n{"a":\n{"a":2}\n'), /data\/file:2: the line is not JSON/u);
   assert.match(await refused('a.jsonl', '{"a":1}\n{"a":1,"a":2}\n'), /data\/file:2: an object has the key "a" twice/u);
@@ -444,6 +445,11 @@ function csvRows(text: string): string[][] | null {
   const below = rows.slice(1, -1);
   return below.every(({ length }) => length === 3) ? below : null;
 }
+
+test('a name of a column with a NUL, which SQL cannot say, is refused by its name in every format', async () => {
+  assert.match(await refused('a.csv', 'a,b\0c\n1,2\n'), /data\/file:1: the name of column "b\\u0000c" contains a NUL/u);
+  assert.match(await refused('a.jsonl', '{"a":1,"b\\u0000c":2}\n'), /the name of column "b\\u0000c" contains a NUL/u);
+});
 
 test('a column without a name and bytes in another encoding are told with what to do', async () => {
   assert.match(await refused('a.jsonl', '{"":1,"a":2}\n'), /data\/file: a column \(a key of JSON\) has no name/u);
