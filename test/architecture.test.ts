@@ -12,6 +12,7 @@ const leaves = [
   'log.ts',
   'entries.ts',
   'file-digest.ts',
+  'iso-time.ts',
   'forms.ts',
   'make-folder.ts',
   'object-address.ts',

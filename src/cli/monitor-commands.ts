@@ -4,6 +4,7 @@ import { gitHubOf } from '../github/access.ts';
 import { shown } from './places.ts';
 import type { Workspace } from '../pipeline/workspace.ts';
 import { UsageError } from '../errors.ts';
+import { millisecondsIn } from '../iso-time.ts';
 import { oneLine } from '../report/escape.ts';
 import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
 import { consoleOptions, printReport, printResult, recordsHere } from './command-context.ts';
@@ -118,9 +119,9 @@ function addExports(program: Command, context: CommandContext): void {
 }
 
 function timeOption(text: string): Date {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('Expected a time such as 2026-05-01T06:00:00Z.');
-  return time;
+  const time = millisecondsIn(text);
+  if (time === null) throw new InvalidArgumentError('Expected a time such as 2026-05-01T06:00:00Z.');
+  return new Date(time);
 }
 
 function addCheckBatch(program: Command, context: CommandContext): void {

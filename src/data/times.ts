@@ -1,4 +1,6 @@
+import type { DuckDBVector } from '@duckdb/node-api';
 import { DataError } from '../errors.ts';
+import { timePattern } from '../iso-time.ts';
 import { readingOf } from './cells.ts';
 import { quoteLiteral, reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } from './relation.ts';
 import { isNumeric } from './types.ts';
@@ -19,18 +21,7 @@ export interface TimeReading {
 export const timeForms =
   'a time in ISO 8601, such as 2026-03-01 or 2026-03-01T12:00:00Z, or a number of seconds or milliseconds since 1970';
 
-/** A date in ISO 8601, with a time of day or without, as both engines of patterns read it. */
-const timePattern =
-  '[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?';
-
-const wholeTime = new RegExp(`^(?:${timePattern})$`, 'u');
-
-/** Whether a text is a date in ISO 8601, with a time of day or without. */
-export function isTimeText(text: string): boolean {
-  return wholeTime.test(text);
-}
-
-/** The same in SQL. */
+/** SQL of whether a text is a date in ISO 8601, with a time of day or without. */
 export function spellsTime(text: string): string {
   return `regexp_full_match(${text}, ${quoteLiteral(timePattern)})`;
 }
@@ -72,15 +63,25 @@ export function timesOf(column: DatasetColumn): TimeReading {
 }
 
 /** A column of times as it stands in a file: expressions of the time and of the text of a cell, over a FROM clause. */
-function timeColumn(dataset: Dataset, name: string): { times: TimeReading; from: string; time: string; text: string } {
-  const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
+interface TimeColumn {
+  times: TimeReading;
+  from: string;
+  time: string;
+  text: string;
+  /** The text of the cell beside it. */
+  beside: string;
+}
+
+function timeColumn(dataset: Dataset, name: string, beside = name): TimeColumn {
+  const [column, other] = requireColumns(dataset, [name, beside]) as [DatasetColumn, DatasetColumn];
   const times = timesOf(column);
   const { from, expressions } = readingOf(dataset, [
     { column, use: times.use },
     { column, use: 'text' },
+    { column: other, use: 'text' },
   ]);
-  const [cell, text] = expressions as [string, string];
-  return { times, from, time: times.of(cell), text };
+  const [cell, text, otherText] = expressions as [string, string, string];
+  return { times, from, time: times.of(cell), text, beside: otherText };
 }
 
 /**
@@ -98,20 +99,27 @@ export async function readingOfTimes(dataset: Dataset, name: string): Promise<Ti
 
 /**
  * The time of each row in milliseconds since 1970, in file order.
+ * @param of the column of what the times are of: a row that has no value there needs none, and gets NaN
  * @throws DataError where the column is not there, or a row has no time
  */
-export async function readTimes(dataset: Dataset, name: string): Promise<Float64Array> {
-  const { from, time, text } = timeColumn(dataset, name);
+export async function readTimes(dataset: Dataset, name: string, of?: string): Promise<Float64Array> {
+  const { from, time, text, beside } = timeColumn(dataset, name, of);
   const values = new Float64Array(dataset.rows);
   let row = 0;
   await reading(dataset, async () => {
-    const rows = await dataset.connection.stream(`select ${time}, ${text} from ${from}`);
+    const rows = await dataset.connection.stream(`select ${time}, ${text}, ${beside} from ${from}`);
     for await (const chunk of rows) {
-      const [found, texts] = [chunk.getColumnVector(0), chunk.getColumnVector(1)];
+      const [found, texts, besides] = [0, 1, 2].map((column) => chunk.getColumnVector(column)) as [
+        DuckDBVector,
+        DuckDBVector,
+        DuckDBVector,
+      ];
       for (let each = 0; each < chunk.rowCount; each++) {
         const value = found.getItem(each) as number | null;
-        if (value === null) throw noTime(dataset, name, row + 1, texts.getItem(each) as string | null);
-        values[row] = value;
+        const written = texts.getItem(each) as string | null;
+        const needsNone = of !== undefined && written === null && besides.getItem(each) === null;
+        if (value === null && !needsNone) throw noTime(dataset, name, row + 1, written);
+        values[row] = value ?? Number.NaN;
         row += 1;
       }
     }

@@ -107,7 +107,7 @@ function livesOf({ times, window }: BacktestInput, model: PastModel, last: numbe
 }
 
 function firstWindow({ trainedUntil }: PastModel, window: number): number {
-  return Math.ceil(trainedUntil / window) * window;
+  return (Math.floor(trainedUntil / window) + 1) * window;
 }
 
 function decisionOn(

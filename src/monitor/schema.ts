@@ -222,7 +222,7 @@ export const Backtest = Part('evaluate past models with the labels known at the 
     Closed({
       trained_until: Type.String({
         minLength: 8,
-        description: 'time of the last row that the model was trained on, such as 2026-01-31',
+        description: 'time of the last row that the model was trained on, such as 2026-01-31 (to its end)',
       }),
       predictions: Text('predictions of the model for these rows, by id'),
     }),

@@ -9,6 +9,7 @@ import type { Dataset, DatasetSource } from '../data/relation.ts';
 import { temporaryFolder } from '../data/temporary.ts';
 import { DataError } from '../errors.ts';
 import { fileDigest } from '../file-digest.ts';
+import { millisecondsIn } from '../iso-time.ts';
 import { isObject, jsonIn } from '../json.ts';
 
 /*
@@ -333,7 +334,8 @@ function numberOf(...values: unknown[]): number | null {
 
 function timeOf(...values: unknown[]): number | null {
   const text = textOrNull(...values);
-  const time = text === null ? Number.NaN : Date.parse(text);
+  if (text === null) return null;
+  const time = millisecondsIn(text) ?? Date.parse(text);
   return Number.isNaN(time) ? null : time;
 }
 

@@ -31,16 +31,16 @@ const base = { times, known: times, window: week, maxLoss: 0.05, alpha: 0.05 };
 
 describe('a backtest', () => {
   test('says how fast models age, and judges none on rows of its training', () => {
-    const found = backtest({ ...base, models: [ageingModel('a', 0), ageingModel('b', 5 * week)] });
+    const found = backtest({ ...base, models: [ageingModel('a', 0), ageingModel('b', 5 * week - 1)] });
     // Five points are lost after two and a half weeks, and shown some weeks later.
     assert.ok(found.tooOld !== null && found.tooOld >= 3 && found.tooOld <= 6, String(found.tooOld));
     assert.ok(found.windows.every(({ start, losses }) => !('b' in losses) || start >= 5 * week));
-    const fresh = backtest({ ...base, models: [ageingModel('a', 0, 0), ageingModel('b', 5 * week, 0)] });
+    const fresh = backtest({ ...base, models: [ageingModel('a', 0, 0), ageingModel('b', 5 * week - 1, 0)] });
     assert.equal(fresh.tooOld, null);
   });
 
   test('decides each past promotion with the labels of its time alone', () => {
-    const models = [ageingModel('old', 0), ageingModel('new', 10 * week)];
+    const models = [ageingModel('old', 0), ageingModel('new', 10 * week - 1)];
     const [decision] = backtest({ ...base, models }).decisions;
     assert.equal(decision?.verdict, 'superior');
     assert.equal(decision?.at, 11 * week);
@@ -51,6 +51,57 @@ describe('a backtest', () => {
     const same = backtest({ ...base, models: [models[1] as PastModel, { ...(models[1] as PastModel), name: 'twin' }] });
     assert.equal(same.decisions[0]?.verdict, 'non-inferior');
   });
+
+  test('takes the last row of the training for one of it, and a day to its end', () =>
+    inTemporaryFolder(async (folder) => {
+      const start = Date.UTC(2026, 0, 1);
+      const rows = Array.from({ length: 480 }, (_, row) => row);
+      const at = (row: number): string => new Date(start + (row * day) / 24).toISOString();
+      // The label of the last day is still to come, and so is the time at which it is known.
+      const known = (row: number): string => (row < 456 ? `${row % 2},${at(row)}` : ',');
+      await writeFile(
+        join(folder, 'history.csv'),
+        ['id,at,label,known', ...rows.map((row) => `${row},${at(row)},${known(row)}`)].join('\n'),
+      );
+      await writeFile(join(folder, 'p.csv'), ['id,prediction', ...rows.map((row) => `${row},${row % 2}`)].join('\n'));
+      const model = (until: string): string => `{ trained_until: ${until}, predictions: p.csv }`;
+      await writeFile(
+        join(folder, 'contender.yml'),
+        `version: 1
+models:
+  credit:
+    task: binary-classification
+    candidate: { predictions: p.csv }
+    columns: { id: id, label: label }
+    data: { evaluation: history.csv }
+    policy: { primary: { metric: accuracy, margin: 0.01, require: non-inferior } }
+    backtest:
+      data: history.csv
+      time: at
+      known: known
+      window: 1d
+      models: { day: ${model('2026-01-05')}, time: ${model("'2026-01-05T00:00:00'")}, before: ${model("'2026-01-04T23:59:59Z'")} }
+`,
+      );
+      const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
+      const zone = process.env['TZ'];
+      try {
+        for (const each of ['UTC', 'Asia/Tokyo', 'America/New_York']) {
+          process.env['TZ'] = each;
+          const { windows } = await runBacktest(workspace);
+          const first = (name: string): string | undefined =>
+            windows.filter(({ losses }) => name in losses).map((window) => new Date(window.start).toISOString())[0];
+          assert.deepEqual(
+            ['day', 'time', 'before'].map(first),
+            ['2026-01-06T00:00:00.000Z', '2026-01-06T00:00:00.000Z', '2026-01-05T00:00:00.000Z'],
+            each,
+          );
+        }
+      } finally {
+        if (zone === undefined) delete process.env['TZ'];
+        else process.env['TZ'] = zone;
+      }
+    }));
 
   test('reads history and predictions by id, and shows it as tables', () =>
     inTemporaryFolder(async (folder) => {

@@ -3,6 +3,7 @@ import { alphaOf, labelColumns, milliseconds } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { ConfigError, DataError, UsageError } from '../../errors.ts';
+import { millisecondsIn } from '../../iso-time.ts';
 import { backtest, type BacktestResult, type PastModel } from '../../monitor/backtest.ts';
 import { monitoredOf } from '../../monitor/schema.ts';
 import type { Workspace } from '../workspace.ts';
@@ -48,18 +49,13 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
     const truth = regression ? await numbersOf(history, label) : (await textsOf(history, label)).map(named);
     const times = await timesIn(history, settings.time);
     const known =
-      settings.known === undefined ? times.map((time) => time + maturity) : await timesIn(history, settings.known);
+      settings.known === undefined
+        ? times.map((time) => time + maturity)
+        : await timesIn(history, settings.known, label);
     const models: PastModel[] = [];
     for (const [name, { trained_until: until, predictions }] of Object.entries(settings.models)) {
-      const trainedUntil = Date.parse(until);
+      const trainedUntil = endOf(until, `backtest.models.${name}.trained_until`);
       const key = `backtest.models.${name}.predictions`;
-      if (Number.isNaN(trainedUntil)) {
-        throw new ConfigError({
-          found: until,
-          expected: 'a time such as 2026-01-31',
-          where: `backtest.models.${name}.trained_until`,
-        });
-      }
       const losses = await withLogs(workspace, { name, uri: predictions, key }, async (datasets) => {
         const found = new Float64Array(ids.length).fill(Number.NaN);
         const predicted = await predictedIn(workspace, datasets, predictions, truth);
@@ -83,6 +79,17 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
     }
     models.sort((a, b) => a.trainedUntil - b.trainedUntil);
     return { ...backtest({ times, known, models, window, maxLoss, alpha: alphaOf(policy) }), window, maxLoss };
+  });
+}
+
+/** The last moment that a time names: of a day its end. @throws ConfigError */
+function endOf(text: string, where: string): number {
+  const time = millisecondsIn(text);
+  if (time !== null) return text.length === 10 ? time + 86_400_000 - 1 : time;
+  throw new ConfigError({
+    found: JSON.stringify(text.slice(0, 100)),
+    expected: 'a day such as 2026-01-31, or a time such as 2026-01-31T18:00:00Z',
+    where,
   });
 }
 

@@ -41,7 +41,7 @@ export async function joinLabels(
     const regression = task === 'regression';
     const texts = regression ? null : await textsOf(datasets, label);
     const numbers = regression ? await numbersOf(datasets, label) : null;
-    const times = labels.time === undefined ? null : await timesIn(datasets, labels.time);
+    const times = labels.time === undefined ? null : await timesIn(datasets, labels.time, label);
     const byId = rowsById(ids);
     const served = await idsOfProduction(workspace, production);
     const known = new Set(served);

@@ -38,9 +38,9 @@ export async function numbersOf(datasets: readonly Dataset[], name: string): Pro
   });
 }
 
-/** The same as times, in milliseconds since 1970. */
-export async function timesIn(datasets: readonly Dataset[], name: string): Promise<Float64Array> {
-  return joined(datasets, (dataset) => readTimes(dataset, name));
+/** The same as times, in milliseconds since 1970. @param of the column of what the times are of, as `readTimes` has it */
+export async function timesIn(datasets: readonly Dataset[], name: string, of?: string): Promise<Float64Array> {
+  return joined(datasets, (dataset) => readTimes(dataset, name, of));
 }
 
 async function joined(

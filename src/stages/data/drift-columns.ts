@@ -13,7 +13,7 @@ import {
 } from '../../data/dataset.ts';
 import { isNotANumber, numberPattern } from '../../data/grammar.ts';
 import { numbersSpelled, type SpelledNumbers } from '../../data/numbers.ts';
-import { isTimeText } from '../../data/times.ts';
+import { isTimeText } from '../../iso-time.ts';
 import { isNested, isNumeric } from '../../data/types.ts';
 import { DataError } from '../../errors.ts';
 import {
