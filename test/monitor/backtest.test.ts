@@ -171,6 +171,14 @@ models:
       );
       const reopened = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
       await assert.rejects(runBacktest(reopened), /labels are "0", "1", and the model predicts "no", "yes"/u);
+      // A score says nothing where the positive class is none of the labels, or it is no probability.
+      await writeFile(join(folder, 'unnamed.yml'), scores.replace(', positive: yes', ''));
+      const unnamed = await openWorkspace({ root: folder, config: 'unnamed.yml', out: 'out', log: silentLog });
+      await assert.rejects(runBacktest(unnamed), /labels are "no", "yes", besides the positive class "1"/u);
+      await writeFile(join(folder, 'past/b.csv'), 'id,score\nr1,2.5\n');
+      await assert.rejects(runBacktest(inWords), /column score has the value 2\.5/u);
+      await writeFile(join(folder, 'past/b.csv'), 'id,score\nr1,0.5\nr2,0.5\nr1,0.6\n');
+      await assert.rejects(runBacktest(inWords), /id "r1" is predicted twice/u);
       await writeFile(join(folder, 'past/a.csv'), 'id,prediction\n');
       const empty = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
       await assert.rejects(runBacktest(empty), /no prediction belongs to a labelled row/u);

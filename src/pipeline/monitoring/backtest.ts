@@ -6,6 +6,8 @@ import { ConfigError, DataError, UsageError } from '../../errors.ts';
 import { millisecondsIn } from '../../iso-time.ts';
 import { backtest, type BacktestResult, type PastModel } from '../../monitor/backtest.ts';
 import { monitoredOf } from '../../monitor/schema.ts';
+import { inUnitInterval } from '../../probabilities.ts';
+import { firstOf, quoted } from '../../wording.ts';
 import type { Workspace } from '../workspace.ts';
 import { otherClasses } from './labels.ts';
 import { hasColumn, idsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
@@ -60,7 +62,9 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
         const found = new Float64Array(ids.length).fill(Number.NaN);
         const predicted = await predictedIn(workspace, datasets, predictions, truth);
         requireOneSetOfClasses(truth, predicted, predictions);
-        for (const [row, id] of (await idsIn(datasets, columns.id)).entries()) {
+        const predictedIds = await idsIn(datasets, columns.id);
+        requireEachIdOnce(predictedIds, predictions);
+        for (const [row, id] of predictedIds.entries()) {
           const at = byId.get(id ?? '')?.[0];
           const [is, says] = [at === undefined ? null : truth[at], predicted[row]];
           if (at === undefined || is === null || is === undefined || says === null || says === undefined) continue;
@@ -91,6 +95,23 @@ function endOf(text: string, where: string): number {
     expected: 'a day such as 2026-01-31, or a time such as 2026-01-31T18:00:00Z',
     where,
   });
+}
+
+/** @throws DataError for two predictions of one row, of which nobody has said which counts */
+function requireEachIdOnce(ids: readonly (string | null)[], uri: string): void {
+  const seen = new Set<string>();
+  for (const id of ids) {
+    if (id === null) continue;
+    if (seen.has(id)) {
+      throw new DataError({
+        found: `id ${JSON.stringify(id.slice(0, 80))} is predicted twice`,
+        expected: 'one prediction for each row',
+        where: uri,
+        remedy: 'Keep one prediction for each id',
+      });
+    }
+    seen.add(id);
+  }
 }
 
 /** @throws DataError where no label is a class that the model predicts: everything would be wrong */
@@ -127,13 +148,36 @@ async function predictedIn(
   if (column === 'prediction') return (await textsOf(datasets, column)).map(named);
   if (column === 'score' && task === 'binary-classification') {
     const positive = canonicalClass(String(columns.positive ?? 1));
-    const negative = Array.from(truth).find((each) => typeof each === 'string' && each !== positive) ?? '';
+    const negative = onlyOther(truth, positive);
     const scores = await numbersOf(datasets, column);
+    const outside = scores.find((score) => !Number.isNaN(score) && !inUnitInterval(score));
+    if (outside !== undefined) {
+      throw new DataError({
+        found: `column score has the value ${outside}`,
+        expected: 'probabilities of the positive class, from 0 to 1',
+        where: uri,
+        remedy: 'Write probabilities (the sigmoid of raw scores), or the predicted classes in a column prediction',
+      });
+    }
     return Array.from(scores, (score) => (Number.isNaN(score) ? null : score >= 0.5 ? positive : negative));
   }
   throw new DataError({
     found: 'no column prediction',
     expected: task === 'binary-classification' ? 'a column prediction or score' : 'a column prediction',
     where: uri,
+  });
+}
+
+/** The class of the labels that is not the positive one. @throws DataError where there are two of them */
+function onlyOther(truth: ArrayLike<string | number | null>, positive: string): string {
+  const others = [...new Set(Array.from(truth))].filter(
+    (each) => typeof each === 'string' && each !== positive,
+  ) as string[];
+  if (others.length <= 1) return others[0] ?? '';
+  throw new DataError({
+    found: `labels are ${firstOf(others.map(quoted), 5)}, besides the positive class ${quoted(positive)}`,
+    expected: 'two classes, of which a score is that of the positive one',
+    where: 'columns.positive',
+    remedy: 'Name the positive class in columns.positive',
   });
 }
