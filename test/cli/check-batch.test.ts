@@ -75,6 +75,11 @@ describe('contender check-batch', () => {
       'select i::varchar as id, (i % 4 = 0)::int as prediction, (i % 997) / 997 as score from range(4000) t(i)';
     const cases: { name: string; select: string; fails: string[]; model?: string; keys?: string }[] = [
       { name: 'the same shares', select: rows, fails: [] },
+      {
+        name: 'the same classes as booleans',
+        select: `select id, prediction::boolean as prediction, score from (${rows})`,
+        fails: [],
+      },
       { name: 'rows lost', select: `${rows} limit 3990`, fails: ['rows', 'ids'] },
       { name: 'an id twice', select: `(${rows} limit 3999) union all (${rows} limit 1)`, fails: ['ids-unique', 'ids'] },
       {

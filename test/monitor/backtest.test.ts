@@ -178,7 +178,7 @@ models:
       await writeFile(join(folder, 'past/b.csv'), 'id,score\nr1,2.5\n');
       await assert.rejects(runBacktest(inWords), /column score has the value 2\.5/u);
       await writeFile(join(folder, 'past/b.csv'), 'id,score\nr1,0.5\nr2,0.5\nr1,0.6\n');
-      await assert.rejects(runBacktest(inWords), /id "r1" is predicted twice/u);
+      await assert.rejects(runBacktest(inWords), /id "r1" stands in two rows/u);
       await writeFile(join(folder, 'past/a.csv'), 'id,prediction\n');
       const empty = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
       await assert.rejects(runBacktest(empty), /no prediction belongs to a labelled row/u);

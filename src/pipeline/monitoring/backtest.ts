@@ -10,7 +10,7 @@ import { inUnitInterval } from '../../probabilities.ts';
 import { firstOf, quoted } from '../../wording.ts';
 import type { Workspace } from '../workspace.ts';
 import { otherClasses } from './labels.ts';
-import { hasColumn, idsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
+import { hasColumn, idsIn, idsToJoin, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
 
 /** Judge the models of the past that the configuration names, as they could have been judged then. @throws UsageError, DataError */
 export async function runBacktest(workspace: Workspace): Promise<BacktestResult & { window: number; maxLoss: number }> {
@@ -38,10 +38,10 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
     settings.max_loss === undefined ? 0.02 : shareOf(settings.max_loss, 'max loss', 'bound', 'backtest.max_loss');
   return withLogs(workspace, { name: 'history', uri: settings.data, key: 'backtest.data' }, async (history) => {
     const ids = await idsIn(history, columns.id);
-    const byId = rowsById(ids);
-    if (byId.size < ids.length) {
+    const different = rowsById(ids).size;
+    if (different < ids.length) {
       throw new DataError({
-        found: `${ids.length - byId.size} rows of the history have no ${columns.id}, or share it with another row`,
+        found: `${ids.length - different} rows of the history have no ${columns.id}, or share it with another row`,
         expected: 'each id once, to join predictions',
         where: settings.data,
       });
@@ -62,10 +62,13 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
         const found = new Float64Array(ids.length).fill(Number.NaN);
         const predicted = await predictedIn(workspace, datasets, predictions, truth);
         requireOneSetOfClasses(truth, predicted, predictions);
-        const predictedIds = await idsIn(datasets, columns.id);
+        const { id } = columns;
+        const [past, predictedIds] = await idsToJoin({ datasets: history, id }, { datasets, id });
+        requireEachIdOnce(past, settings.data);
         requireEachIdOnce(predictedIds, predictions);
+        const rowsOfPast = rowsById(past);
         for (const [row, id] of predictedIds.entries()) {
-          const at = byId.get(id ?? '')?.[0];
+          const at = rowsOfPast.get(id ?? '')?.[0];
           const [is, says] = [at === undefined ? null : truth[at], predicted[row]];
           if (at === undefined || is === null || is === undefined || says === null || says === undefined) continue;
           found[at] = regression ? Math.abs(Number(is) - Number(says)) : Number(is !== says);
@@ -97,17 +100,17 @@ function endOf(text: string, where: string): number {
   });
 }
 
-/** @throws DataError for two predictions of one row, of which nobody has said which counts */
+/** @throws DataError for two rows of one id, of which nobody has said which counts */
 function requireEachIdOnce(ids: readonly (string | null)[], uri: string): void {
   const seen = new Set<string>();
   for (const id of ids) {
     if (id === null) continue;
     if (seen.has(id)) {
       throw new DataError({
-        found: `id ${JSON.stringify(id.slice(0, 80))} is predicted twice`,
-        expected: 'one prediction for each row',
+        found: `id ${JSON.stringify(id.slice(0, 80))} stands in two rows`,
+        expected: 'each id once, to join history and predictions',
         where: uri,
-        remedy: 'Keep one prediction for each id',
+        remedy: 'Keep one row for each id',
       });
     }
     seen.add(id);

@@ -1,5 +1,6 @@
 import { ageFault } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
+import { canonicalClass } from '../../data/class-text.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { DataError, instead, UsageError } from '../../errors.ts';
 import type { Check, Evidence, RegistryHistory } from '../../evidence/index.ts';
@@ -13,7 +14,7 @@ import { wilson } from '../../statistics/proportions.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
 import type { Workspace } from '../workspace.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
-import { hasColumn, idsIn, numbersOf, rowsOf, textsOf, timesIn, withLogs } from './logs.ts';
+import { hasColumn, idsToJoin, numbersOf, rowsOf, textsOf, timesIn, withLogs } from './logs.ts';
 import { count, percent } from '../../wording.ts';
 
 /**
@@ -91,7 +92,7 @@ async function rowChecks(
   { modelConfig }: Workspace,
 ): Promise<Check[]> {
   const id = batch.id ?? modelConfig.columns.id;
-  const [out, into] = [await idsIn(predictions, id), await idsIn(input, id)];
+  const [out, into] = await idsToJoin({ datasets: predictions, id }, { datasets: input, id });
   const twice = repeated(out);
   const [there, wanted] = [new Set(out), new Set(into)];
   const lost = [...wanted].filter((each) => !there.has(each));
@@ -161,7 +162,7 @@ async function referenceOf(workspace: Workspace, view: RegistryHistory, batch: B
     values.set(batch.prediction, numericValues(scores));
   return {
     from: 'the champion on the evaluation set',
-    classes: regression ? null : categoricalValues(classes),
+    classes: regression ? null : classValues(classes),
     scores: values,
   };
 }
@@ -175,7 +176,16 @@ async function predicted(
   datasets: readonly Dataset[],
   prediction: string | null,
 ): Promise<CategoricalValues | null> {
-  return prediction === null || isRegression(workspace) ? null : categoricalValues(await textsOf(datasets, prediction));
+  return prediction === null || isRegression(workspace) ? null : await classesIn(datasets, prediction);
+}
+
+/** The classes of a column, each by the one name that it has whatever type holds it. */
+async function classesIn(datasets: readonly Dataset[], name: string): Promise<CategoricalValues> {
+  return classValues(await textsOf(datasets, name));
+}
+
+function classValues(texts: readonly (string | null)[]): CategoricalValues {
+  return categoricalValues(texts.map((text) => (text === null ? null : canonicalClass(text))));
 }
 
 /** Missing values, constants, and the shares of classes and scores against the reference. */
@@ -219,11 +229,10 @@ async function contentChecks(
     );
   };
   if (prediction !== null) {
-    const texts = await textsOf(predictions, prediction);
     const values =
       reference.scores.has(prediction) || reference.classes === null
         ? numericValues(await numbersOf(predictions, prediction))
-        : categoricalValues(texts);
+        : await classesIn(predictions, prediction);
     add(prediction, values);
     if (values.kind === 'category' && reference.classes !== null)
       checks.push(...shareChecks(values, reference.classes, batch));

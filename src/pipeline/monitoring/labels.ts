@@ -2,7 +2,7 @@ import { canonicalClass } from '../../data/class-text.ts';
 import { labelColumns } from '../../config/index.ts';
 import type { ChampionBaseline, WindowRecord } from '../../monitor/record.ts';
 import type { Workspace } from '../workspace.ts';
-import { idsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
+import { idsToJoin, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
 import { answersOf, idsOfProduction, type Production } from './production.ts';
 import type { MonitorSettings } from './settings.ts';
 
@@ -37,13 +37,15 @@ export async function joinLabels(
   const uri = labels.files;
   await withLogs(workspace, { name: 'labels', uri, key: 'monitor.labels.files' }, async (datasets) => {
     const label = labels.label ?? labelColumns(columns)[0] ?? '';
-    const ids = await idsIn(datasets, labels.id ?? columns.id);
+    const [ids, served] = await idsToJoin(
+      { datasets, id: labels.id ?? columns.id },
+      idsOfProduction(workspace, production),
+    );
     const regression = task === 'regression';
     const texts = regression ? null : await textsOf(datasets, label);
     const numbers = regression ? await numbersOf(datasets, label) : null;
     const times = labels.time === undefined ? null : await timesIn(datasets, labels.time, label);
     const byId = rowsById(ids);
-    const served = await idsOfProduction(workspace, production);
     const known = new Set(served);
     for (const id of byId.keys()) if (!known.has(id)) found.strangers += 1;
     if (times !== null) found.misdated = times.filter((each) => each > now).length;

@@ -1,7 +1,7 @@
 import type { CaptureFormat } from '../../config/forms.ts';
 import { filesOf } from '../../model/prediction-file/files.ts';
 import { readColumns, type Dataset } from '../../data/dataset.ts';
-import { idsOf } from '../../data/row-ids.ts';
+import { idsOf, readingOfIds } from '../../data/row-ids.ts';
 import { readTimes } from '../../data/times.ts';
 import { requireEngines } from '../../model/engines.ts';
 import { openRows } from '../contestants/contestants.ts';
@@ -73,6 +73,29 @@ export async function idsIn(datasets: readonly Dataset[], id: string): Promise<(
     for (const each of await idsOf(dataset, id, { start: 0, count: dataset.rows })) ids.push(each);
   }
   return ids;
+}
+
+/** The column of ids of some files. */
+export interface IdColumn {
+  datasets: readonly Dataset[];
+  id: string;
+}
+
+/**
+ * The ids of two sides, of which rows are joined. Where one of them stores its ids as numbers, leading zeros of the other mean
+ * nothing.
+ */
+export async function idsToJoin(
+  one: IdColumn,
+  other: IdColumn,
+): Promise<[one: (string | null)[], other: (string | null)[]]> {
+  const isNumeric = ({ datasets, id }: IdColumn): boolean => datasets.some((each) => readingOfIds(each, id).numeric);
+  const inDigits = isNumeric(one) !== isNumeric(other);
+  const read = async ({ datasets, id }: IdColumn): Promise<(string | null)[]> => {
+    const ids = await idsIn(datasets, id);
+    return inDigits ? ids.map((each) => each?.replace(/^(-?)0+([0-9]+)$/u, '$1$2') ?? null) : ids;
+  };
+  return [await read(one), await read(other)];
 }
 
 /** Rows by their id; rows without one are left out. */

@@ -11,7 +11,7 @@ import { categoricalValues, numericValues, type ColumnValues } from '../../profi
 import { comparableColumns } from '../../stages/data/drift-columns.ts';
 import type { Workspace } from '../workspace.ts';
 import { confidenceOf } from './baseline.ts';
-import { hasColumn, idsIn, numbersOf, textsOf, timesIn } from './logs.ts';
+import { hasColumn, idsIn, numbersOf, textsOf, timesIn, type IdColumn } from './logs.ts';
 import { withReference } from './reference.ts';
 import type { MonitorSettings } from './settings.ts';
 
@@ -303,11 +303,8 @@ function estimateOf(
   return { value: 1 - mean, se: Math.sqrt(variance / known.length), unknown: 1 - known.length / rows.length };
 }
 
-/** Rows with their ids and what was predicted, to be joined with labels. */
-export async function idsOfProduction(
-  { modelConfig }: Workspace,
-  { datasets }: Production,
-): Promise<(string | null)[]> {
+/** The ids of the rows, to be joined with labels. @throws DataError where a file has none */
+export function idsOfProduction({ modelConfig }: Workspace, { datasets }: Production): IdColumn {
   const { id } = modelConfig.columns;
   for (const dataset of datasets) {
     if (dataset.columns.some(({ name }) => name === id)) continue;
@@ -318,5 +315,5 @@ export async function idsOfProduction(
       remedy: 'Log the id of each request, or leave monitor.labels out',
     });
   }
-  return idsIn(datasets, id);
+  return { datasets, id };
 }
