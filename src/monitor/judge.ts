@@ -353,7 +353,7 @@ function harm(
       if (performance.rows < settings.minRows || covered < needed) {
         const why =
           covered < needed
-            ? `${percent(covered, 3)} of the rows have a label, at least ${percent(needed, 3)} needed`
+            ? `${percent(covered, 3)} of the rows have a label and a prediction, at least ${percent(needed, 3)} needed`
             : `${rounded(performance.rows)} labels, fewer than ${settings.minRows}`;
         series[index] = { ...observation, state: 'inconclusive', message: why, value: null, limit: tolerated };
         continue;

@@ -66,7 +66,9 @@ export async function joinLabels(
       let [loss, count, contradictions] = [0, 0, 0];
       const coverage = new Map<string, { labelled: number; all: number }>();
       for (const row of rows) {
-        const predicted = answers.classOf?.(row, baseline) ?? '';
+        const predicted = answers.classOf === null ? '' : answers.classOf(row, baseline);
+        // Where nothing was predicted, nothing is wrong.
+        if (predicted === null) continue;
         const share = coverage.get(predicted) ?? { labelled: 0, all: 0 };
         share.all += 1;
         coverage.set(predicted, share);

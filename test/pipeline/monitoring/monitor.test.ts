@@ -76,7 +76,7 @@ describe('monitoring', () => {
       );
       assert.deepEqual(signals(result), ['data/repeated note']);
       const harm = result.evidence.checks.find(({ id }) => id === 'monitor/harm/loss');
-      assert.match(harm?.message ?? '', /0% of the rows have a label/u);
+      assert.match(harm?.message ?? '', /0% of the rows have a label and a prediction/u);
     }));
 
   test('takes labels in other words for no labels, and alarms where nothing has a score', () =>

@@ -203,6 +203,38 @@ describe('monitoring of odd data', () => {
     }
   });
 
+  test('counts a row without a score as no wrong prediction', () => {
+    const drawn = (prefix: string): Record<string, Cell>[] =>
+      Array.from({ length: 2000 }, (_, each) => ({
+        id: `${prefix}${each}`,
+        x: 1,
+        label: each % 2,
+        score: each % 4 < 3 ? each % 2 : 1,
+      }));
+    const served = drawn('p');
+    return monitored(
+      {
+        task: 'binary-classification',
+        columns: '{ id: id, label: label, features: [x] }',
+        monitor:
+          '{ production: { files: logs/production.csv, time: at, score: score }, labels: { files: logs/labels.csv, maturity: 1h } }',
+        evaluation: drawn('e').map(({ score: _, ...rest }) => rest),
+        predictions: drawn('e').map(({ id, score }) => ({ id, score }) as Record<string, Cell>),
+        production: served.map(
+          ({ id, x, score }, each) =>
+            ({ at: at(each, 2000, 24), id, x, score: each % 10 === 0 ? '' : score }) as Record<string, Cell>,
+        ),
+        labels: served.map(({ id, label }) => ({ id, label }) as Record<string, Cell>),
+      },
+      26,
+      ({ records }) =>
+        assert.deepEqual(
+          records.map(({ performance }) => [performance?.rows, performance?.loss]),
+          [[1800, 0]],
+        ),
+    );
+  });
+
   test('refuses times of which nobody can say what is day and what is month, and names one', async () => {
     await assert.rejects(
       monitored(
