@@ -65,11 +65,17 @@ export function appendDecision(
 /**
  * Read a chain from its files and report everything that is wrong with it: numbers missing or doubled, bytes that are not
  * canonical or not a decision, links that do not hold, decisions that contradict the ones before them.
+ *
+ * @param before what the files follow, where that was read already
  */
-export async function readChain(model: string, files: readonly DecisionFile[]): Promise<Chain> {
+export async function readChain(
+  model: string,
+  files: readonly DecisionFile[],
+  before: Pick<Chain, 'links' | 'manifest'> = { links: [], manifest: null },
+): Promise<Chain> {
   const readDecision = await decisionReader();
-  const chain: Chain = { links: [], manifest: null, findings: [] };
-  const keys = new Map<string, number>();
+  const chain: Chain = { links: [...before.links], manifest: before.manifest, findings: [] };
+  const keys = new Map(before.links.map(({ decision }) => [decision.idempotencyKey, decision.seq]));
   const ordered = [...files].sort((a, b) => a.seq - b.seq);
   for (const file of ordered) {
     const report = (found: string, expected: string, remedy = restoreRemedy): void => {
@@ -86,6 +92,7 @@ export async function readChain(model: string, files: readonly DecisionFile[]): 
     const last = chain.links.at(-1);
     const next = (last?.decision.seq ?? 0) + 1;
     if (value.seq !== file.seq) report(`decision number ${value.seq}`, `number ${file.seq}, as the file name says`);
+    if (file.seq < next) report(`decision ${file.seq} after decision ${next - 1}`, decisionPath(model, next));
     if (file.seq > next) report(`decision ${next} is missing before it`, decisionPath(model, next));
     if (value.prev !== (last?.sha256 ?? null) && file.seq === next) {
       report(

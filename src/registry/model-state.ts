@@ -1,5 +1,6 @@
 import { RegistryError } from '../errors.ts';
 import { readChain, canonicalBytes, restoreRemedy, type Chain, type Finding } from './chain.ts';
+import { linkMode } from './git/history.ts';
 import { listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
 import { maximumBytes } from './git/object-stream.ts';
 import type { Repository } from './git/repository.ts';
@@ -97,7 +98,12 @@ function strangeFile(folder: string, entry: TreeEntry, files: ReadonlyMap<string
   const path = `${folder}/${entry.path}`;
   if (entry.mode !== plainFile) {
     return [
-      { path, found: `a file of mode ${entry.mode}`, expected: `a plain file (${plainFile})`, remedy: restoreRemedy },
+      {
+        path,
+        found: entry.mode === linkMode ? 'a submodule' : `a file of mode ${entry.mode}`,
+        expected: `a plain file (${plainFile})`,
+        remedy: 'Revert the commit that made it so: git log -- <file>',
+      },
     ];
   }
   // Of evidence it is told with the decisions that refer to it: it keeps nobody from deciding.

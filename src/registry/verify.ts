@@ -1,7 +1,7 @@
 import { RegistryError } from '../errors.ts';
 import { sha256, type Evidence, type RecordedDecision, type RegistryHistory, type Version } from '../evidence/index.ts';
 import { artifactsFindings, readArtifacts } from './artifacts-yaml.ts';
-import { parsed, restoreRemedy, type Finding } from './chain.ts';
+import { parsed, readChain, restoreRemedy, type DecisionFile, type Finding } from './chain.ts';
 import { unpackEvidence } from './evidence-file.ts';
 import { additions, type Addition } from './git/history.ts';
 import { blobOid, entryAt, listFiles, plainFile, readBlobs, type TreeEntry } from './git/objects.ts';
@@ -98,9 +98,16 @@ export async function verifyRegistry(
   const standing = added.filter((each) => !gone.includes(each));
   const excused = await excuse(repository, folder, voids, gone);
   findings.push(...voids.findings, ...history(gone, folder, entries, excused));
+  const pasts = new Map<string, Promise<Past>>();
+  const pastOfModel = (model: string): Promise<Past> => {
+    const past = pasts.get(model) ?? pastOf(repository, folder, model, added, chains.get(model) ?? []);
+    pasts.set(model, past);
+    return past;
+  };
   for (const { path, entry } of voids.entries) {
     onVoid?.(entry);
-    findings.push(...(await voidFaults(repository, commit, folder, path, entry, { voids, excused, added, judge })));
+    const known = { voids, excused, pastOfModel, judge };
+    findings.push(...(await voidFaults(repository, commit, folder, path, entry, known)));
   }
   if (held !== 'ignored') {
     const voided = new Set(voids.entries.map(({ entry }) => entry.sha256));
@@ -215,7 +222,7 @@ function evidenceIn(
   return unpackEvidence(contents.get(entry.oid) as Buffer, sha256);
 }
 
-/** What some commit added of decisions, evidence and what is void, and is not there, unchanged, in the last one. */
+/** What some commit brought of decisions, evidence and what is void, and is not there, unchanged, in the last one. */
 function goneFrom(added: readonly Addition[], folder: string, entries: readonly TreeEntry[]): Addition[] {
   const now = new Map(entries.map((entry) => [entry.path, entry.oid]));
   return added.filter(({ path, oid }) => {
@@ -224,7 +231,7 @@ function goneFrom(added: readonly Addition[], folder: string, entries: readonly 
   });
 }
 
-/** What was once recorded stays, but for a decision that is void. */
+/** What was once recorded stays, but for a decision that is void. An edit was recorded where what it edits is void. */
 function history(
   gone: readonly Addition[],
   folder: string,
@@ -233,8 +240,9 @@ function history(
 ): Finding[] {
   const now = new Set(entries.map((entry) => `${folder}/${entry.path}`));
   const findings = new Map<string, Finding>();
+  const taken = new Set([...files].map(({ path, oid }) => `${path} ${oid}`));
   for (const addition of gone) {
-    if (files.has(addition)) continue;
+    if (files.has(addition) || (addition.edits !== null && !taken.has(`${addition.path} ${addition.edits}`))) continue;
     findings.set(addition.path, {
       path: addition.path,
       found: now.has(addition.path)
@@ -260,9 +268,14 @@ async function voidFaults(
   {
     voids,
     excused,
-    added,
+    pastOfModel,
     judge,
-  }: { voids: Voids; excused: Excused; added: readonly Addition[]; judge: DecisionCheck | undefined },
+  }: {
+    voids: Voids;
+    excused: Excused;
+    pastOfModel: (model: string) => Promise<Past>;
+    judge: DecisionCheck | undefined;
+  },
 ): Promise<Finding[]> {
   const takenOff = excused.takenOff.get(entry) ?? [];
   const finding = (found: string, expected: string): Finding[] => [
@@ -282,7 +295,8 @@ async function voidFaults(
     const { prev } = (parsed(bytes) ?? {}) as Partial<RecordedDecision>;
     const follows = voids.entries.some(({ entry: other }) => other.model === entry.model && other.sha256 === prev);
     if (judge === undefined || follows) continue;
-    if (await hasFault(repository, added, folder, entry.model, { file, bytes, judge })) continue;
+    const past = await pastOfModel(entry.model);
+    if (await hasFault(repository, folder, entry.model, past, { file, bytes, judge })) continue;
     return finding(
       `decision ${entry.seq} is void, and is what Contender makes of its evidence`,
       'a decision that Contender did not make: any other is taken back by contender rollback or deprecate',
@@ -291,43 +305,89 @@ async function voidFaults(
   return [];
 }
 
+/** What a void decision is judged with: all that was ever added of its model, and the chain that stands. */
+interface Past {
+  decisions: ReadonlyMap<string, TreeEntry>;
+  evidence: ReadonlyMap<string, TreeEntry[]>;
+  /** What leads to each decision that stands, by its digest. */
+  standing: ReadonlyMap<string, { length: number; manifest: Manifest }>;
+  links: readonly ChainLink[];
+}
+
+async function pastOf(
+  repository: Repository,
+  folder: string,
+  model: string,
+  added: readonly Addition[],
+  links: readonly ChainLink[],
+): Promise<Past> {
+  const decided: TreeEntry[] = [];
+  const evidence = new Map<string, TreeEntry[]>();
+  for (const { path, oid } of added) {
+    const place = parseRegistryPath(path.slice(folder.length + 1));
+    if (place === null || place.kind === 'attributes' || place.model !== model) continue;
+    const entry = { path, oid, mode: plainFile, type: 'blob', size: 0 };
+    if (place.kind === 'decision') decided.push(entry);
+    if (place.kind === 'evidence') evidence.set(place.sha256, [...(evidence.get(place.sha256) ?? []), entry]);
+  }
+  const contents = await readBlobs(repository, decided);
+  const decisions = new Map(decided.map((entry) => [sha256(contents.get(entry.oid) as Buffer), entry]));
+  const standing = new Map<string, { length: number; manifest: Manifest }>();
+  let manifest: Manifest | null = null;
+  for (const [index, link] of links.entries()) {
+    if (link.decision.prev !== (links[index - 1]?.sha256 ?? null)) break;
+    manifest = extendManifest(manifest, link);
+    standing.set(link.sha256, { length: index + 1, manifest });
+  }
+  return { decisions, evidence, standing, links };
+}
+
 /**
  * Whether a decision is at fault, or its evidence. What it follows and refers to is found by digest among all that was ever added: a
  * commit that lacks some of it shows no fault, since whoever pushes to a pull request may bring the rest in the next one.
  */
 async function hasFault(
   repository: Repository,
-  added: readonly Addition[],
   folder: string,
   model: string,
+  past: Past,
   { file, bytes, judge }: { file: FileThen; bytes: Buffer; judge: DecisionCheck },
 ): Promise<boolean> {
-  const text = bytes.toString('latin1');
-  const entries = added.flatMap(({ path, oid }): (TreeEntry & { name: string | null })[] => {
-    const below = path.slice(folder.length + 1);
-    const place = parseRegistryPath(below);
-    const isAsked = place?.kind === 'decision' || (place?.kind === 'evidence' && text.includes(place.sha256));
-    const name = place?.kind === 'evidence' ? place.sha256 : null;
-    return isAsked && place.model === model ? [{ path: below, oid, mode: plainFile, type: 'blob', size: 0, name }] : [];
-  });
-  const contents = await readBlobs(repository, entries);
-  const bytesOf = ({ oid }: TreeEntry): Buffer => contents.get(oid) as Buffer;
-  const found: TreeEntry[] = entries.filter(
-    (entry) => entry.name !== null && 'evidence' in unpackEvidence(bytesOf(entry), entry.name),
-  );
-  const byDigest = new Map(entries.filter(({ name }) => name === null).map((entry) => [sha256(bytesOf(entry)), entry]));
-  let digest: string | undefined = sha256(bytes);
-  for (let at = byDigest.get(digest); at !== undefined; at = byDigest.get(digest ?? '')) {
-    found.push(at);
-    digest = ((parsed(bytesOf(at)) ?? {}) as Partial<RecordedDecision>).prev ?? undefined;
+  const files: DecisionFile[] = [];
+  let digest: string | null = sha256(bytes);
+  let isStanding = false;
+  while (digest !== null && !isStanding) {
+    const at = past.decisions.get(digest);
+    const place = parseRegistryPath(at?.path.slice(folder.length + 1) ?? '');
+    if (at === undefined || place?.kind !== 'decision') break;
+    const read = (await readBlobs(repository, [at])).get(at.oid) as Buffer;
+    files.push({ seq: place.seq, path: at.path, bytes: read });
+    digest = ((parsed(read) ?? {}) as Partial<RecordedDecision>).prev ?? null;
+    isStanding = past.standing.has(digest ?? '');
   }
-  const state = await modelState((wanted) => readBlobs(repository, wanted), folder, model, found);
-  const only: DecisionCheck = (made) => (made.path === file.path ? judge({ ...made, void: true }) : []);
-  const judged = await decisions(repository, folder, model, { ...state, findings: [] }, only);
-  return [...state.findings, ...judged].some((each) => {
-    const place = parseRegistryPath(each.path.slice(folder.length + 1));
-    return each.path === file.path || (place?.kind === 'evidence' && text.includes(place.sha256));
+  const before = past.standing.get(digest ?? '');
+  const chain = await readChain(model, files, {
+    links: past.links.slice(0, before?.length ?? 0),
+    manifest: before?.manifest ?? null,
   });
+  const last = chain.links.at(-1);
+  if (chain.findings.some(({ path }) => path === file.path) || last?.sha256 !== sha256(bytes)) return true;
+  const evidence: Evidence[] = [];
+  for (const { sha256: name } of last.decision.evidence) {
+    const kept = past.evidence.get(name) ?? [];
+    const contents = await readBlobs(repository, kept);
+    const read = kept
+      .map(({ oid }) => unpackEvidence(contents.get(oid) as Buffer, name))
+      .find((each) => 'evidence' in each);
+    if (read === undefined) return true;
+    evidence.push(read.evidence);
+  }
+  const earlier = chain.links.slice(0, -1);
+  const view = viewOf(
+    earlier.slice(before?.length ?? 0).reduce(extendManifest, before?.manifest ?? null),
+    earlier.map(({ decision }) => decision),
+  );
+  return judge({ path: file.path, decision: last.decision, view, evidence, void: true }).length > 0;
 }
 
 async function tags(

@@ -1,15 +1,23 @@
 import { RegistryError } from '../errors.ts';
 import { sha256 } from '../evidence/index.ts';
 import { withChampion } from './artifacts-yaml.ts';
-import { canonicalBytes } from './chain.ts';
+import { canonicalBytes, type Finding } from './chain.ts';
 import type { RegistryBranch } from './git/branch.ts';
 import { additions } from './git/history.ts';
 import { entryAt, readBlobs, treeWith, writeCommit } from './git/objects.ts';
 import { isCutOff, shallowFault, type Repository } from './git/repository.ts';
 import { git } from './git/run.ts';
-import { artifactsPath, checkModelName, decisionPath, manifestPath, parseRegistryPath, voidPath } from './layout.ts';
+import {
+  artifactsPath,
+  checkModelName,
+  decisionPath,
+  manifestPath,
+  modelFolder,
+  parseRegistryPath,
+  voidPath,
+} from './layout.ts';
 import { championOf, manifestOf } from './manifest.ts';
-import { readModel } from './model-state.ts';
+import { readModel, type ModelState } from './model-state.ts';
 import { verifyRegistry, type DecisionCheck } from './verify.ts';
 import { voidSchemaId, type Void } from './void.ts';
 
@@ -66,22 +74,67 @@ export async function voidDecision(input: VoidInput): Promise<Voided> {
   );
   const open = [...recorded].filter(([digest]) => !files.has(voidPath(model, digest)));
   const gone = open.filter(([, { below, oid }]) => files.get(below)?.oid !== oid);
-  // Whoever reverted it has taken it away already, and what was recorded since stays.
-  const taken = (gone.length > 0 ? gone : open).toSorted(([, a], [, b]) => a.seq - b.seq);
-  if (!taken.some(([, file]) => file.seq === seq)) throw notRecorded(model, seq);
-  const entries = taken.map(([digest, file]): Void => ({
-    schema: voidSchemaId,
-    model,
-    seq: file.seq,
-    sha256: digest,
-    by: input.by,
-    reason: input.reason,
-    time: input.now.toISOString(),
-  }));
+  const named = [gone, open].filter((taken) => taken.some(([, file]) => file.seq === seq));
+  if (named.length === 0) throw notRecorded(model, seq);
+  const refused: Finding[] = [];
+  for (const taken of named) {
+    // Whoever reverted it has taken it away already, and what was recorded since stays; unless it was edited, and still stands.
+    const alone = taken === gone;
+    const { entries, commit } = await prepared(input, { head, files, links, taken, alone });
+    const found = await verifyRegistry(repository, commit, folder, { tags: 'ignored', judge });
+    const fault = found.find(({ path }) => {
+      if (!path.startsWith(`${folder}/${modelFolder(model)}/`)) return false;
+      const place = parseRegistryPath(path.slice(folder.length + 1));
+      return !alone || place?.kind === 'void' || (place?.kind === 'decision' && place.seq === seq);
+    });
+    if (fault === undefined) {
+      const branch = `contender/void/${model}-${seq}`;
+      // Unlike update-ref it moves no branch that somebody has checked out.
+      await git(repository.folder, ['branch', '--quiet', '--force', '--no-track', branch, commit]);
+      return { branch, commit, entries };
+    }
+    refused.push(fault);
+  }
+  const [fault] = refused as [Finding];
+  throw new RegistryError({
+    found: fault.found,
+    expected: fault.expected,
+    where: fault.path,
+    remedy:
+      'Nothing was written. See contender registry verify: the first decision that it finds fault with is the one to name',
+  });
+}
+
+/** A commit that has an entry for each of the decisions, and, unless they are gone, neither them nor what follows them. */
+async function prepared(
+  { repository, folder, model, seq, by, reason, now, artifactsYaml }: VoidInput,
+  {
+    head,
+    files,
+    links,
+    taken,
+    alone,
+  }: Pick<ModelState, 'files' | 'links'> & {
+    head: string;
+    taken: readonly [string, { seq: number }][];
+    alone: boolean;
+  },
+): Promise<Pick<Voided, 'commit' | 'entries'>> {
+  const entries = taken
+    .toSorted(([, a], [, b]) => a.seq - b.seq)
+    .map(([digest, file]): Void => ({
+      schema: voidSchemaId,
+      model,
+      seq: file.seq,
+      sha256: digest,
+      by,
+      reason,
+      time: now.toISOString(),
+    }));
   const changed = new Map<string, Uint8Array | null>(
     entries.map((entry) => [`${folder}/${voidPath(model, entry.sha256)}`, canonicalBytes(entry)]),
   );
-  if (gone.length === 0) {
+  if (!alone) {
     const left = links.filter(({ decision }) => decision.seq < seq);
     const used = new Set(left.flatMap(({ decision }) => decision.evidence.map((each) => each.sha256)));
     for (const path of files.keys()) {
@@ -93,7 +146,7 @@ export async function voidDecision(input: VoidInput): Promise<Voided> {
     const manifest = manifestOf(left);
     changed.set(`${folder}/${manifestPath(model)}`, manifest === null ? null : canonicalBytes(manifest));
     const champion = championOf(manifest);
-    const listed = input.artifactsYaml ? await entryAt(repository, head, artifactsPath) : null;
+    const listed = artifactsYaml ? await entryAt(repository, head, artifactsPath) : null;
     if (champion !== null && manifest !== null && listed !== null) {
       const text = (await readBlobs(repository, [listed])).get(listed.oid)?.toString('utf8') ?? null;
       changed.set(
@@ -103,25 +156,9 @@ export async function voidDecision(input: VoidInput): Promise<Voided> {
     }
   }
   const subject = `contender: void decision ${entries.map((each) => each.seq).join(', ')} of ${model}`;
-  const message = `${subject}\n\n${input.reason}\n\nContender-Void: ${folder}/${decisionPath(model, seq)}\n`;
+  const message = `${subject}\n\n${reason}\n\nContender-Void: ${folder}/${decisionPath(model, seq)}\n`;
   const commit = await writeCommit(repository, await treeWith(repository, head, changed), head, message);
-  const mine = `${folder}/models/${model}/`;
-  const [fault] = (await verifyRegistry(repository, commit, folder, { tags: 'ignored', judge })).filter(({ path }) =>
-    path.startsWith(mine),
-  );
-  if (fault !== undefined) {
-    throw new RegistryError({
-      found: fault.found,
-      expected: fault.expected,
-      where: fault.path,
-      remedy:
-        'Nothing was written. See contender registry verify: the first decision that it finds fault with is the one to name',
-    });
-  }
-  const branch = `contender/void/${model}-${seq}`;
-  // Unlike update-ref it moves no branch that somebody has checked out.
-  await git(repository.folder, ['branch', '--quiet', '--force', '--no-track', branch, commit]);
-  return { branch, commit, entries };
+  return { entries, commit };
 }
 
 function notRecorded(model: string, seq: number): RegistryError {

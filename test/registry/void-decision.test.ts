@@ -131,6 +131,70 @@ describe('a decision that Contender did not make', () => {
       await isSoundWith(at, [3]);
     }));
 
+  test('is taken off with every edit of it, and what is recorded in its place stays for good', () =>
+    inRegistry(async (at) => {
+      await at.record(of('mallory', 'evil'), 'evil');
+      await at.repository.visit();
+      const path = `${decisions}/000003.json`;
+      const text = await readFile(join(at.repository.folder, path), 'utf8');
+      await at.repository.write(path, text.replace('"actor":"mallory"', '"actor":"mallory","x":1'));
+      await at.repository.commit('Edit what was forged');
+      await at.repository.git('switch', '--quiet', 'main');
+      const { entries, ...prepared } = await at.takeOff(3);
+      assert.deepEqual(
+        entries.map(({ seq }) => seq),
+        [3, 3],
+      );
+      await at.accept({ entries, ...prepared });
+      await isSoundWith(at, [3, 3]);
+      // In one commit, as where a pull request is squashed.
+      await at.repository.git('switch', '--quiet', '--detach', 'model-registry~2');
+      await at.repository.git('read-tree', '--reset', '-u', 'model-registry');
+      await at.repository.commit('Squashed');
+      await at.repository.git('branch', '--quiet', '--force', 'model-registry', 'HEAD');
+      assert.deepEqual(
+        (await at.verify()).findings.filter((each) => !each.startsWith('refs/tags/')),
+        [],
+      );
+      await at.repository.git('rm', '--quiet', path);
+      await at.repository.commit('Lose it');
+      await at.repository.git('branch', '--quiet', '--force', 'model-registry', 'HEAD');
+      assert.match(
+        (await at.verify()).findings.join('\n'),
+        /000003\.json: the file was deleted after it was recorded/u,
+      );
+    }));
+
+  test('is taken off where it was reverted, though another one stands after what was recorded since', () =>
+    inRegistry(async (at) => {
+      await at.record(of('mallory', 'evil'), 'evil');
+      await at.repository.visit();
+      await at.repository.git('revert', '--no-edit', 'HEAD');
+      await at.repository.git('switch', '--quiet', 'main');
+      for (const tag of ['m@v1.0.2', 'm#champion#5', 'm#champion!#4']) await at.repository.git('tag', '--delete', tag);
+      await at.record(of('ada', 'three'), 'three');
+      await at.record(of('mallory', 'worse'), 'worse');
+      await at.accept(await at.takeOff(3));
+      await at.accept(await at.takeOff(4));
+      await isSoundWith(at, [3, 4]);
+    }));
+
+  test('is none where a submodule has its place, which goes by reverting the commit that brought it', () =>
+    inRegistry(async (at) => {
+      await at.record(of('mallory', 'evil'), 'evil');
+      await at.accept(await at.takeOff(3));
+      for (const tag of ['m@v1.0.2', 'm#champion#5', 'm#champion!#4']) await at.repository.git('tag', '--delete', tag);
+      await at.repository.visit();
+      const commit = await at.repository.git('rev-parse', 'main');
+      await at.repository.git('update-index', '--add', '--cacheinfo', `160000,${commit},${decisions}/000003.json`);
+      await at.repository.git('commit', '--quiet', '--message', 'A submodule');
+      assert.deepEqual((await at.verify()).findings, [`${decisions}/000003.json: a submodule`]);
+      await assert.rejects(at.takeOff(3), /no decision 3 of m that is not void/u);
+      await at.repository.git('revert', '--no-edit', 'HEAD');
+      await at.repository.git('switch', '--quiet', 'main');
+      await isSoundWith(at, [3]);
+    }));
+
   test('is taken off where it is no decision at all, or the first of all', () =>
     inRegistry(async (at) => {
       await at.repository.visit();

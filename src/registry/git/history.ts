@@ -3,15 +3,21 @@ import { entryAt } from './objects.ts';
 import type { Repository } from './repository.ts';
 import { gitBytes } from './run.ts';
 
-/** A file that some commit of the history added. */
+/** A file that some commit of the history added or edited. */
 export interface Addition {
   commit: string;
   /** Relative to the top of the repository. */
   path: string;
   oid: string;
+  /** What was there before; null where there was no file. */
+  edits: string | null;
 }
 
-/** Every addition of a file below `folder` in the whole history of `head`, merged branches included, oldest first. */
+/** A submodule: the name of a commit, and no file. */
+export const linkMode = '160000';
+const noMode = '000000';
+
+/** Every file below `folder` as some commit of `head` and its history brought it, merged branches included, oldest first. */
 export async function additions(repository: Repository, head: string, folder: string): Promise<Addition[]> {
   const output = await gitBytes(repository.folder, [
     'log',
@@ -20,7 +26,7 @@ export async function additions(repository: Repository, head: string, folder: st
     '--reverse',
     '--topo-order',
     '--no-renames',
-    '--diff-filter=A',
+    '--diff-filter=AMT',
     '--raw',
     '--no-abbrev',
     '-z',
@@ -36,7 +42,10 @@ export async function additions(repository: Repository, head: string, folder: st
     const field = (fields[at] as string).replace(/^\n/u, '');
     if (field.startsWith('commit ')) commit = field.slice('commit '.length).trim();
     else if (field.startsWith(':')) {
-      found.push({ commit, oid: field.split(' ')[3] ?? '', path: fields[++at] ?? '' });
+      const [before, mode, edited = '', oid = ''] = field.slice(1).split(' ');
+      const path = fields[++at] ?? '';
+      const edits = before === noMode || before === linkMode ? null : edited;
+      if (mode !== linkMode && oid !== edits) found.push({ commit, path, oid, edits });
     }
   }
   return found;
