@@ -102,6 +102,11 @@ export async function healthy(awaited: Awaited): Promise<ModelMetadata | null> {
   }
 }
 
+/** Whether a status says that it cannot answer yet, as while it loads the model, or a proxy does not reach it. */
+export function isNotYet(status: number): boolean {
+  return [429, 502, 503, 504].includes(status);
+}
+
 /** Whether a status says that the address, the method or who asks is wrong: of the model behind it that says nothing. */
 export function asksElsewhere(status: string): boolean {
   return /^(?:3\d\d|40[13457])\b/u.test(status);
@@ -168,7 +173,7 @@ async function askModel(
       throw new StagingError({ found: `No metadata from ${url}: ${reason(error)}`, cause: error });
     },
   );
-  if (/^(?:429|50[234])$/u.test(String(status))) return `${status} from ${url}${excerpt(body)}`;
+  if (isNotYet(status)) return `${status} from ${url}${excerpt(body)}`;
   if (status !== 200) {
     throw new StagingError({
       found: `${url} answered ${status}${ledTo(location)} (${contentType ?? 'no content type'})${excerpt(body)}`,

@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defaults } from '../../config/defaults.ts';
 import { serviceSettings } from '../../config/staging.ts';
 import { labelColumns } from '../../config/columns.ts';
+import { milliseconds } from '../../config/units.ts';
 import { isNumeric, readColumns, type ColumnVector, type Dataset } from '../../data/dataset.ts';
 import { ConfigError, StagingError } from '../../errors.ts';
 import { planInputs, type InputPlan } from '../../model/features.ts';
 import { inspectModel } from '../../model/inspect.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import { formUse, isOfRows, rowPointer, type FeatureColumn } from '../../protocol/index.ts';
-import { ledTo, post } from '../../staging/get.ts';
+import { ledTo, post, type Answered } from '../../staging/get.ts';
+import { isNotYet } from '../../staging/health.ts';
 import type { StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel } from '../stage.ts';
 import {
@@ -19,7 +23,10 @@ import {
   type ReadingPlan,
 } from './exchange-plan.ts';
 
-export interface ExchangeInput extends Pick<ContestantsContext, 'task' | 'columns' | 'dataset' | 'config' | 'signal'> {
+export interface ExchangeInput extends Pick<
+  ContestantsContext,
+  'task' | 'columns' | 'dataset' | 'config' | 'log' | 'signal'
+> {
   /** The model as the target serves it; null: there is no file of it. */
   served: LocalModel | null;
   offline: Predictions;
@@ -185,6 +192,39 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
   return exchangeOf({ ...address, write, read: { ...readingOf(input), places } });
 }
 
+/** Wait until predictions are not refused by a server that said it is ready; whatever else is wrong, the load test says. */
+export async function untilAnswered(exchange: Exchange, input: ExchangeInput, rowsPerRequest: number): Promise<void> {
+  await firstAnswer(input, { ...exchange.plan, body: exchange.body }, rowsPerRequest).catch(() =>
+    input.signal?.throwIfAborted(),
+  );
+}
+
+type Asked = Pick<ExchangePlan, 'url' | 'headers' | 'gzip' | 'tls'> & Pick<Exchange, 'body'>;
+
+/**
+ * The answer about the first rows. A server that says it is ready may still load its model with the first request, or have a proxy
+ * before it that does not know of it yet: as long as it says so by the status, it is given as long as to become healthy.
+ */
+async function firstAnswer(
+  { config: { staging }, dataset, signal, log }: ExchangeInput,
+  exchange: Asked,
+  rowsPerRequest: number,
+): Promise<Answered> {
+  const rows = Uint32Array.from({ length: Math.min(rowsPerRequest, dataset.rows) }, (_, row) => row);
+  const given = staging === undefined || 'target' in staging ? undefined : staging.start_timeout;
+  const began = Date.now();
+  const deadline = began + milliseconds(given ?? defaults.startTimeout);
+  for (let pause = 25; ; pause = Math.min(pause * 1.5, 500)) {
+    const answer = await post(exchange.url, exchange.body(rows), 10_000, signal, exchange);
+    if (!isNotYet(answer.status) || Date.now() + pause > deadline) {
+      const seconds = ((Date.now() - began) / 1000).toFixed(1);
+      if (pause > 25) log.warning(`The server said that it is ready, and refused predictions for ${seconds} s more`);
+      return answer;
+    }
+    await sleep(pause, undefined, signal === undefined ? {} : { signal });
+  }
+}
+
 /**
  * Whether the predictions of a published protocol are scores or labels, which none of them says: as the task has it, else as the
  * answer to a first request shows.
@@ -192,10 +232,11 @@ async function jsonExchange(target: StagingTarget, input: ExchangeInput, rowsPer
  */
 async function placesOf(
   target: StagingTarget,
-  { task, dataset, signal }: ExchangeInput,
-  exchange: Pick<ExchangePlan, 'url' | 'headers' | 'gzip' | 'tls'> & Pick<Exchange, 'body'>,
+  input: ExchangeInput,
+  exchange: Asked,
   rowsPerRequest: number,
 ): Promise<Places> {
+  const { task, dataset, signal } = input;
   const pointer = target.service.api?.predictions;
   if (pointer === undefined) {
     throw new ConfigError({
@@ -205,19 +246,14 @@ async function placesOf(
     });
   }
   if (task === 'regression' || task === 'ranking') return { scores: pointer };
-  const rows = Uint32Array.from({ length: Math.min(rowsPerRequest, dataset.rows) }, (_, row) => row);
-  const { status, body, contentType, location } = await post(
-    exchange.url,
-    exchange.body(rows),
-    10_000,
-    signal,
-    exchange,
-  ).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new StagingError({
-      found: `The first request failed: ${error instanceof Error ? error.message : String(error)}`,
-    });
-  });
+  const { status, body, contentType, location } = await firstAnswer(input, exchange, rowsPerRequest).catch(
+    (error: unknown) => {
+      signal?.throwIfAborted();
+      throw new StagingError({
+        found: `The first request failed: ${error instanceof Error ? error.message : String(error)}`,
+      });
+    },
+  );
   const fault = (found: string): StagingError =>
     new StagingError({
       found: `The first request to ${exchange.url} ${found} (${contentType ?? 'no content type'}): ${JSON.stringify(body.slice(0, 200))}`,
@@ -225,7 +261,7 @@ async function placesOf(
       remedy: 'Set staging.path, staging.request and staging.answer to the format of the server',
     });
   if (status < 200 || status >= 300) throw fault(`was answered ${status}${ledTo(location)}`);
-  const [value] = rowPointer(pointer)(parsed(body, fault), rows.length);
+  const [value] = rowPointer(pointer)(parsed(body, fault), Math.min(rowsPerRequest, dataset.rows));
   const single = Array.isArray(value) && value.length === 1 ? (value as unknown[])[0] : value;
   const several = typeof single === 'object' && single !== null;
   if (typeof single === 'string' || typeof single === 'boolean') return { label: pointer };

@@ -17,7 +17,7 @@ import { nothingAnswered, type AnswerSummary } from './answers.ts';
 import { aliveCheck, answersCheck, busyCheck, greatest, usageChecks } from './checks.ts';
 import { championStaging, compareLive, comparisonChecks, type Comparison } from './compare.ts';
 import type { Exchange } from './exchange-plan.ts';
-import { exchangeWith } from './exchange.ts';
+import { exchangeWith, untilAnswered } from './exchange.ts';
 import { busyAccuracy, levelsOf } from './levels.ts';
 import type { Loader, LoaderPlan } from './loader.ts';
 import { startLoaders, type Loaders } from './loaders.ts';
@@ -270,6 +270,7 @@ async function underLoad(target: StagingTarget, loaders: Loaders, input: Input):
   const done = new AbortController();
   const rowsPerRequest = Math.max(...profiles.map((profile) => profile.rowsPerRequest));
   const exchange = await exchangeWith(target, input, rowsPerRequest);
+  await untilAnswered(exchange, input, rowsPerRequest);
   const signal = AbortSignal.any([dead.signal, ...(input.signal === undefined ? [] : [input.signal])]);
   const session = sessionOf(target, loaders.open(await loaderPlan(exchange, input)), input, signal);
   const { watch } = session;
@@ -397,6 +398,7 @@ async function compare(
     const { predictions } = champion.result;
     const ofChampion = { ...input, config: { ...input.config, staging }, served: champion.model, offline: predictions };
     const championExchange = await exchangeWith(other, ofChampion, rowsPerRequest);
+    await untilAnswered(championExchange, ofChampion, rowsPerRequest);
     log.info('Candidate and champion under load side by side');
     const comparison = await compareLive({
       settings,

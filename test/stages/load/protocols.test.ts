@@ -314,6 +314,40 @@ describe('a server of the Open Inference Protocol', () => {
     }
   });
 
+  test('and any other may refuse predictions for a while after it said that it is ready, until its start must be over', async () => {
+    for (const protocol of ['open-inference', 'tensorflow-serving'] as const) {
+      let until = 0;
+      const evidence = await runLoadTest({
+        serve(body, response, { method, url = '' }) {
+          if (method === 'GET') {
+            const tensors = { inputs: [features], outputs: [probabilities] };
+            response.end(url === '/v2/models/m' ? JSON.stringify({ name: 'm', platform: '', ...tensors }) : '{}');
+            return;
+          }
+          until ||= Date.now() + 1500;
+          if (Date.now() < until) response.writeHead(503).end('loading');
+          else if (protocol === 'open-inference') {
+            const { inputs } = JSON.parse(body) as { inputs: [{ data: number[] }] };
+            reply(response, [inputs[0].data[0] as number], scoreOf);
+          } else {
+            const { instances } = JSON.parse(body) as { instances: [[number]] };
+            response.end(JSON.stringify({ predictions: [scoreOf(instances[0][0])] }));
+          }
+        },
+        staging: settings({ protocol, start_timeout: '10s' }),
+        profile: { duration: '700ms' },
+        slo: passes,
+      });
+      assert.equal(evidence.verdict, 'pass', JSON.stringify(evidence.checks));
+    }
+    const never = await runLoadTest({
+      serve: (_body, response, { method }) => void response.writeHead(method === 'GET' ? 200 : 503).end('{}'),
+      staging: settings({ protocol: 'tensorflow-serving' }),
+      slo: passes,
+    });
+    assert.match(find(never, 'load/staging').message, /first request .* was answered 503/u);
+  });
+
   test('gets the token of the target with every request, from health on', async () => {
     const refused: string[] = [];
     const evidence = await runLoadTest({
