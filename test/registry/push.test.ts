@@ -786,6 +786,37 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal(await clone.git('branch', '--list', 'model-registry'), '');
     }));
 
+  test('says what ssh said, or the server behind it, and tries again where that closed the connection', () =>
+    inClones(async ({ clone: cloneOf }) => {
+      const clone = await cloneOf('ada');
+      await clone.git('remote', 'set-url', 'origin', 'ssh://git@git.example.org/models.git');
+      const says = async (...lines: string[]): Promise<string> => {
+        await clone.write(
+          '.git/ssh',
+          `#!/bin/sh\nprintf '%s\\r\\n' ${lines.map((line) => `'${line}'`).join(' ')} >&2\nexit 255\n`,
+        );
+        await chmod(join(clone.folder, '.git/ssh'), 0o755);
+        await clone.git('config', 'core.sshCommand', join(clone.folder, '.git/ssh'));
+        return promote(await registryOf(clone), 'one').then(
+          () => '',
+          (error: unknown) => (error as RegistryError).fault.found,
+        );
+      };
+      const denied = 'git@git.example.org: Permission denied (publickey).';
+      assert.equal(await says('Warning: Permanently added it.', denied), `origin cannot be reached: ${denied}`);
+      assert.match(await says('ERROR: Repository not found.'), /: ERROR: Repository not found\.$/u);
+      assert.match(await says('@@@@', 'Host key verification failed.'), /: Host key verification failed\.$/u);
+      assert.match(await says(), /: fatal: Could not read from remote repository\.$/u);
+      assert.equal(broke('kex_exchange_identification: Connection closed by remote host'), true);
+      const { message } = refusedPush(
+        { name: 'origin' } as Remote,
+        'refs/heads/model-registry',
+        `${denied}\r\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights`,
+        'registry.branch',
+      );
+      assert.match(message, /origin refused the push: git@git\.example\.org: Permission denied/u);
+    }));
+
   test('loses none of many who record at once, and records none twice', () =>
     inClones(async (shared) => {
       const names = Array.from({ length: writers }, (_, index) => `writer-${index}`);

@@ -237,7 +237,7 @@ export function refusedPush(remote: Remote, ref: string, said: string, key: stri
 export function broke(said: string): boolean {
   // git says of a refusal over HTTP too that the other end hung up.
   if (/(?:HTTP|returned error:) 4(?!08|29)\d\d/iu.test(said)) return false;
-  return /(?:HTTP|returned error:) (?:5\d\d|408|429)|connection (?:reset|timed out)|unexpected disconnect|early EOF/iu.test(
+  return /(?:HTTP|returned error:) (?:5\d\d|408|429)|connection (?:reset|timed out|closed by)|unexpected disconnect|early EOF/iu.test(
     said,
   );
 }
@@ -290,6 +290,7 @@ function refusal(said: string): string {
   const faults = lines.filter(
     (line) => /^(?:fatal|error):/iu.test(line) && !/failed to push some refs|remote end hung up/u.test(line),
   );
+  if (faults[0]?.startsWith('fatal: Could not read from remote') === true) faults[0] = firstFault(said);
   return [
     ...new Set([...told.slice(0, advice < 0 ? undefined : advice), reason, ...(reason === undefined ? faults : [])]),
   ]

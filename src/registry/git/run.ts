@@ -138,14 +138,26 @@ export function textOf({ stdout }: GitResult): string {
   return stdout.toString('utf8').trim();
 }
 
-/** git says what is wrong first, and advice of every length after it; hints and warnings may come before. A list it names is indented. */
+/** After whatever ssh, or the server behind it, said. */
+const unread = 'fatal: Could not read from remote repository.';
+
+/**
+ * git says what is wrong first, and advice of every length after it; hints and warnings may come before. A list it names is indented.
+ * What ssh says is told in its place.
+ */
 export function firstFault(said: string): string {
   const lines = said
     .replaceAll(/:\n\t/gu, ': ')
-    .split('\n')
+    .split(/\r?\n/u)
     .filter((line) => line !== '');
+  const end = lines.indexOf(unread);
+  const bySsh = end < 0 ? undefined : lines.slice(0, end).findLast((line) => !line.startsWith('Warning:'));
   return (
-    lines.find((line) => line.startsWith('fatal:')) ?? lines.find((line) => line.startsWith('error:')) ?? lines[0] ?? ''
+    bySsh ??
+    lines.find((line) => line.startsWith('fatal:')) ??
+    lines.find((line) => line.startsWith('error:')) ??
+    lines[0] ??
+    ''
   );
 }
 
@@ -165,9 +177,10 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
       remedy: `Run: git config --global --add safe.directory ${folder}`,
     });
   }
-  const isDamaged = /could not read|bad object|unable to (?:read|find)|corrupt|missing (?:blob|tree|commit)/iu.test(
-    said,
-  );
+  const isDamaged =
+    /could not read (?!from remote)|bad object|unable to (?:read|find)|corrupt|missing (?:blob|tree|commit)/iu.test(
+      said,
+    );
   const isNewer = /unknown repository extension|Expected git repo version/iu.test(said);
   const remedy =
     moreSpace(result.stderr, folder) ??
