@@ -197,6 +197,7 @@ function sentence(decision: RecordedDecision): string {
   const [before, after] = [from?.version ?? 'none', to?.version ?? ''];
   if (action === 'rollback') return `rolled back from ${before} to ${after}`;
   if (action === 'assign') return `put ${candidate?.version ?? ''} into ${environment}`;
+  if (action === 'unassign') return `took ${candidate?.version ?? ''} out of ${environment}`;
   if (action === 'waive') return `waived ${decision.waiver?.check ?? ''}`;
   if (action === 'deprecate') return `deprecated ${candidate?.version ?? ''}`;
   const artifact = candidate?.artifacts.find(({ role }) => role !== 'image');

@@ -86,7 +86,7 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     const log = await contender(folder, ['registry', 'log']);
     assert.match(
       log.stdout,
-      /deprecated 1\.0\.1.*rolled back from 1\.0\.1 to 1\.0\.0.*mail is lost.*promoted by override .* as 1\.0\.1/su,
+      /deprecated 1\.0\.1.*took 1\.0\.1 out of staging, by.*rolled back from 1\.0\.1 to 1\.0\.0.*mail is lost.*promoted by override .* as 1\.0\.1/su,
     );
     assert.equal((await contender(folder, ['registry', 'verify'])).code, 0);
     assert.equal(await repository.git('status', '--porcelain'), '');

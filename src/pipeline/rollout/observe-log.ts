@@ -61,7 +61,15 @@ export async function observeLog({
         return await withDataset({ name: 'log', uri, path }, { sha256: '' }, (dataset) =>
           inWorkspace(async (workspace) => {
             await copyEvents(workspace, dataset, columns, guardrails);
-            await workspace.run(`update logged set ${['id', 'who', 'arm'].map(named).join(', ')}`);
+            const times = valuesOf(guardrails, columns).flatMap(({ column }, index) =>
+              column === columns.ms ? [`value${index}`] : [],
+            );
+            const told = [
+              ...['id', 'who', 'arm'].map(named),
+              notNegative('status', '0'),
+              ...['ms', ...times].map((column) => notNegative(column, 'null')),
+            ];
+            await workspace.run(`update logged set ${told.join(', ')}`);
             return seenIn(workspace, { steps, now, guardrails, arms, columns, unit, artifacts, oncePerArm });
           }, 1),
         );
@@ -135,6 +143,11 @@ function wholeLines(path: string, folder: string): () => Promise<{ path: string;
 /** Proxies write nothing, or a dash, for what a request does not have. */
 function named(column: string): string {
   return `${column} = case when ${column} in ('', '-') then null else ${column} end`;
+}
+
+/** HAProxy writes -1 for the status of a request without an answer, and for the time that it took. */
+function notNegative(column: string, none: string): string {
+  return `${column} = case when ${column} < 0 then ${none} else ${column} end`;
 }
 
 /** The columns of the table `logged`, and how those of the log are read for them. */

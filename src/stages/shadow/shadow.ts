@@ -127,7 +127,7 @@ async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settin
   await workspace.run(
     `create table answer as select id, case when arm = ${champion} then 0 else 1 end as arm,
      row_number() over (partition by id, arm order by row) as turn, score, label, ms,
-     (coalesce(status >= 400 or status = 0, false) or (score is null and label is null)) as failed
+     (coalesce(status >= 400 or status <= 0, false) or (score is null and label is null)) as failed
      ${slices.map((_, index) => `, s${index}`).join('')}
      from (select *, row_number() over () as row from logged) where id is not null`,
   );

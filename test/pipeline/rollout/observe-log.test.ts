@@ -155,15 +155,18 @@ describe('a log of requests', () => {
   });
 
   it('counts what was never answered as failed and slow, and a request that one of its lines says failed', async () => {
-    const unanswered = await seen(
-      [errors, slow],
-      [...requests((arm, index) => (index % 20 === 0 ? { status: null, ms: null } : {}))],
-    );
-    assert.equal(unanswered.fault, null);
-    assert.deepEqual(unanswered.steps[0]?.failures, {
-      errors: { champion: 0, candidate: 5 },
-      slow: { champion: 0, candidate: 5 },
-    });
+    const latency: Guardrail = { name: 'latency', failure: 'mean', value: 'ms' };
+    // The second as HAProxy writes it.
+    for (const none of [null, -1]) {
+      const unanswered = await seen(
+        [errors, slow, latency],
+        [...requests((_arm, index) => (index % 20 === 0 ? { status: none, ms: none } : {}))],
+      );
+      assert.equal(unanswered.fault, null);
+      const { failures, means } = unanswered.steps[0] as (typeof unanswered.steps)[number];
+      assert.deepEqual(failures, { errors: { champion: 0, candidate: 5 }, slow: { champion: 0, candidate: 5 } });
+      assert.deepEqual(means?.['latency']?.candidate, { n: 5, mean: 10, variance: 0 });
+    }
     const twice = await seen(
       [errors],
       [...requests(), ...requests((arm) => ({ status: arm === 'candidate' ? 500 : 200 }))],
