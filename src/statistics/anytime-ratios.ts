@@ -1,5 +1,6 @@
 import { mixtureEvidence, sequenceFactor } from './anytime-means.ts';
 import { bisected } from './bisection.ts';
+import { differenceVariance } from './difference-variance.ts';
 import { normalCdf } from './distributions.ts';
 
 /* Means of both arms while the candidate had one share of the traffic: is the candidate's higher than it may be, at any look? */
@@ -74,7 +75,7 @@ function differenceOf(
   const tolerated = ratio * ratio * champion.variance;
   return {
     delta: candidate.mean - ratio * champion.mean,
-    variance: candidate.variance / candidate.n + tolerated / champion.n,
+    variance: differenceVariance(candidate, { n: champion.n, variance: tolerated }),
     unit: tolerated,
   };
 }

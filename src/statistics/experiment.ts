@@ -1,3 +1,5 @@
+import { differenceVariance, type Spread } from './difference-variance.ts';
+
 /*
  * Estimates of an experiment from moments by arm. The unit is the user, who was assigned at random; never the request.
  */
@@ -31,7 +33,7 @@ export function meanDifference(champion: Moments, candidate: Moments): Estimate 
     champion: champion.y,
     candidate: candidate.y,
     delta: candidate.y - champion.y,
-    standardError: Math.sqrt(champion.yy / champion.users + candidate.yy / candidate.users),
+    standardError: errorOf(champion, candidate, ({ yy }) => yy),
   };
 }
 
@@ -53,7 +55,7 @@ export function cupedDifference(champion: Moments, candidate: Moments): Estimate
   const theta = covariance / variance;
   const left = ({ yy, x }: Moments): number =>
     x === undefined ? yy : Math.max(0, yy + theta * theta * x.variance - 2 * theta * x.withY);
-  const standardError = Math.sqrt(left(champion) / champion.users + left(candidate) / candidate.users);
+  const standardError = errorOf(champion, candidate, left);
   return {
     ...raw,
     delta: raw.delta - theta * dx,
@@ -72,15 +74,22 @@ export function ratioDifference(champion: Moments, candidate: Moments): Estimate
     champion: a.ratio,
     candidate: b.ratio,
     delta: b.ratio - a.ratio,
-    standardError: Math.sqrt(a.variance + b.variance),
+    standardError: errorOf(champion, candidate, (arm) => ratioOf(arm).variance),
   };
 }
 
-function ratioOf({ users, y, yy, d }: Moments): { ratio: number; variance: number } {
+/** Of a difference between the arms. @param varianceOf one user of an arm */
+function errorOf(champion: Moments, candidate: Moments, varianceOf: (arm: Moments) => number): number {
+  const spreadOf = (arm: Moments): Spread => ({ n: arm.users, variance: varianceOf(arm) });
+  return Math.sqrt(differenceVariance(spreadOf(champion), spreadOf(candidate)));
+}
+
+/** The ratio of an arm, and the variance that one user gives it. */
+function ratioOf({ y, yy, d }: Moments): { ratio: number; variance: number } {
   if (d === undefined || d.mean === 0) return { ratio: Number.NaN, variance: Number.NaN };
   const ratio = y / d.mean;
   return {
     ratio,
-    variance: Math.max(0, yy - 2 * ratio * d.withY + ratio * ratio * d.variance) / (users * d.mean * d.mean),
+    variance: Math.max(0, yy - 2 * ratio * d.withY + ratio * ratio * d.variance) / (d.mean * d.mean),
   };
 }

@@ -6,6 +6,7 @@ import { statedSize, type Artifact, type Check, type Comparison, type Verdict } 
 import { bisected } from '../../statistics/bisection.ts';
 import { normalCdf, normalQuantile } from '../../statistics/distributions.ts';
 import { sequenceFactor } from '../../statistics/anytime-means.ts';
+import { differenceVariance } from '../../statistics/difference-variance.ts';
 import { cupedDifference, meanDifference, ratioDifference } from '../../statistics/experiment.ts';
 import type { Estimate, Moments } from '../../statistics/experiment.ts';
 import { holm } from '../../statistics/multiplicity.ts';
@@ -314,7 +315,10 @@ function covariateChecks(arms: readonly Arms[], settings: AbTest): Check[] {
   const before = arms.map(({ champion, candidate }): number | null => {
     if (champion?.x === undefined || candidate?.x === undefined) return null;
     if (Math.min(champion.users, candidate.users) < (settings.min_users ?? 100)) return null;
-    const variance = champion.x.variance / champion.users + candidate.x.variance / candidate.users;
+    const variance = differenceVariance(
+      { n: champion.users, variance: champion.x.variance },
+      { n: candidate.users, variance: candidate.x.variance },
+    );
     const z = Math.abs(candidate.x.mean - champion.x.mean) / Math.sqrt(variance);
     return variance > 0 ? alwaysValidP(z, champion.users + candidate.users, settings.users) : null;
   });
