@@ -53,7 +53,8 @@ export function fitBaseline(
   }
   const degreesOfFreedom = Math.max(1, count - used);
   const spread = Math.sqrt(squares / degreesOfFreedom);
-  const raw = squares > 0 && pairs > 2 ? products / squares : 0;
+  // As if every window had its neighbour: missing ones would hide the correlation.
+  const raw = squares > 0 && pairs > 2 ? ((products / squares) * (count - 1)) / pairs : 0;
   // The correlation of residuals is too low on average (Marriott and Pope, Biometrika 41, 1954).
   const phi = Math.min(0.8, Math.max(0, raw + (1 + 3 * Math.max(0, raw)) / count));
   let whitened = 0;

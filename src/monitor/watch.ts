@@ -29,8 +29,6 @@ export type Watched =
     };
 
 const k = 0.5;
-/** No more than this is learnt from. */
-const longest = 365;
 /** A single value counts up to this: what is beyond alarms all the same. */
 const largest = 12;
 
@@ -43,7 +41,11 @@ const largest = 12;
  * @param place index of the first window in the calendar, counted in windows
  */
 export function watch(values: readonly (number | null)[], place: number, settings: WatchSettings): Watched[] {
-  const { rate, learning, periods, bad, behind = 28 } = settings;
+  const { rate, periods, bad, behind = 28 } = settings;
+  // Before four of the longest season it is not known, and each weekend would be an alarm that is never learnt from.
+  const learning = Math.max(settings.learning, ...periods.map((each) => 4 * each));
+  // No more than a year is learnt from, however many windows a week has.
+  const longest = Math.max(365, ...periods.map((each) => 52 * each));
   const sides = bad === 'both' ? 2 : 1;
   const base = baseLimit(sides / rate);
   const learnt: (number | null)[] = [];
@@ -65,7 +67,8 @@ export function watch(values: readonly (number | null)[], place: number, setting
       continue;
     }
     const end: number = Math.max(fittedOn, index - behind, baseline === null ? index : 0);
-    if (baseline === null || (end >= fittedOn + 7 && index >= fittedAt + 7)) {
+    const pause = Math.max(7, period);
+    if (baseline === null || (end >= fittedOn + pause && index >= fittedAt + pause)) {
       const start = Math.max(0, end - longest);
       period = periods.find((each) => end - start >= 4 * each) ?? 1;
       const places = learnt.slice(start, end).map((_, at) => (place + start + at) % period);

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { fitBaseline } from '../../src/monitor/baseline.ts';
 import { cusumStep, startOfCusum } from '../../src/monitor/charts.ts';
 import { estimateLoss } from '../../src/monitor/loss-table.ts';
 import { rateDropP } from '../../src/monitor/moving-average.ts';
 import { bettingBounds } from '../../src/statistics/bounded-mean.ts';
 import { cusumLimit, cusumRunLength } from '../../src/monitor/run-lengths.ts';
+import { watch } from '../../src/monitor/watch.ts';
+import { normalPair, randomFrom } from '../../src/statistics/random.ts';
 
 /** Equal in the digits given. */
 function agrees(found: number | null, expected: string, what = ''): void {
@@ -90,4 +93,43 @@ test('the lower bound of a production loss, at one side, agrees with values comp
     const found = bettingBounds(every(step, rows), 2 * 0.05).lower;
     assert.ok(found <= lower && found > lower - 1e-4, `${found} of ${lower}`);
   }
+});
+
+/** Values of a process whose neighbours have this correlation. */
+function remembering(seed: number, length: number, phi: number): number[] {
+  const random = randomFrom(seed);
+  const pair = new Float64Array(2);
+  let value = 0;
+  return Array.from({ length }, () => {
+    normalPair(random, pair);
+    value = phi * value + Math.sqrt(1 - phi * phi) * (pair[0] as number);
+    return value;
+  });
+}
+
+test('hours with a season of a day and quiet weekends raise no more alarms than days do', () => {
+  const [weeks, hours] = [16, 168];
+  const season = (hour: number): number => 2 * Math.sin((2 * Math.PI * hour) / 24) - (hour % hours >= 120 ? 2 : 0);
+  // Two alarms in a year of one signal.
+  const settings = { rate: 2 / (52 * hours), learning: 56, periods: [hours, 24], bad: 'both' } as const;
+  const alarms = [1, 2, 3, 4].flatMap((seed) => {
+    const values = remembering(seed, weeks * hours, 0).map((value, hour) => value + season(hour));
+    const watched = watch(values, 0, settings);
+    assert.equal(
+      watched.findIndex(({ state }) => state === 'ok'),
+      4 * hours,
+      'four weeks are learnt from',
+    );
+    return watched.filter(({ state }, at) => state === 'alarm' && watched[at - 1]?.state !== 'alarm');
+  });
+  // Expected of 48 weeks that are watched: about two.
+  assert.ok(alarms.length <= 6, `${alarms.length} alarms`);
+});
+
+test('windows without a value do not hide that neighbours go together', () => {
+  const values = remembering(5, 4000, 0.5);
+  const places = values.map(() => 0);
+  const half = values.map((value, at) => (at % 5 < 3 ? value : null));
+  assert.ok(Math.abs((fitBaseline(values, places, 1)?.phi ?? 0) - 0.5) < 0.05);
+  assert.ok(Math.abs((fitBaseline(half, places, 1)?.phi ?? 0) - 0.5) < 0.05);
 });
