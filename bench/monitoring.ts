@@ -21,14 +21,29 @@ const signals = 20;
 const learning = 56;
 const day = 86_400_000;
 
-/** Values of a process that remembers, with a season of a week; each has standard deviation 1 beside the season. */
-function series(random: Random, length: number, phi: number, season: number): number[] {
+/** How one value differs from the next: normal, exponential (skewed to one side), or Student's t with 3 degrees of freedom (outliers). */
+type Noise = 'normal' | 'skewed' | 'outliers';
+
+/** Draws of mean 0 and standard deviation 1. */
+function noiseOf(random: Random, noise: Noise): () => number {
   const pair = new Float64Array(2);
-  let [value, left] = [0, 0];
-  return Array.from({ length }, (_, index) => {
+  let left = 0;
+  const normal = (): number => {
     if (left === 0) normalPair(random, pair);
-    const noise = pair[left] as number;
     left = 1 - left;
+    return pair[1 - left] as number;
+  };
+  if (noise === 'normal') return normal;
+  if (noise === 'skewed') return () => -Math.log(1 - random.uniform()) - 1;
+  return () => normal() / Math.sqrt(normal() ** 2 + normal() ** 2 + normal() ** 2);
+}
+
+/** Values of a process that remembers, with a season of a week; each has standard deviation 1 beside the season. */
+function series(random: Random, length: number, phi: number, season: number, kind: Noise = 'normal'): number[] {
+  const draw = noiseOf(random, kind);
+  let value = 0;
+  return Array.from({ length }, (_, index) => {
+    const noise = draw();
     value = index === 0 ? noise : phi * value + Math.sqrt(1 - phi * phi) * noise;
     return value + season * Math.sin((2 * Math.PI * index) / 7);
   });
@@ -39,11 +54,11 @@ function settingsOf(alarmsPerYear: number, bad: WatchSettings['bad']): WatchSett
 }
 
 /** Alarms of 20 signals in a year, over so many years. */
-function falseAlarms(budget: number, phi: number, season: number, repetitions: number): number {
+function falseAlarms(budget: number, phi: number, season: number, repetitions: number, noise: Noise): number {
   const random = randomFrom(20261129);
   let alarms = 0;
   for (let each = 0; each < repetitions * signals; each++) {
-    const watched = watch(series(random, learning + 365, phi, season), 0, settingsOf(budget, 'both'));
+    const watched = watch(series(random, learning + 365, phi, season, noise), 0, settingsOf(budget, 'both'));
     for (const [index, { state }] of watched.entries())
       if (state === 'alarm' && watched[index - 1]?.state !== 'alarm') alarms += 1;
   }
@@ -197,18 +212,23 @@ function harmDelays(loss: number, rows: number, seen: boolean): { harm: number[]
 }
 
 const some = Math.max(10, Math.round(years / 5));
-const levels = [
-  [12, 0, 0, years],
-  [12, 0.4, 0, years],
-  [12, 0.4, 1, years],
-  [12, 0, 2, some],
-  [6, 0, 0, some],
-  [6, 0.4, 1, some],
-  [24, 0, 0, some],
-  [24, 0.4, 1, some],
-].map(([budget = 0, phi = 0, season = 0, repetitions = 0]) => {
-  const found = falseAlarms(budget, phi, season, repetitions);
-  return `| ${budget} | ${phi} | ${season} | ${repetitions} | ${found.toFixed(2)} | ±${(2 * Math.sqrt(found / repetitions)).toFixed(2)} |`;
+const levels = (
+  [
+    [12, 0, 0, 'normal', years],
+    [12, 0.4, 0, 'normal', years],
+    [12, 0.4, 1, 'normal', years],
+    [12, 0, 2, 'normal', some],
+    [12, 0, 0, 'skewed', some],
+    [12, 0.4, 1, 'skewed', some],
+    [12, 0, 0, 'outliers', some],
+    [6, 0, 0, 'normal', some],
+    [6, 0.4, 1, 'normal', some],
+    [24, 0, 0, 'normal', some],
+    [24, 0.4, 1, 'normal', some],
+  ] as const
+).map(([budget, phi, season, noise, repetitions]) => {
+  const found = falseAlarms(budget, phi, season, repetitions, noise);
+  return `| ${budget} | ${phi} | ${season} | ${noise} | ${repetitions} | ${found.toFixed(2)} | ±${(2 * Math.sqrt(found / repetitions)).toFixed(2)} |`;
 });
 const together = [
   [0, 0],
@@ -251,11 +271,11 @@ baseline is learnt from ${learning} of them, and the budget is split over ${sign
 
 ## Nothing is wrong: alarms of 20 charts in a year
 
-Each signal is a process with this correlation of neighbours and a weekly season of this amplitude, in standard deviations. An alarm
-counts when it begins.
+Each signal is a process with this correlation of neighbours and a weekly season of this amplitude, in standard deviations. Its noise is normal,
+exponential (skewed), or Student's t with 3 degrees of freedom (outliers). An alarm counts when it begins.
 
-| budget a year | correlation | season | years | alarms a year | ± |
-|---|---|---|---|---|---|
+| budget a year | correlation | season | noise | years | alarms a year | ± |
+|---|---|---|---|---|---|---|
 ${levels.join('\n')}
 
 ## Nothing is wrong: everything at once

@@ -13,6 +13,9 @@ export interface Baseline {
   degreesOfFreedom: number;
 }
 
+/** Which way counts. */
+export type Bad = 'down' | 'up' | 'both';
+
 /**
  * Fit to the windows before; null entries have no value.
  * @param period windows a season, 1 for none; place 0 is that of index 0
@@ -72,4 +75,21 @@ export function standardised(baseline: Baseline, residual: number, before: numbe
   const [difference, scale] = before === null ? [residual, spread] : [residual - phi * before, sd];
   if (difference === 0) return 0;
   return scale > 0 ? difference / scale : Math.sign(difference) * Number.MAX_VALUE;
+}
+
+/** The largest of the values that were learnt from, in standard deviations: how heavy the tail is while nothing is wrong; 0 or more. */
+export function worstOf(
+  values: readonly (number | null)[],
+  places: readonly number[],
+  baseline: Baseline,
+  bad: Bad,
+): number {
+  const residuals = values.map((value, at) =>
+    value === null ? null : value - (baseline.season[places[at] as number] as number),
+  );
+  return residuals.reduce<number>((most, residual, at) => {
+    if (residual === null) return most;
+    const z = standardised(baseline, residual, residuals[at - 1] ?? null);
+    return Math.max(most, bad === 'both' ? Math.abs(z) : bad === 'up' ? z : -z);
+  }, 0);
 }

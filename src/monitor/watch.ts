@@ -1,5 +1,5 @@
 import { cusumStep, startOfCusum } from './charts.ts';
-import { fitBaseline, standardised, type Baseline } from './baseline.ts';
+import { fitBaseline, standardised, worstOf, type Bad, type Baseline } from './baseline.ts';
 import { cusumLimit } from './run-lengths.ts';
 
 /** How a series is watched. */
@@ -11,7 +11,7 @@ export interface WatchSettings {
   /** Windows a week and a day, of which the longer that the baseline has four of is the season. */
   periods: readonly number[];
   /** Which way counts. */
-  bad: 'down' | 'up' | 'both';
+  bad: Bad;
   /** Windows that the baseline stays behind: a slow decline must not teach it. Default 28. */
   behind?: number;
 }
@@ -29,6 +29,8 @@ export type Watched =
     };
 
 const k = 0.5;
+/** What is left of the limit after a value as large as any that was learnt: outliers are no alarm where they are usual. Found by simulation. */
+const beyondWorst = 0.7;
 /** A single value counts up to this: what is beyond alarms all the same. */
 const largest = 12;
 
@@ -57,6 +59,7 @@ export function watch(values: readonly (number | null)[], place: number, setting
   let cusum = startOfCusum;
   let alarmed = false;
   let known = 0;
+  let worst = 0;
   for (const [index, value] of values.entries()) {
     const seen = known;
     if (value !== null) known += 1;
@@ -73,7 +76,10 @@ export function watch(values: readonly (number | null)[], place: number, setting
       period = periods.find((each) => end - start >= 4 * each) ?? 1;
       const places = learnt.slice(start, end).map((_, at) => (place + start + at) % period);
       const fitted: Baseline | null = fitBaseline(learnt.slice(start, end), places, period);
-      if (fitted !== null) [baseline, fittedAt, fittedOn] = [fitted, index, end];
+      if (fitted !== null) {
+        [baseline, fittedAt, fittedOn] = [fitted, index, end];
+        worst = Math.min(largest, worstOf(learnt.slice(start, end), places, fitted, bad));
+      }
     }
     if (value === null || baseline === null) {
       found.push({ state: 'missing' });
@@ -85,7 +91,8 @@ export function watch(values: readonly (number | null)[], place: number, setting
     const before = previous === null ? null : previous - (fitted.season[(place + index - 1) % period] as number);
     const z = Math.max(-largest, Math.min(largest, standardised(fitted, value - expected, before)));
     // Mean, spread and correlation are estimated: found by simulation (docs/monitoring-levels.md).
-    const limit = base * (1 + (1.65 * base) / fitted.count) * (1 + 0.3 * fitted.phi);
+    const ofNormal = base * (1 + (1.65 * base) / fitted.count) * (1 + 0.3 * fitted.phi);
+    const limit = Math.max(ofNormal, worst - k + beyondWorst * base);
     const next = cusumStep(cusum, z, k);
     const sum = bad === 'down' ? next.down : bad === 'up' ? next.up : Math.max(next.up, next.down);
     const alarm = sum > limit;

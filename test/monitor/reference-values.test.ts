@@ -133,3 +133,15 @@ test('windows without a value do not hide that neighbours go together', () => {
   assert.ok(Math.abs((fitBaseline(values, places, 1)?.phi ?? 0) - 0.5) < 0.05);
   assert.ok(Math.abs((fitBaseline(half, places, 1)?.phi ?? 0) - 0.5) < 0.05);
 });
+
+test('a signal whose values are skewed alarms no more often than its share of the budget', () => {
+  const random = randomFrom(8);
+  const rate = 12 / 20 / 365;
+  const alarms = Array.from({ length: 100 }, () => {
+    const values = Array.from({ length: 56 + 365 }, () => -Math.log(1 - random.uniform()));
+    const watched = watch(values, 0, { rate, learning: 56, periods: [7], bad: 'both' });
+    return watched.filter(({ state }, at) => state === 'alarm' && watched[at - 1]?.state !== 'alarm').length;
+  }).reduce((sum, each) => sum + each, 0);
+  // Of 60 that are stood.
+  assert.ok(alarms <= 80, `${alarms} alarms in 100 years`);
+});
