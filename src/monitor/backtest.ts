@@ -1,4 +1,5 @@
-import { normalQuantile } from '../statistics/distributions.ts';
+import { normalCdf, normalQuantile } from '../statistics/distributions.ts';
+import { holm } from '../statistics/multiplicity.ts';
 
 /** A model of the past, and its loss on every row of the history; NaN: it predicted nothing there. */
 export interface PastModel {
@@ -22,6 +23,9 @@ export interface BacktestInput {
   alpha: number;
 }
 
+/** Fewer rows show nothing by a normal approximation. */
+const fewestRows = 30;
+
 export interface LossOf {
   rows: number;
   mean: number;
@@ -32,7 +36,7 @@ export interface BacktestResult {
   windows: { start: number; end: number; losses: Record<string, LossOf> }[];
   /** By age in windows: the mean loss beyond that of the model's own first window, over all models that lived so long. */
   ageing: { age: number; models: number; more: number; lower: number }[];
-  /** The age, in windows, at which the loss is shown to be too much more; null: at none that is on record. */
+  /** The first age, in windows, at which the loss is shown to be too much more, over all ages together (Holm); null: at none that is on record. */
   tooOld: number | null;
   /** What each new model's gate would have said once its first window had labels, and what later rows said of it. */
   decisions: {
@@ -61,21 +65,22 @@ export function backtest(input: BacktestInput): BacktestResult {
   const last = times.reduce((latest, time) => Math.max(latest, time), -Infinity);
   const lives = models.map((model) => livesOf(input, model, last));
   const ageing: BacktestResult['ageing'] = [];
-  let tooOld: number | null = null;
+  const pValues: number[] = [];
   const longest = Math.max(0, ...lives.map((life) => life.length));
   for (let age = 1; age < longest; age++) {
     const seen = lives.flatMap((life) => {
       const [first, now] = [life[0]?.loss, life[age]?.loss];
-      if (first === undefined || now === undefined || first.rows < 2 || now.rows < 2) return [];
+      if (first === undefined || now === undefined || Math.min(first.rows, now.rows) < fewestRows) return [];
       return [{ more: now.mean - first.mean, variance: first.se ** 2 + now.se ** 2 }];
     });
     if (seen.length === 0) continue;
     const more = seen.reduce((sum, each) => sum + each.more, 0) / seen.length;
     const se = Math.sqrt(seen.reduce((sum, each) => sum + each.variance, 0)) / seen.length;
-    const lower = more - z * se;
-    ageing.push({ age, models: seen.length, more, lower });
-    if (tooOld === null && lower > maxLoss) tooOld = age;
+    ageing.push({ age, models: seen.length, more, lower: more - z * se });
+    pValues.push(se > 0 ? normalCdf((maxLoss - more) / se) : more > maxLoss ? 0 : 1);
   }
+  // Of many ages one seems to be too much by chance.
+  const shown = holm(pValues).findIndex((p) => p < alpha);
   const starts = [...new Set(lives.flatMap((life) => life.map(({ start }) => start)))].sort((a, b) => a - b);
   return {
     windows: starts.map((start) => ({
@@ -89,7 +94,7 @@ export function backtest(input: BacktestInput): BacktestResult {
       ),
     })),
     ageing,
-    tooOld,
+    tooOld: ageing[shown]?.age ?? null,
     decisions: models.slice(1).map((model, index) => decisionOn(input, models[index] as PastModel, model, z)),
   };
 }
@@ -132,7 +137,7 @@ function decisionOn(
   const [lower, upper] = [then.mean - z * then.se, then.mean + z * then.se];
   const later = summary(gains(rows));
   const verdict =
-    then.rows < 30
+    then.rows < fewestRows
       ? 'inconclusive'
       : lower > 0
         ? 'superior'

@@ -39,6 +39,19 @@ describe('a backtest', () => {
     assert.equal(fresh.tooOld, null);
   });
 
+  test('calls no model too old by the chance of many ages, nor of a few rows', () => {
+    const seeded = randomFrom(11);
+    for (const each of [50, 3]) {
+      const all = Float64Array.from({ length: 13 * each }, (_, row) => Math.floor(row / each) * day);
+      const found = Array.from({ length: 200 }, () => {
+        const losses = all.map(() => Number(seeded.uniform() < 0.1));
+        const models = [{ name: 'a', trainedUntil: 0, losses }];
+        return backtest({ times: all, known: all, models, window: day, maxLoss: 0.02, alpha: 0.05 }).tooOld;
+      }).filter((age) => age !== null);
+      assert.ok(found.length <= 10, `${found.length} of 200 with ${each} rows a window`);
+    }
+  });
+
   test('decides each past promotion with the labels of its time alone', () => {
     const models = [ageingModel('old', 0), ageingModel('new', 10 * week - 1)];
     const [decision] = backtest({ ...base, models }).decisions;
