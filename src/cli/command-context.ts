@@ -106,18 +106,35 @@ export function withReadOptions(command: Command): Command {
     .option('-v, --verbose', 'verbose output');
 }
 
-/** The same, of a command that looks at models or writes files. */
-export function withCommonOptions(command: Command): Command {
-  return withReadOptions(command)
-    .option(
-      '-o, --out <folder>',
-      `folder for evidence, decision and report, in a subfolder named after the model (default: ${defaults.out} in the workspace)`,
-    )
+/** The option of a command that writes files. */
+export function withOutOption(command: Command): Command {
+  return command.option(
+    '-o, --out <folder>',
+    `folder for evidence, decision and report, in a subfolder named after the model (default: ${defaults.out} in the workspace)`,
+  );
+}
+
+/** The options for the model that is judged. */
+export function withCandidateOptions(command: Command): Command {
+  return command
     .option('--candidate <uri>', 'a path or URL to use instead of the configured candidate')
     .option(
       '--candidate-sha256 <digest>',
       'sha256 of that file; required for a URL, except for an artifact of a workflow run',
-    )
+    );
+}
+
+/** The options for the model that it is compared with. */
+export function withChampionOptions(command: Command): Command {
+  return command
     .option('--champion <uri>', 'a path, a URL or "registry" to use instead of the configured champion')
-    .option('--champion-sha256 <digest>', 'sha256 of that file; required for a URL, as for the candidate');
+    .option(
+      '--champion-sha256 <digest>',
+      'sha256 of that file; required for a URL, except for an artifact of a workflow run',
+    );
+}
+
+/** All of these, of a command that compares the two. */
+export function withCommonOptions(command: Command): Command {
+  return withChampionOptions(withCandidateOptions(withOutOption(withReadOptions(command))));
 }

@@ -8,7 +8,8 @@ import { millisecondsIn } from '../iso-time.ts';
 import { oneLine } from '../report/escape.ts';
 import { exitCodeOfVerdict, exitCodes } from './exit-codes.ts';
 import { consoleOptions, printReport, printResult, recordsHere } from './command-context.ts';
-import { withCommonOptions, withReadOptions, type CommandContext, type CommonOptions } from './command-context.ts';
+import { withChampionOptions, withOutOption, withReadOptions } from './command-context.ts';
+import type { CommandContext, CommonOptions } from './command-context.ts';
 
 /** What is done after the promotion: predictions before they are published, production, retraining. */
 export function addMonitorCommands(program: Command, context: CommandContext): void {
@@ -20,10 +21,14 @@ export function addMonitorCommands(program: Command, context: CommandContext): v
 }
 
 function addMonitor(program: Command, context: CommandContext): void {
-  withCommonOptions(
-    program
-      .command('monitor')
-      .description('Check production data since the last run for errors, drift and lost quality of the champion.'),
+  withChampionOptions(
+    withOutOption(
+      withReadOptions(
+        program
+          .command('monitor')
+          .description('Check production data since the last run for errors, drift and lost quality of the champion.'),
+      ),
+    ),
   )
     .option('--record', 'record the results (default, except in workflows on pull requests and other branches)')
     .option('--no-record', 'check without recording the results')
@@ -49,7 +54,7 @@ function addMonitor(program: Command, context: CommandContext): void {
 }
 
 function addRetrain(program: Command, context: CommandContext): void {
-  withCommonOptions(
+  withReadOptions(
     program.command('retrain').description('Start a training if the recorded monitoring results require it.'),
   )
     .option('--dry-run', 'decide without starting a training')
@@ -125,8 +130,12 @@ function timeOption(text: string): Date {
 }
 
 function addCheckBatch(program: Command, context: CommandContext): void {
-  withCommonOptions(
-    program.command('check-batch').description('Check pre-computed predictions before they are published.'),
+  withChampionOptions(
+    withOutOption(
+      withReadOptions(
+        program.command('check-batch').description('Check pre-computed predictions before they are published.'),
+      ),
+    ),
   )
     .option('--model-digest <sha256>', 'sha256 of the model that predicted, if the file does not state it')
     .action(async (options: CommonOptions & { modelDigest?: string }) => {

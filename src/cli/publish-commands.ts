@@ -2,19 +2,21 @@ import { Argument, Option, type Command } from 'commander';
 import { UsageError } from '../errors.ts';
 import { exportParts, type ExportPart } from '../pipeline/typed.ts';
 import { placesOf } from './places.ts';
-import { printResult, withCommonOptions, withReadOptions } from './command-context.ts';
+import { printResult, withOutOption, withReadOptions } from './command-context.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /** export, release, publish, verify. */
 export function addPublishCommands(program: Command, context: CommandContext): void {
   const parts = new Argument('[parts...]', 'what to write (default: everything)').choices(exportParts);
-  withCommonOptions(
-    program
-      .command('export')
-      .description(
-        'Export a version from the registry: model card, release notes, in-toto statements, report, evidence.',
-      ),
+  withOutOption(
+    withReadOptions(
+      program
+        .command('export')
+        .description(
+          'Export a version from the registry: model card, release notes, in-toto statements, report, evidence.',
+        ),
+    ),
   )
     .addArgument(parts)
     .addOption(new Option('--of <semver>', 'the version (default: the champion)').conflicts('decision'))

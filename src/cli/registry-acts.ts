@@ -8,7 +8,7 @@ import { minuteOf } from '../wording.ts';
 import { exitCodes } from './exit-codes.ts';
 import { recordedText } from './pending-text.ts';
 import { placesOf } from './places.ts';
-import { printResult, recordsHere, withCommonOptions, withReadOptions } from './command-context.ts';
+import { printResult, recordsHere, withCandidateOptions, withOutOption, withReadOptions } from './command-context.ts';
 import type { CommandContext, CommonOptions } from './command-context.ts';
 
 interface ActOptions extends CommonOptions {
@@ -25,7 +25,7 @@ interface ActOptions extends CommonOptions {
 
 /** registry register, override, assign, unassign, deprecate, waive, void: what a person does to a registry. */
 export function addRegistryActs(registry: Command, context: CommandContext): void {
-  withCommonOptions(
+  withReadOptions(
     registry.command('register').description('Register a model as the first champion manually, without a gate.'),
   )
     .requiredOption('--artifact <file>', 'the model or file of predictions, committed to the repository')
@@ -54,10 +54,13 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     });
 
   addAct(
-    registry
-      .command('override')
-      .description('Promote a held candidate manually; the hold, its evidence and your reason are recorded.')
-      .option('--set-version <semver>', 'version of the model (default: the next one)'),
+    withCandidateOptions(
+      withOutOption(
+        registry
+          .command('override')
+          .description('Promote a held candidate manually; the hold, its evidence and your reason are recorded.'),
+      ),
+    ).option('--set-version <semver>', 'version of the model (default: the next one)'),
     context,
     (acts, workspace, input, options) => acts.overrideHold(workspace, { ...input, version: options.setVersion }),
   );
@@ -171,7 +174,7 @@ function addAct(
   if (!command.options.some(({ long }) => long === '--reason')) {
     command.requiredOption('--reason <text>', 'reason to record');
   }
-  withCommonOptions(command)
+  withReadOptions(command)
     .option('--by <person>', 'the responsible person (default: the person who runs this)')
     .option(
       '--record',

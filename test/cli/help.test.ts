@@ -13,6 +13,20 @@ describe('the command line says', () => {
       says: /--json/u,
       never: /--candidate|--champion|--out/u,
     },
+    ...['rollback', 'retrain', 'registry register', 'registry assign', 'registry waive'].map((command) => ({
+      name: `only options that ${command} heeds`,
+      args: [...command.split(' '), '--help'],
+      code: 0,
+      says: /--config/u,
+      never: /--candidate|--champion|--out/u,
+    })),
+    ...['monitor', 'check-batch', 'export'].map((command) => ({
+      name: `no candidate for ${command}`,
+      args: [command, '--help'],
+      code: 0,
+      says: /--out/u,
+      never: /--candidate/u,
+    })),
     {
       name: 'where the help of the very command is',
       args: ['registry', 'show', '--shwo'],
