@@ -51,7 +51,7 @@ export function register(
         code: same ? 'same-model' : 'registered',
         message: same
           ? `This model is the champion already (version ${version}).`
-          : (context.reason ?? `Registered by ${context.actor} without a gate.`),
+          : (context.reason ?? 'No gate was run.'),
       },
       ...reasons,
     ],

@@ -83,10 +83,20 @@ function previousVersion(view: RegistryHistory, rolledBackIn: number | undefined
     throw new UsageError({
       found: `there is no version before ${view.champion?.version}`,
       expected: 'an earlier champion',
-      remedy: `Name a version with --to: ${usable(view)}`,
+      remedy: earlier(view),
     });
   }
   return namedVersion(alias.version, view);
+}
+
+/** What else could be rolled back to: never the champion itself. */
+function earlier(view: RegistryHistory): string {
+  const others = view.registered.filter(
+    ({ version, status }) => status === 'active' && version !== view.champion?.version,
+  );
+  return others.length === 0
+    ? 'There is nothing to roll back to: promote or register another model'
+    : `Name a version with --to: ${listed(others)}`;
 }
 
 /** A version by its number, with or without a leading v. @throws UsageError when the registry does not have it */
@@ -97,7 +107,11 @@ export function namedVersion(name: string, view: RegistryHistory): RegisteredVer
 }
 
 function usable(view: RegistryHistory): string {
-  const versions = view.registered.filter(({ status }) => status === 'active').map(({ version }) => version);
+  return listed(view.registered.filter(({ status }) => status === 'active'));
+}
+
+function listed(registered: readonly RegisteredVersion[]): string {
+  const versions = registered.map(({ version }) => version);
   const shown = versions.slice(-10).join(', ');
   return versions.length > 10 ? `..., ${shown}` : shown || 'none';
 }

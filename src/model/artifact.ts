@@ -92,9 +92,10 @@ export async function openModel(path: string, uri: string, folder: string): Prom
 /** The files of a model and their digest. `take` says where the external data file at a location is to be read. */
 async function modelFiles(
   path: string,
-  uri: string,
+  address: string,
   take: (location: string, from: string) => Promise<string>,
 ): Promise<{ bytes: Buffer; model: ModelProto; sha256: string; size: number; files: LocalArtifact['files'] }> {
+  const uri = typed(address);
   const bytes = await readModel(path, uri);
   const { parseModel } = await import('./onnx.ts');
   const model = parseModel(bytes, uri);
@@ -137,6 +138,11 @@ export async function externalLocations(path: string, uri: string): Promise<stri
   return locations.map((location) => innerPath(location, uri));
 }
 
+/** An address as a person wrote it: of a file the path alone. */
+function typed(address: string): string {
+  return address.replace(/^file:/u, '');
+}
+
 /** Names of the models in the folder of a path, which may not be there. */
 async function modelsBeside(path: string): Promise<string[]> {
   const names = await readdir(dirname(path)).catch(() => []);
@@ -145,8 +151,7 @@ async function modelsBeside(path: string): Promise<string[]> {
 
 /** The bytes of a model file, once what often stands in its place is told apart. @throws ModelError */
 export async function readModel(path: string, address: string): Promise<Buffer> {
-  // A person wrote the path alone.
-  const uri = address.replace(/^file:/u, '');
+  const uri = typed(address);
   const info = await stat(path).catch(async (cause: NodeJS.ErrnoException) => {
     const near = nearest(basename(path), await modelsBeside(path));
     throw new ModelError({

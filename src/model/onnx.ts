@@ -53,8 +53,9 @@ const modelType = root.lookupType('ModelProto');
 export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
   const state = wireState(bytes);
   if (state === 'not-onnx') {
+    const kind = otherKind(bytes);
     throw new ModelError({
-      found: 'this is not an ONNX file',
+      found: kind === undefined ? 'this is not an ONNX file' : `this is not an ONNX file, but ${kind}`,
       expected: 'an ONNX model',
       where: uri,
       remedy: 'Export the model to ONNX, or use a file of predictions ({predictions: file})',
@@ -94,6 +95,24 @@ export function parseModel(bytes: Uint8Array, uri: string): ModelProto {
     });
   }
 }
+
+/** What a file is that is no model that can be run here, by its first bytes; undefined: it has none of the known beginnings. */
+function otherKind(bytes: Uint8Array): string | undefined {
+  const start = Buffer.from(bytes.subarray(0, 512));
+  const hex = start.toString('hex');
+  const [, kind] = otherKinds.find(([beginning]) => hex.startsWith(beginning)) ?? [];
+  if (kind !== undefined) return kind;
+  const isText = start.every((byte) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d);
+  return isText ? 'a text file' : undefined;
+}
+
+const otherKinds: readonly (readonly [string, string])[] = [
+  ...['8002', '8003', '8004', '8005'].map((start) => [start, 'a Python pickle (pickle, joblib)'] as const),
+  ['504b0304', 'a zip archive (such as PyTorch or Keras write)'],
+  ['89484446', 'an HDF5 file (such as Keras writes)'],
+  ['50415231', 'a Parquet file'],
+  ['47475546', 'a GGUF file'],
+];
 
 /** What must be fed and what comes back. */
 export function signatureOf({ graph }: ModelProto): Signature {

@@ -105,7 +105,7 @@ function named<T extends { x: number | string }>(points: readonly T[]): (T & { x
 
 function seriesMarks(plot: Plot, chart: Chart, { points, name, mark }: Series, index: number): Plotting.Markish[] {
   const stroke = colour(index);
-  const data = chart.y.scale === 'log' ? drawable(points) : [...points];
+  const data = chart.y.scale === 'log' ? drawable(points, chart) : [...points];
   // Never by colour alone: the champion is dashed.
   const dashes = isBefore(name) ? { strokeDasharray: '5 3' } : {};
   switch (chart.kind) {
@@ -154,9 +154,9 @@ function heldToTheEnd(points: Series['points'], { domain }: Axis): Series['point
   return domain === undefined || last === undefined ? [...points] : [...points, { ...last, x: domain[1] }];
 }
 
-/** A logarithm has no place for nothing: it is drawn below the least there is. The numbers beside the chart are as they are. */
-function drawable(points: Series['points']): Series['points'][number][] {
-  const least = Math.min(...points.map(({ y }) => y).filter((y) => y > 0));
+/** A logarithm has no place for zero: it is drawn below the least value of the chart, at one height for all series. */
+function drawable(points: Series['points'], { series }: Chart): Series['points'][number][] {
+  const least = Math.min(...series.flatMap((each) => each.points.map(({ y }) => y)).filter((y) => y > 0));
   return points.map((point) => ({ ...point, y: Math.max(point.y, Number.isFinite(least) ? least / 2 : 1) }));
 }
 

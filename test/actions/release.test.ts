@@ -158,7 +158,7 @@ describe('the release of a champion', () => {
     assert.match(wrong.outputs, /verified<<.*\nfalse\n/u);
     await cp(fixture('spam/models/candidate-worse.onnx'), join(repository.folder, 'stranger.onnx'));
     const stranger = await step('verify-model', { file: 'stranger.onnx' }, tagged);
-    assert.match(stranger.stdout, /is no version of spam-filter/u);
+    assert.match(stranger.stdout, /is not a recorded version of spam-filter/u);
   });
 
   it('is what a run that is cancelled after it recorded says is missing, and the next run makes', async () => {

@@ -89,7 +89,7 @@ describe('what is published of a registry', () => {
   it('verify refuses strangers, former champions where the champion is asked for, and tags that claim another version', async () => {
     await cp(fixture('spam/models/candidate-worse.onnx'), join(folder, 'stranger.onnx'));
     const refused: [string[], RegExp][] = [
-      [['stranger.onnx'], /is no version of spam-filter/u],
+      [['stranger.onnx'], /is not a recorded version of spam-filter/u],
       [['models/champion.onnx', '--is-champion'], /is spam-filter 1\.0\.0, but the champion is 1\.0\.1/u],
       [['models/candidate.onnx', '--tag', 'spam-filter@v1.0.0'], /claims version 1\.0\.0/u],
     ];

@@ -290,7 +290,7 @@ describe('registering a champion', () => {
   test('makes it the champion without evidence and says so; twice is no change', () => {
     const decision = register(subject, empty, context);
     assert.deepEqual([decision.action, decision.outcome, decision.to?.version], ['register', 'promote', '1.0.0']);
-    assert.match(decision.reasons[0]?.message ?? '', /without a gate/u);
+    assert.match(decision.reasons[0]?.message ?? '', /^No gate was run/u);
     const again = register(subject, { ...view, champion: decision.to }, context);
     assert.equal(again.outcome, 'no-change');
     const named = { ...context, version: `v${decision.to?.version}` };

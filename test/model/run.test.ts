@@ -155,6 +155,20 @@ const broken: Record<string, RegExp> = {
 };
 
 describe('a model that cannot be loaded', () => {
+  const others: [string, number[] | string, RegExp][] = [
+    ['a pickle', [0x80, 4, 0x95, 0, 0], /^model: this is not an ONNX file, but a Python pickle/u],
+    ['a checkpoint of PyTorch', [0x50, 0x4b, 3, 4, 0, 0], /but a zip archive \(such as PyTorch/u],
+    ['a model of Keras', [0x89, 0x48, 0x44, 0x46, 13, 10], /but an HDF5 file/u],
+    ['data', 'PAR1\u0015', /but a Parquet file/u],
+    ['a script', 'import sklearn\n', /but a text file/u],
+  ];
+  for (const [what, bytes, message] of others) {
+    it(`is named where it is ${what}`, () =>
+      inTemporaryFolder(async (folder) => {
+        await writeFile(join(folder, 'model'), typeof bytes === 'string' ? bytes : Buffer.from(bytes));
+        await assert.rejects(localModel(join(folder, 'model'), 'file:model'), { name: 'ModelError', message });
+      }));
+  }
   for (const [file, message] of Object.entries(broken)) {
     it(`is refused with what its owner needs to know: ${file}`, async () => {
       const path = fixture(`onnx-zoo/${file}`);

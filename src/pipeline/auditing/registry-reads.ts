@@ -112,7 +112,7 @@ export async function diffVersions(
     throw new UsageError({
       found: `${model} has no version before ${to}`,
       expected: 'two versions to compare',
-      remedy: 'List the versions with contender registry show',
+      remedy: `Name both, such as contender registry diff 1.0.0..1.1.0; contender registry show ${model} lists the versions`,
     });
   }
   const now = await publishedVersion(registry, model, to === 'champion' ? undefined : to);

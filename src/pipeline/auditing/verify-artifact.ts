@@ -58,7 +58,7 @@ export async function verifyArtifact(workspace: Workspace, input: VerifyInput): 
     message,
   });
   const what = `${input.file} (sha256 ${sha256.slice(0, 12)})`;
-  if (version === undefined) return verdict(false, `${what} is no version of ${model} that the registry recorded`);
+  if (version === undefined) return verdict(false, `${what} is not a recorded version of ${model}`);
   const is = `${what} is ${model} ${version.version}`;
   if (claimed !== undefined && claimed !== version.version) {
     return verdict(false, `${is}, but the tag ${input.tag} claims version ${claimed}`);

@@ -6,6 +6,7 @@ import { inspectModel } from '../../model/inspect.ts';
 import { readHead } from '../../data/read-file.ts';
 import { stageInputs } from '../configuration.ts';
 import { refuseSecret } from '../contestants/resolve.ts';
+import { bytes } from '../../report/numbers.ts';
 import { tellFault, telling, type Findings } from './finding.ts';
 
 const pointerStart = 'version https://git-lfs.github.com/spec/';
@@ -89,7 +90,7 @@ async function lookAtFile(tell: Findings, name: string, full: string, path: stri
     tell(
       name,
       size > large ? 'note' : 'ok',
-      `${path}, ${sizeText(size)}`,
+      `${path}, ${bytes(size)}`,
       'Reading it takes time and disk: see contender predict --shard, and docs/profile.md',
     );
   } catch (error) {
@@ -106,8 +107,4 @@ async function beginningOf(path: string): Promise<{ start: string; size: number 
 
 function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-function sizeText(bytes: number): string {
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -19,7 +19,7 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
   const { task, columns, policy } = modelConfig;
   if (settings === undefined) {
     throw new UsageError({
-      found: 'no backtest in the configuration',
+      found: 'there is no backtest section',
       expected: 'backtest: { data, time, models }',
       where: `models.${workspace.model}`,
       remedy: 'See docs/monitoring.md',

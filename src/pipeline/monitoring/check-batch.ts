@@ -30,7 +30,7 @@ export async function checkBatch(
   const { batch } = monitoredOf(workspace.modelConfig);
   if (batch === undefined) {
     throw new UsageError({
-      found: 'no batch in the configuration',
+      found: 'there is no batch section',
       expected: 'batch: { predictions: file, input: file }',
       where: `models.${workspace.model}`,
       remedy: 'See docs/monitoring.md',

@@ -28,7 +28,7 @@ export async function retrain(
   const { retrain: settings } = monitoredOf(workspace.modelConfig);
   if (settings === undefined) {
     throw new UsageError({
-      found: 'no retrain in the configuration',
+      found: 'there is no retrain section',
       expected: 'retrain: { dispatch: { workflow: train.yml } }',
       where: `models.${workspace.model}`,
       remedy: 'See docs/monitoring.md',

@@ -22,7 +22,7 @@ export function monitorSettings({ model, modelConfig }: Workspace): MonitorSetti
   const { monitor } = monitoredOf(modelConfig);
   if (monitor === undefined) {
     throw new UsageError({
-      found: 'no monitor in the configuration',
+      found: 'there is no monitor section',
       expected: 'monitor: { production: { files, time, ... } }',
       where: `models.${model}`,
       remedy: 'See docs/monitoring.md',

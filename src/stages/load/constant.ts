@@ -137,7 +137,7 @@ function generatorCheck({ generator, verdict }: WindowFindings): Check {
   const message = !trouble
     ? `The load generator kept its schedule: ${generator.message}`
     : verdict === 'pass'
-      ? `The load generator was busy (${generator.message}); latencies include this and still meet the objectives`
+      ? `The load generator was busy: ${generator.message}. Latencies include this delay and still meet the objectives`
       : `The load generator was busy: ${generator.message}`;
   return {
     id: 'load/generator',

@@ -31,7 +31,7 @@ describe('what doctor says of a clone and its files', () => {
       const { problems, findings } = JSON.parse(stdout) as { problems: number; findings: Finding[] };
       assert.equal(problems, 0);
       assert.equal(told(findings, 'contender.yml'), 'ok: valid; model spam-filter');
-      assert.match(told(findings, 'spam-filter: candidate'), /^ok: models\/candidate\.onnx, 379\.9 kB/u);
+      assert.match(told(findings, 'spam-filter: candidate'), /^ok: models\/candidate\.onnx, 371 KiB/u);
       assert.match(told(findings, 'Registry: spam-filter'), /^note: no champion on model-registry/u);
       assert.equal(await git('status', '--porcelain', '--ignored'), '');
     }));
