@@ -17,7 +17,17 @@ import { contractText, rulesText } from '../inferring.ts';
 import { writing } from '../writing.ts';
 import { dialectOf } from './dialect.ts';
 import { findFiles, ofRole, roleWords, type FoundFiles } from './find-files.ts';
-import { clusterColumn, factsOf, idColumn, labelColumn, labelValues, noModel, sliceColumns, taskOf } from './look.ts';
+import {
+  clusterColumn,
+  factsOf,
+  idColumn,
+  labelColumn,
+  labelValues,
+  noModel,
+  positiveClass,
+  sliceColumns,
+  taskOf,
+} from './look.ts';
 import type { Choosing, Guess } from './look.ts';
 import { holdsBoth, predictionsOf, type PredictionsGuess } from './predictions.ts';
 import { render, type Seen } from './render.ts';
@@ -205,7 +215,10 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
     const values = await labelValues(dataset, label.value);
     const task: Guess<InitTask> =
       input.task === undefined ? taskOf(values, model) : { value: input.task, because: '--task' };
-    const positive = task.value === 'binary-classification' && !values.includes(1) ? values.at(-1) : undefined;
+    const positive =
+      task.value === 'binary-classification'
+        ? await positiveClass(dataset, label.value, values, { model, asking })
+        : undefined;
     const cluster = await clusterColumn(dataset, [id.value, label.value, ...model.inputs]);
     const reserved = [id.value, label.value, ...(cluster === undefined ? [] : [cluster])];
     const features = inspection === null ? null : featuresOf(inspection, dataset, { id, label, cluster });
@@ -246,7 +259,7 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
         `id: ${id.value} (${id.because})`,
         `label: ${label.value} (${label.because})`,
         ...(csv === null ? [] : [`csv: ${JSON.stringify(csv)} (by its first lines)`]),
-        ...(positive === undefined ? [] : [`positive: ${String(positive)} (the last of the two values)`]),
+        ...(positive === undefined ? [] : [`positive: ${String(positive.value)} (${positive.because})`]),
         ...(cluster === undefined ? [] : [`cluster: ${cluster} (its values repeat: rows of one are not independent)`]),
         'margins, floors: starting values: set the loss that you tolerate',
         ...(inferred === null

@@ -183,6 +183,60 @@ export async function labelValues(dataset: Dataset, name: string): Promise<Cell[
   });
 }
 
+/**
+ * The class that a binary classifier looks for: one of two opposite words, then as a person says, then the rarer of the two where it is
+ * much rarer, then the last, as most libraries have it. A model with one score says nothing of the rarer: its score is that of the last.
+ * @returns undefined where it is 1, the default
+ */
+export async function positiveClass(
+  dataset: Dataset,
+  label: string,
+  values: readonly Cell[],
+  { model, asking }: { model: ModelFacts; asking: Choosing | null },
+): Promise<Guess<Cell> | undefined> {
+  const [first, second] = values;
+  if (first === undefined || second === undefined || values.includes(1)) return undefined;
+  const ofWords = [first, second].filter((value) => isPositive(value, value === first ? second : first));
+  if (ofWords.length === 1) return { value: ofWords[0] as Cell, because: 'by its name' };
+  const rarer = model.single === true ? undefined : await rarerClass(dataset, label, [first, second]);
+  const proposal = rarer ?? { value: second, because: 'the last of the two values' };
+  if (asking === null) return proposal;
+  const options = [first, second].map(String);
+  const said = await asking.choose(
+    'Which class is the positive one, which the model looks for?',
+    options,
+    String(proposal.value),
+  );
+  return { value: said === String(first) ? first : second, because: 'as you said' };
+}
+
+const positiveWords =
+  /^(?:y|yes|t|true|1|pos|positive|fraud|fraudulent|spam|churn|churned|default|defaulted|attack|malicious|malignant|malware|phishing|anomaly|anomalous|abnormal|outlier|defect|defective|disease|diseased|infected|toxic|click|clicked|converted)$/u;
+const negativeWords =
+  /^(?:n|no|f|false|0|neg|negative|legit|legitimate|genuine|benign|ham|normal|regular|healthy|retained|clean|harmless|none)$/u;
+
+/** One word of two says it: its own meaning, or that the other is its opposite, as `legit` is of `fraud` and `not_spam` of `spam`. */
+function isPositive(value: Cell, other: Cell): boolean {
+  const [word, opposite] = [value, other].map((each) => String(each).trim().toLowerCase()) as [string, string];
+  const denied = (text: string, by: string): boolean =>
+    /^(?:not?|non)[ _-]?(?<rest>.*)$/u.exec(by)?.groups?.['rest'] === text;
+  if (negativeWords.test(word) || denied(opposite, word)) return false;
+  return positiveWords.test(word) || negativeWords.test(opposite) || denied(word, opposite);
+}
+
+/** The class of at most a third of the rows. */
+async function rarerClass(dataset: Dataset, label: string, values: [Cell, Cell]): Promise<Guess<Cell> | undefined> {
+  const quoted = quoteIdentifier(label);
+  const counted = `select count(*) from ${dataset.relation} where ${quoted} is not null group by ${quoted} order by ${quoted}`;
+  const [first = 0, second = 0] = (await rowsFrom(dataset, counted)).map(([rows]) => Number(rows));
+  const [least, most] = [Math.min(first, second), Math.max(first, second)];
+  if (least * 2 > most) return undefined;
+  return {
+    value: values[first === least ? 0 : 1],
+    because: `the rarer of the two values: ${least} of ${least + most} rows`,
+  };
+}
+
 /** What kind of thing is predicted: by the values of the label, and where whole numbers may be either, by what the model gives. */
 export function taskOf(values: readonly Cell[], model: ModelFacts): Guess<InitTask> {
   const count = `the label has ${values.length} values`;

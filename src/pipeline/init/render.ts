@@ -11,7 +11,7 @@ export interface Seen {
   id: Guess<string>;
   label: Guess<string>;
   /** Label of the positive class, where it is not 1. */
-  positive: string | number | boolean | undefined;
+  positive: Guess<string | number | boolean> | undefined;
   cluster: string | undefined;
   classes: number;
   /** The features, where they must be listed. */
@@ -51,7 +51,7 @@ export function render(input: RenderInput): string {
       ? [`      # id: none, since ${oneLine(id.because)}: rows are told apart by their number`]
       : [`      id: ${flow(id.value)} # assumed: ${oneLine(id.because)}`]),
     `      label: ${flow(label.value)} # assumed: ${oneLine(label.because)}`,
-    ...(positive === undefined ? [] : [`      positive: ${flow(positive)} # assumed: the last of the two values`]),
+    ...(positive === undefined ? [] : [`      positive: ${flow(positive.value)} # assumed: ${positive.because}`]),
     ...(cluster === undefined
       ? []
       : [`      cluster: ${flow(cluster)} # assumed: its values repeat, so rows of one are not independent`]),

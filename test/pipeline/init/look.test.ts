@@ -5,7 +5,15 @@ import { describe, test } from 'node:test';
 import { openDataset, type Dataset } from '../../../src/data/dataset.ts';
 import { UsageError } from '../../../src/errors.ts';
 import { dialectOf } from '../../../src/pipeline/init/dialect.ts';
-import { idColumn, labelColumn, noModel, sliceColumns, taskOf } from '../../../src/pipeline/init/look.ts';
+import {
+  idColumn,
+  labelColumn,
+  labelValues,
+  noModel,
+  positiveClass,
+  sliceColumns,
+  taskOf,
+} from '../../../src/pipeline/init/look.ts';
 import { predictionsOf } from '../../../src/pipeline/init/predictions.ts';
 import { inTemporaryFolder } from '../../support/project.ts';
 
@@ -151,4 +159,41 @@ describe('the columns of a file of predictions', () => {
       }),
     );
   }
+});
+
+describe('the positive class that init proposes', () => {
+  const rows = (...labels: string[]): string => `label\n${labels.join('\n')}\n`;
+  const found = (csv: string, given: Partial<Parameters<typeof positiveClass>[3]> = {}) =>
+    withRows(csv, async (dataset) =>
+      positiveClass(dataset, 'label', await labelValues(dataset, 'label'), { ...alone, ...given }),
+    );
+
+  for (const [first, second, positive] of [
+    ['fraud', 'legit', 'fraud'],
+    ['Fraud', 'other', 'Fraud'],
+    ['not_approved', 'approved', 'approved'],
+    ['NORMAL', 'unusual', 'unusual'],
+    ['negative', 'positive', 'positive'],
+    ['no', 'yes', 'yes'],
+    ['false', 'true', true],
+  ] as const) {
+    test(`is ${positive} of ${first} and ${second}`, async () => {
+      assert.deepEqual(await found(rows(first, second, first)), { value: positive, because: 'by its name' });
+    });
+  }
+
+  test('is the much rarer of two, and else the last', async () => {
+    const rare = await found(rows('a', 'b', 'b', 'b'));
+    assert.deepEqual(rare, { value: 'a', because: 'the rarer of the two values: 1 of 4 rows' });
+    const last = { value: 'b', because: 'the last of the two values' };
+    assert.deepEqual(await found(rows('a', 'b', 'a', 'b')), last);
+    assert.deepEqual(await found(rows('a', 'b', 'b', 'b'), { model: { ...noModel, single: true } }), last);
+    assert.equal(await found(rows('0', '1', '1')), undefined);
+  });
+
+  test('is what a person says, where no word does', async () => {
+    const asking = { choose: () => Promise.resolve('b') };
+    assert.deepEqual(await found(rows('a', 'b', 'b', 'b'), { asking }), { value: 'b', because: 'as you said' });
+    assert.equal((await found(rows('fraud', 'legit'), { asking }))?.value, 'fraud');
+  });
 });
