@@ -51,7 +51,8 @@ export async function csvHere(context: CommandContext, options: CommonOptions): 
 
 /** How text is shown: as wide as the terminal, or wide enough for the tables where there is none. */
 export function consoleOptions({ env }: CommandContext): ConsoleOptions {
-  return { colour: process.stdout.isTTY && env['NO_COLOR'] === undefined, width: process.stdout.columns ?? 120 };
+  const colour = process.stdout.isTTY && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb';
+  return { colour, width: process.stdout.columns ?? 120 };
 }
 
 /** A result as JSON, where that is asked for, else as text. */

@@ -9,7 +9,8 @@ export async function terminalLog(options: {
   stream?: NodeJS.WriteStream;
 }): Promise<Log & { close(): void }> {
   const stream = options.stream ?? process.stderr;
-  const bar = stream.isTTY && !options.quiet ? await barOn(stream) : null;
+  const canRedraw = stream.isTTY && process.env['TERM'] !== 'dumb';
+  const bar = canRedraw && !options.quiet ? await barOn(stream) : null;
   let title: string | null = null;
   let lastLine = 0;
   const closeBar = (): void => {

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { LineCounter, parseDocument, isMap, isScalar, visit, type Document } from 'yaml';
+import { LineCounter, parseDocument, isMap, isSeq, isScalar, visit, type Document } from 'yaml';
 import { ConfigError, openingFault } from '../errors.ts';
 import { validatorFor } from '../validator.ts';
 import type { TSchema } from 'typebox';
@@ -142,8 +142,16 @@ function tell(problem: Problem, document: Document, lines: LineCounter, shown: s
     .slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
   const { line, col } = lines.linePos(offsetOf(document, path, problem.key));
-  const name = path.length === 0 ? '' : `${path.join('.')}: `;
+  const name = path.length === 0 ? '' : `${keysText(path, document)}: `;
   return `${shown}:${line}:${col}: ${name}${problem.message}`;
+}
+
+/** `policy.guardrails[1].margin`: as messages name a place elsewhere. */
+function keysText(path: readonly string[], document: Document): string {
+  return path.reduce((text, part, index) => {
+    if (isSeq(document.getIn(path.slice(0, index), true))) return `${text}[${part}]`;
+    return index === 0 ? part : `${text}.${part}`;
+  }, '');
 }
 
 /** Where a node starts, or the key itself; falls back to the nearest ancestor that stands in the file. */

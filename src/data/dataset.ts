@@ -1,3 +1,4 @@
+import { nearestPath } from '../config/near-path.ts';
 import { pulledWith } from '../config/elsewhere.ts';
 import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -442,13 +443,16 @@ const otherFormats: readonly (readonly [ending: RegExp, remedy: string])[] = [
 ];
 
 async function refuseImpostor(dataset: string, source: DatasetPart, format: DatasetFormat): Promise<void> {
-  const info = await stat(source.path).catch((cause: NodeJS.ErrnoException) => {
+  const info = await stat(source.path).catch(async (cause: NodeJS.ErrnoException) => {
+    const near = await nearestPath(source.path, source.uri, /\.(?:csv|parquet|jsonl|ndjson)(?:\.gz|\.zst)?$/u);
     throw new DataError({
       found: openingFault(cause),
       // What is named on the command line has no name of its own.
       expected: dataset === 'data' ? 'rows of data' : `the ${dataset} data`,
       where: source.uri,
-      remedy: pulledWith(source.path, source.uri) ?? 'Check the path',
+      remedy:
+        pulledWith(source.path, source.uri) ??
+        (near === undefined ? 'Check the path' : `Did you mean ${JSON.stringify(near)}?`),
       cause,
     });
   });

@@ -1,8 +1,8 @@
 import { pulledWith } from '../config/elsewhere.ts';
-import { nearest } from '../config/suggest.ts';
+import { nearestPath } from '../config/near-path.ts';
 import { createHash } from 'node:crypto';
-import { constants, copyFile, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, posix, sep } from 'node:path';
+import { constants, copyFile, mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, join, posix, sep } from 'node:path';
 import { ModelError, openingFault } from '../errors.ts';
 import { canonicalJson } from '../evidence/canonical.ts';
 import type { Artifact } from '../evidence/evidence.ts';
@@ -143,17 +143,11 @@ function typed(address: string): string {
   return address.replace(/^file:/u, '');
 }
 
-/** Names of the models in the folder of a path, which may not be there. */
-async function modelsBeside(path: string): Promise<string[]> {
-  const names = await readdir(dirname(path)).catch(() => []);
-  return names.filter((name) => name.endsWith('.onnx'));
-}
-
 /** The bytes of a model file, once what often stands in its place is told apart. @throws ModelError */
 export async function readModel(path: string, address: string): Promise<Buffer> {
   const uri = typed(address);
   const info = await stat(path).catch(async (cause: NodeJS.ErrnoException) => {
-    const near = nearest(basename(path), await modelsBeside(path));
+    const near = await nearestPath(path, uri, /\.onnx$/u);
     throw new ModelError({
       found: openingFault(cause),
       expected: 'an ONNX model',
@@ -162,7 +156,7 @@ export async function readModel(path: string, address: string): Promise<Buffer> 
         pulledWith(path, uri) ??
         (near === undefined
           ? 'Check the path; a model kept elsewhere is named as {uri, sha256}'
-          : `Did you mean ${JSON.stringify(posix.join(posix.dirname(uri), near))}?`),
+          : `Did you mean ${JSON.stringify(near)}?`),
       cause,
     });
   });

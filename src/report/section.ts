@@ -118,7 +118,7 @@ export function isEmpty({ text = [], charts = [], rows }: Section): boolean {
 /** More places than this are for the eye alone. */
 const mostPlaces = 24;
 
-/** The sections with each chart as a table below its section, for outputs that cannot draw. Long curves are left out. */
+/** The sections with each chart as a folded table below its section, for outputs that cannot draw. Long curves are left out. */
 export function withoutCharts(sections: readonly Section[]): Section[] {
   return sections.flatMap(({ charts = [], ...section }) => [
     ...(isEmpty(section) ? [] : [section]),
@@ -126,7 +126,7 @@ export function withoutCharts(sections: readonly Section[]): Section[] {
       .filter((chart) => chart.repeatsTable !== true)
       .map(chartTable)
       .filter(({ rows }) => rows.length <= mostPlaces)
-      .map((table) => ({ ...section, text: [], remarks: [], ...table })),
+      .map((table) => ({ ...section, collapsed: true, text: [], remarks: [], ...table })),
   ]);
 }
 

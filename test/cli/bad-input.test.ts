@@ -53,7 +53,19 @@ const cases: Case[] = [
     name: 'a missing dataset',
     spoil: (repository) => repository.configure('data/eval.parquet', 'data/evil.parquet'),
     code: 2,
-    says: /data\/evil\.parquet/u,
+    says: /data\/evil\.parquet: there is no such file.*Did you mean "data\/eval\.parquet"\?/u,
+  },
+  {
+    name: 'a dataset with another ending than the file has',
+    spoil: (repository) => repository.configure('data/eval.parquet', 'data/eval.csv'),
+    code: 2,
+    says: /Did you mean "data\/eval\.parquet"\?/u,
+  },
+  {
+    name: 'an unknown key in a list, at the place that other messages name',
+    spoil: (repository) => repository.configure('metric: recall', 'metric: recall, extra: 1'),
+    code: 2,
+    says: /models\.spam-filter\.policy\.guardrails\[0\]: unknown key "extra"/u,
   },
   {
     name: 'an empty dataset',

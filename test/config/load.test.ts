@@ -70,7 +70,7 @@ describe('contender.yml', () => {
       at === 1 || at === 10 ? '{ uniqe: [id] }' : '{ unique: [id] }',
     );
     const message = problem(valid.replace('{ unique: [id] }', rules.join(', ')));
-    assert.match(message, /^2 problems:\n.*rules\.2: unknown key "uniqe".*\n.*rules\.11: unknown key "uniqe"/u);
+    assert.match(message, /^2 problems:\n.*rules\[2\]: unknown key "uniqe".*\n.*rules\[11\]: unknown key "uniqe"/u);
   });
 
   test('a whole number of more digits than are kept is refused, and taken in quotes', () => {
@@ -138,13 +138,13 @@ describe('contender.yml', () => {
     assert.match(environments('{ canary: { after: canary } }'), /unknown environment "canary".*none exists/u);
     assert.match(
       environments('{ canary: { evidence: [laod] } }'),
-      /evidence\.0: .*"laod"\. Did you mean "load"\?.*data, eval/u,
+      /evidence\[0\]: .*"laod"\. Did you mean "load"\?.*data, eval/u,
     );
     assert.match(environments('{ champion: {} }'), /"champion" is reserved/u);
     const required = valid.replace('policy:\n', 'policy:\n      required_evidence: [evaluaton]\n');
     assert.match(
       problem(required),
-      /required_evidence\.0: unknown kind of evidence "evaluaton"\. Did you mean "evaluation"/u,
+      /required_evidence\[0\]: unknown kind of evidence "evaluaton"\. Did you mean "evaluation"/u,
     );
   });
 
@@ -159,18 +159,18 @@ describe('contender.yml', () => {
   test('a label among the features is refused', () => {
     assert.match(
       problem(valid.replace('label: label', 'label: label, features: [a, label]')),
-      /features\.1: "label" is the label/u,
+      /features\[1\]: "label" is the label/u,
     );
   });
 
   test('an id, weight, cluster or group among the features is refused, however its name is written', () => {
     const columns = (more: string, feature: string): string =>
       problem(valid.replace('label: label', `label: label, ${more}features: [a, ${feature}]`));
-    assert.match(columns('', 'id'), /features\.1: "id" is the id\. Expected a column other than the id/u);
-    assert.match(columns('weight: w, ', 'w'), /features\.1: "w" is the weight/u);
-    assert.match(columns('cluster: site, ', 'Site'), /features\.1: "Site" is the cluster \(as "site" is\)/u);
-    assert.match(columns('group: query, ', '" query"'), /features\.1: " query" is the group \(as "query" is\)/u);
-    assert.match(columns('', '" LABEL "'), /features\.1: " LABEL " is the label \(as "label" is\)/u);
+    assert.match(columns('', 'id'), /features\[1\]: "id" is the id\. Expected a column other than the id/u);
+    assert.match(columns('weight: w, ', 'w'), /features\[1\]: "w" is the weight/u);
+    assert.match(columns('cluster: site, ', 'Site'), /features\[1\]: "Site" is the cluster \(as "site" is\)/u);
+    assert.match(columns('group: query, ', '" query"'), /features\[1\]: " query" is the group \(as "query" is\)/u);
+    assert.match(columns('', '" LABEL "'), /features\[1\]: " LABEL " is the label \(as "label" is\)/u);
   });
 
   test('a label or a weight that is another part of a row too is refused, and a cluster that is the id is none', () => {
@@ -191,13 +191,13 @@ describe('contender.yml', () => {
 
   test('of the alternatives of a rule only the one that was meant is explained', () => {
     const told = problem(valid.replace('{ unique: [id] }', '{ unique: id }'));
-    assert.match(told, /rules\.1\.unique: found "id"\. Expected array/u);
+    assert.match(told, /rules\[1\]\.unique: found "id"\. Expected array/u);
     assert.doesNotMatch(told, /null_fraction/u);
   });
 
   test('a key that no alternative knows is told once, with the keys of all of them', () => {
     const told = problem(valid.replace('{ unique: [id] }', '{ median: 3 }'));
-    assert.match(told, /rules\.1: unknown key "median"\. Expected one of: row_count, .*unique, .*null_fraction/u);
+    assert.match(told, /rules\[1\]: unknown key "median"\. Expected one of: row_count, .*unique, .*null_fraction/u);
     assert.doesNotMatch(told, /is missing/u);
   });
 
@@ -208,7 +208,7 @@ describe('contender.yml', () => {
       profile('{ kind: capacity, from: 5, to: 100 }'),
       /^models\.spam-filter\.load\.profile: "from" does not go with kind: "capacity", but with kind: "ramp" or "steps"\. Expected one of: kind, to, window, budget,/u,
     );
-    assert.match(profile('[{ kind: smoke, users: 3 }]'), /profile\.0: "users" does not go with kind: "smoke"/u);
+    assert.match(profile('[{ kind: smoke, users: 3 }]'), /profile\[0\]: "users" does not go with kind: "smoke"/u);
     assert.match(profile('{ kind: soak, rate: 5, durations: 10s }'), /"durations"\. Did you mean "duration"/u);
     assert.match(
       profile('{ kind: capasity }'),
@@ -237,7 +237,7 @@ describe('contender.yml', () => {
   test('what is wrong in a list is told of the list, though what stands in it may stand alone too', () => {
     const candidate = (text: string): string => problem(valid.replace('models/candidate.onnx', text));
     assert.match(candidate('[a]'), /candidate: found a list\. It must NOT have fewer than 2 items/u);
-    assert.match(candidate('[a, { uri: b, hash: c }]'), /candidate\.1: unknown key "hash"/u);
+    assert.match(candidate('[a, { uri: b, hash: c }]'), /candidate\[1\]: unknown key "hash"/u);
     assert.match(candidate('5'), /candidate: found 5\. Expected string or object or array/u);
     const privacy = problem(valid.replace('data:', 'data:\n      privacy: off'));
     assert.match(privacy, /privacy: found "off"\. Expected false or object/u);

@@ -72,6 +72,9 @@ describe('the identity of a model', () => {
     await assert.rejects(localModel(fixture('spam/models/candidat.onnx'), 'file:models/candidat.onnx'), {
       message: /^models\/candidat\.onnx: there is no such file.*Did you mean "models\/candidate\.onnx"\?/u,
     });
+    await assert.rejects(localModel(fixture('spam/model/candidate.pkl'), 'file:spam/model/candidate.pkl'), {
+      message: /Did you mean "spam\/models\/candidate\.onnx"\?/u,
+    });
   });
 
   it('is refused when the external data is a folder', async () => {

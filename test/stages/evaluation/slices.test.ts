@@ -186,7 +186,7 @@ ${guardrails}`;
   ] as const) {
     it(`is refused with its place: ${first} and ${second}`, () => {
       const twice =
-        /c\.yml:12:\d+: models\.m\.policy\.guardrails\.1\.slices\.0: accuracy is asked for by the \w+ "[\w &]+" twice/u;
+        /c\.yml:12:\d+: models\.m\.policy\.guardrails\[1\]\.slices\[0\]: accuracy is asked for by the \w+ "[\w &]+" twice/u;
       assert.throws(
         () => parseConfig(config(guardrail('accuracy', first) + guardrail('accuracy', second)), 'c.yml'),
         twice,
