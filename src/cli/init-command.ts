@@ -41,7 +41,7 @@ export function addInitCommand(program: Command, context: CommandContext): void 
 }
 
 function textOf(
-  { path, existed, written, assumed, todo, pushes, pushesLater, champion }: Initialised,
+  { path, existed, inGit, written, assumed, todo, pushes, pushesLater, champion }: Initialised,
   command: string,
 ): string {
   const lines: string[] = [];
@@ -58,6 +58,7 @@ function textOf(
     ...(todo.length === 0 ? [] : ['Before you start:', ...todo.map((each) => `  ${each}`)]),
     'Then:',
     ...aligned([
+      ...(inGit ? [] : [['git init', 'decisions are recorded in a git repository'] as const]),
       [`${command} gate --no-record${rival}`, 'a first verdict; nothing is recorded'],
       [`git add, git commit${pushes ? ', git push' : ''}`, 'the written files, the model and the data'],
       ...(champion === undefined

@@ -94,8 +94,10 @@ describe('contender init', () => {
 
   test('writes the shape of a configuration where there is nothing to look at, and says what is missing', () =>
     inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'model.pkl'), '');
       const { code, stdout, stderr } = await contender(folder, ['init', '--yes', '--name', 'empty']);
       assert.equal(code, 0, stderr);
+      assert.match(stdout, /model\.pkl is not ONNX: export it to ONNX.*Then:\n {2}git init /su);
       assert.match(stdout, /Before you start:\n {2}data\.evaluation, id, label and task are placeholders/u);
       parseConfig(await readFile(join(folder, 'contender.yml'), 'utf8'), 'contender.yml');
     }));

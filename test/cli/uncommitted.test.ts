@@ -31,7 +31,7 @@ describe('files that decide and are not committed', () => {
       assert.equal(source.sha, await repository.git('rev-parse', 'HEAD'));
       assert.match(
         gate.stderr,
-        /warning: Decided under contender\.yml, schema\.json as they are here, which are not committed/u,
+        /warning: contender\.yml, schema\.json are not committed in this state\. The decision uses them as they are here/u,
       );
 
       const why = await contender(folder, ['registry', 'why']);

@@ -31,8 +31,10 @@ export async function sourceHere(
   const { edited, converted } =
     judgedOn === null ? { edited: [], converted: [] } : await uncommittedOf(workspace, repository, judgedOn);
   if (edited.length > 0) {
-    const [it, is] = edited.length === 1 ? ['it is', 'is'] : ['they are', 'are'];
-    workspace.log.warning(`Decided under ${edited.join(', ')} as ${it} here, which ${is} not committed.`);
+    const [is, it, them] = edited.length === 1 ? ['is', 'it is', 'it'] : ['are', 'they are', 'them'];
+    workspace.log.warning(
+      `${edited.join(', ')} ${is} not committed in this state. The decision uses ${them} as ${it} here.`,
+    );
   }
   const [first] = converted;
   if (first !== undefined) {

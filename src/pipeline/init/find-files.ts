@@ -8,6 +8,8 @@ export interface FoundFiles {
   data: string[];
   /** Files of predictions, by their names or those of their folders. */
   predictions: string[];
+  /** Models in formats that are not run here. */
+  others: string[];
 }
 
 /** Looking at a repository must not take longer than reading what is there: what lies deeper or later is named by options. */
@@ -17,7 +19,7 @@ const skipped = /^(?:\..*|node_modules|venv|env|site-packages|__pycache__|target
 
 /** Look through a folder for models and tables. Links are not followed. */
 export async function findFiles(folder: string): Promise<FoundFiles> {
-  const found: FoundFiles = { models: [], data: [], predictions: [] };
+  const found: FoundFiles = { models: [], data: [], predictions: [], others: [] };
   let entries = 0;
   const look = async (at: string, depth: number): Promise<void> => {
     for (const entry of await readdir(at, { withFileTypes: true }).catch(() => [])) {
@@ -29,11 +31,15 @@ export async function findFiles(folder: string): Promise<FoundFiles> {
     }
   };
   await look(folder, 0);
-  return { models: found.models.sort(), data: found.data.sort(), predictions: found.predictions.sort() };
+  for (const paths of Object.values(found)) paths.sort();
+  return found;
 }
 
-function sort(path: string, { models, data, predictions }: FoundFiles): void {
+const otherModels = /\.(?:pkl|pickle|joblib|pt|pth|h5|keras|safetensors|tflite|pb|ubj|cbm|gguf)$/iu;
+
+function sort(path: string, { models, data, predictions, others }: FoundFiles): void {
   if (/\.onnx$/iu.test(path)) models.push(path);
+  else if (otherModels.test(path)) others.push(path);
   else if (!dataFile.test(path)) return;
   else if (/(?:^|[^a-z])(?:predictions?|preds?|scores?|scored|outputs?|inference)(?![a-z])/iu.test(path)) {
     predictions.push(path);

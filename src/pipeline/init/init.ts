@@ -32,7 +32,7 @@ import type { Choosing, Guess } from './look.ts';
 import { holdsBoth, predictionsOf, type PredictionsGuess } from './predictions.ts';
 import { render, type Seen } from './render.ts';
 import { writeWorkflows } from './workflows.ts';
-import { shellWord } from '../../wording.ts';
+import { firstOf, shellWord } from '../../wording.ts';
 
 export interface InitInput {
   /** Folder that contender.yml goes into; paths in it start there. */
@@ -59,6 +59,8 @@ export interface Initialised {
   /** Files that were written, from the top of the repository. */
   written: string[];
   assumed: string[];
+  /** Whether the folder is in a git repository, which the registry needs. */
+  inGit: boolean;
   /** What is left for a person to do before the gate can run. */
   todo: string[];
   /** Whether decisions are pushed to origin, which then must have what they name. */
@@ -104,7 +106,16 @@ export async function initialise(input: InitInput): Promise<Initialised> {
       data.evaluation,
     ]);
     const written = await workflows(input, git, models, watched.filter(isPath));
-    return { path, existed: true, written, assumed: [], todo: [], pushes: false, pushesLater: false };
+    return {
+      path,
+      existed: true,
+      inGit: git !== null,
+      written,
+      assumed: [],
+      todo: [],
+      pushes: false,
+      pushesLater: false,
+    };
   }
   const plan = await planOf(input, git);
   // Before anything is written: what init writes must be what Contender takes.
@@ -121,6 +132,7 @@ export async function initialise(input: InitInput): Promise<Initialised> {
   return {
     path,
     existed: false,
+    inGit: git !== null,
     written: [...written, ...made],
     assumed: plan.assumed,
     todo: plan.todo,
@@ -197,7 +209,7 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
   const files = await chosenFiles(input, found, here);
   const { evaluation, candidate } = files;
   if (evaluation === null) {
-    return placeholders(name, candidate?.value ?? null, git);
+    return placeholders(name, candidate?.value ?? null, found.others, git);
   }
   const path = resolve(folder, evaluation.value);
   const csv = await dialectOf(path);
@@ -271,7 +283,9 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
             ]),
       ],
       todo: [
-        ...(candidate === null ? ['candidate is a placeholder: name your model or your file of predictions'] : []),
+        ...(candidate === null
+          ? ['candidate is a placeholder: name your model or your file of predictions', ...toExport(found.others)]
+          : []),
         ...(features?.problem === undefined ? [] : [features.problem]),
         ...references.todo,
       ],
@@ -429,7 +443,7 @@ async function referencesOf(
 }
 
 /** Without data there is nothing to look at: the shape of a configuration, to be filled in. */
-function placeholders(name: string, candidate: string | null, git: GitFacts | null): Plan {
+function placeholders(name: string, candidate: string | null, others: readonly string[], git: GitFacts | null): Plan {
   const because = 'a placeholder, since no data was found';
   const guess = <T>(value: T): Guess<T> => ({ value, because });
   const text = render({
@@ -460,9 +474,18 @@ function placeholders(name: string, candidate: string | null, git: GitFacts | nu
     assumed: [`model: ${name}`],
     todo: [
       'data.evaluation, id, label and task are placeholders: no CSV, JSONL or Parquet file was found. Name yours with --data',
-      ...(candidate === null ? ['candidate is a placeholder: name your file with --candidate or --predictions'] : []),
+      ...(candidate === null
+        ? ['candidate is a placeholder: name your file with --candidate or --predictions', ...toExport(others)]
+        : []),
     ],
   };
+}
+
+/** What to do with models that are not run here. */
+function toExport(others: readonly string[]): string[] {
+  if (others.length === 0) return [];
+  const [is, it] = others.length === 1 ? ['is not ONNX', 'it'] : ['are not ONNX', 'them'];
+  return [`${firstOf(others, 3)} ${is}: export ${it} to ONNX, or write predictions to a file (docs/models.md)`];
 }
 
 function isPath(text: string): boolean {

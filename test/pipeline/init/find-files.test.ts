@@ -16,6 +16,7 @@ test('models, tables and predictions are told apart by name, and what is no part
       'preds/new.csv',
       'test_predictions.jsonl.gz',
       'models/a.ONNX',
+      'models/b.pkl',
     ];
     for (const path of [...files, 'node_modules/x/m.onnx', '.venv/e.csv', 'notes.txt'])
       await writeFile(join(folder, path), '');
@@ -24,6 +25,7 @@ test('models, tables and predictions are told apart by name, and what is no part
       models: ['models/a.ONNX'],
       data: ['data/eval.csv', 'data/eval.jsonl.zst', 'data/scoreboard.parquet'],
       predictions: ['preds/new.csv', 'test_predictions.jsonl.gz'],
+      others: ['models/b.pkl'],
     });
   }));
 
