@@ -168,7 +168,7 @@ function missing(
       state: inRow >= inconclusiveAfter ? 'alarm' : isMissing ? 'inconclusive' : 'ok',
       title: 'Windows without enough rows',
       message: isMissing
-        ? `${why}: this window cannot be evaluated, ${inRow === 1 ? 'the first such' : `number ${inRow} in a row`}`
+        ? `${why}: this window cannot be evaluated${inRow === 1 ? '' : `, as ${inRow - 1 === 1 ? 'the one' : `the ${inRow - 1}`} before it`}`
         : what,
       value: inRow,
       limit: inconclusiveAfter,

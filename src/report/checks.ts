@@ -19,7 +19,9 @@ export function openChecks(input: Result): Section {
       textCell(observedText(check)),
       textCell(requiredText(check)),
     ]),
-    remarks: checks.map(({ title, message }) => (isTold(message) ? null : { of: textCell(title), text: message })),
+    remarks: checks.map((check) =>
+      isTold(check.message) ? null : { of: textCell(check.title), text: withoutTitle(check) },
+    ),
     importance: 6,
   };
 }
@@ -34,8 +36,13 @@ export function checkTable(title: string, checks: readonly Check[], importance: 
   return { title, columns, rows: checks.map(checkRow), collapsed: true, importance };
 }
 
+/** The message, where the title stands beside it already. */
+function withoutTitle({ title, message }: Check): string {
+  return message.startsWith(`${title}: `) ? message.slice(title.length + 2) : message;
+}
+
 function checkRow(check: Check): Cell[] {
-  const { title, message, verdict, observed, required } = check;
+  const { title, verdict, observed, required } = check;
   // Where it passes in spite of what was observed, the message says why; and it says more than a number of which nothing is required.
   const inSpite =
     verdict === 'pass' &&
@@ -43,6 +50,8 @@ function checkRow(check: Check): Cell[] {
     typeof required === 'string' &&
     !required.startsWith(observed);
   const said =
-    inSpite || verdict === 'skipped' || observed === null || required === null ? message : observedText(check);
+    inSpite || verdict === 'skipped' || observed === null || required === null
+      ? withoutTitle(check)
+      : observedText(check);
   return [verdictCell(check, inSpite), textCell(title), textCell(said), textCell(requiredText(check))];
 }

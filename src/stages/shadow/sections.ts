@@ -23,7 +23,7 @@ export function sections(evidence: Evidence): Section[] {
     checksSection('Shadow', evidence),
     {
       title: 'Different answers of the candidate',
-      columns: ['Requests', 'Pairs', 'Decided otherwise', 'Share', 'Bounds', 'Score shift', 'Latency ratio'],
+      columns: ['Requests', 'Pairs', 'Disagreements', 'Share', 'Bounds', 'Score shift', 'Latency ratio'],
       rows,
       legend:
         'A difference is not harm: only labels show which version is right. Bounds: one-sided, on each side. The champion against itself shows the noise.',

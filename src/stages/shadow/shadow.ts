@@ -288,7 +288,7 @@ function limitChecks(
   const all: Bounded[] = [
     {
       name: 'disagreement',
-      title: 'Decided otherwise',
+      title: 'Disagreement',
       value: whole.pairs === 0 ? null : { observed: whole.share, lower: whole.lower, upper: whole.upper },
       limit: asShare(settings.max_disagreement, 'max_disagreement'),
       beside: `${noise}. A difference is not harm: label a sample of it`,

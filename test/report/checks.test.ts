@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkTable, openChecks } from '../../src/report/checks.ts';
+import { check, evidence } from './samples.ts';
+
+test('the message of a check does not repeat the title that stands beside it', () => {
+  const shift = check({ title: 'Shift of the mean score', message: 'Shift of the mean score: 0.001', required: null });
+  assert.deepEqual(
+    checkTable('Shadow', [shift], 1).rows[0]?.map(({ text }) => text),
+    ['pass', 'Shift of the mean score', '0.001', ''],
+  );
+  const failed = { decision: null, evidence: [evidence([{ ...shift, verdict: 'fail' }])] };
+  assert.equal(openChecks(failed).remarks?.[0]?.text ?? '0.001', '0.001');
+});
