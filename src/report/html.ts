@@ -177,7 +177,7 @@ function trusted(text: string): Markup {
   return { markup: text };
 }
 
-// Words are never split: a table that is too wide for its words scrolls.
+// Words are never split: a table that is too wide for its words scrolls. In the cards of a narrow screen a digest is.
 const style = `
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --ground: #ffffff; --link: #0969da; --good: #1a7f37; --bad: #cf222e; --open: #9a6700; --none: #59636e; --series-0: #0969da; --series-1: #953800; --series-2: #6639ba; --series-3: #1a7f37; }
 @media (prefers-color-scheme: dark) {
@@ -210,8 +210,8 @@ figure details { margin: 0.25rem 0; font-size: 0.85rem; color: var(--soft); }
   table, tbody { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { display: block; border: 1px solid var(--line); border-radius: 0.5rem; margin: 0.5rem 0; padding: 0.25rem 0; }
-  td { display: flex; justify-content: space-between; gap: 1rem; border: 0; max-width: none; text-align: right; white-space: normal; }
-  td::before { content: attr(data-column); color: var(--soft); text-align: left; }
+  td { display: flex; justify-content: space-between; gap: 1rem; border: 0; max-width: none; text-align: right; white-space: normal; overflow-wrap: anywhere; }
+  td::before { content: attr(data-column); color: var(--soft); text-align: left; flex: none; }
 }
 table { border-collapse: collapse; margin-top: 0.5rem; font-size: 0.9rem; }
 th, td { border-bottom: 1px solid var(--line); padding: 0.35rem 0.75rem; text-align: left; vertical-align: top; }

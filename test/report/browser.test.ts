@@ -212,4 +212,13 @@ describe('the HTML page in a browser', { skip: installed === undefined ? 'no Chr
       const box = await churn.boundingBox();
       assert.ok(box !== null && box.height > 0, 'the closed part has no place on paper');
     }));
+
+  it('fits a narrow screen with everything open: a digest is broken into lines', () =>
+    opened('rejection', { viewport: { width: 390, height: 900 } }, async (page) => {
+      await page.evaluate('document.querySelectorAll("details").forEach((each) => { each.open = true; })');
+      const cut = await page.evaluate(
+        '[...document.querySelectorAll(".wide")].filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText.slice(0, 200))',
+      );
+      assert.deepEqual(cut, []);
+    }));
 });
