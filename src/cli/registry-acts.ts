@@ -104,7 +104,7 @@ function addVoid(registry: Command, context: CommandContext): void {
   withReadOptions(
     registry
       .command('void')
-      .description('Prepare a branch that takes a decision off which Contender did not make, and says so for ever.')
+      .description('Prepare a branch that makes a decision void which Contender did not make; a record of it stays.')
       .requiredOption('--decision <number>', 'the first decision that registry verify finds fault with')
       .requiredOption('--reason <text>', 'reason to record')
       .option('--by <person>', 'the responsible person (default: the person who runs this)'),

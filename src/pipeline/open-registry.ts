@@ -53,7 +53,7 @@ export function requireTime({ decisions }: RegistryHistory): void {
     found: `decision ${last.seq} of ${last.model} is dated ${last.time}, but the clock of this machine says ${new Date().toISOString()}`,
     expected: 'a clock that is later than all recorded decisions',
     remedy:
-      'Nothing was recorded. Correct the clock of this machine; if it is right, remove that decision as docs/registry.md#a-decision-that-must-go describes',
+      'Nothing was recorded. Correct the clock of this machine; if it is right, remove that decision as docs/registry.md#a-decision-dated-in-the-future describes',
   });
 }
 

@@ -35,7 +35,7 @@ test('a decision that Contender did not make is taken off by a branch that a per
     assert.equal(after.code, 0, after.stdout);
     assert.match(
       after.stdout,
-      /The registry is valid.*Void: decision 2 of spam-filter \(sha256 [0-9a-f]{12}\), taken off by grace on .*: Pushed past the check/su,
+      /The registry is valid.*Void: decision 2 of spam-filter \(sha256 [0-9a-f]{12}\), made void by grace on .*: Pushed past the check/su,
     );
     assert.match((await run('show')).stdout, /1\.0\.0/u);
   }));

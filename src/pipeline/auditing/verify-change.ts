@@ -79,7 +79,7 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
 
 /** What is to be known for ever of a decision that was taken off. */
 function voidNote({ model, seq, sha256, by, reason, time }: Void): string {
-  return `Void: decision ${seq} of ${model} (sha256 ${sha256.slice(0, 12)}), taken off by ${by} on ${time.slice(0, 10)}: ${reason}`;
+  return `Void: decision ${seq} of ${model} (sha256 ${sha256.slice(0, 12)}), made void by ${by} on ${time.slice(0, 10)}: ${reason}`;
 }
 
 /** A registry on GitHub can be verified from anywhere. */
