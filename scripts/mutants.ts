@@ -166,7 +166,7 @@ const mutants: Mutant[] = [
   {
     what: '16: SQL has no limit of time',
     file: 'sql/session.js',
-    from: "const limitMs = question.kind === 'open' ? Math.max(timeMs, startMs) : timeMs;",
+    from: "const limitMs = name === 'open' ? Math.max(timeMs, startMs) : timeMs;",
     to: 'const limitMs = 20_000;',
     test: 'sql/session',
     name: 'limit of time',

@@ -2,75 +2,76 @@
  * A process that keeps one model and answers questions about how it behaves, so that a model that crashes, hangs or exhausts
  * memory takes nothing else with it. Started by hosted-model.ts; ends with its parent.
  */
+import type { Columns, Task } from '../config/schema.ts';
 import { ContenderError, mendable } from '../errors.ts';
+import type { Opened } from './artifact.ts';
 import { batchRows, type Feeds } from './batches.ts';
 import type { InputPlan } from './features.ts';
-import type { Question, Answers, Reply } from './hosted-model.ts';
-import { perturbableColumns, perturbed, type Perturbation } from './perturbation.ts';
-import type { PredictionResult } from './predictions.ts';
+import type { ModelInspection } from './inspect.ts';
+import { perturbableColumns, perturbed, type PerturbableColumns, type Perturbation } from './perturbation.ts';
+import type { PredictionResult, ReadingOptions, SettledReading } from './predictions.ts';
+import { answerParent } from './questions.ts';
 import { outputReader } from './read-outputs.ts';
 import { loadModel, type LoadedModel } from './run.ts';
 import { takeRows } from './tensor.ts';
 import { startWatchdog } from './watchdog.ts';
 
 process.on('disconnect', () => process.exit(0));
+const functions = { load, feed, predict, time, peakBytes: () => process.resourceUsage().maxRSS * 1024 };
+export type ModelProcess = typeof functions;
 // One at a time: what is timed must not share the process with anything.
-let last: Promise<void> = Promise.resolve();
-process.on('message', (question: Question) => {
-  last = last.then(() => reply(question));
+answerParent(functions, (error) => {
+  const fault = mendable(error);
+  return fault === null ? null : { code: fault.code, message: fault.message };
 });
 
 let model: LoadedModel | undefined;
-let loading: Extract<Question, { kind: 'load' }> | undefined;
-let fed: (Extract<Question, { kind: 'feed' }> & { batches: Map<string, Feeds> }) | undefined;
+let reading: ReadingOptions = {};
+let fed: (FedRows & { batches: Map<string, Feeds> }) | undefined;
 
-async function reply(question: Question): Promise<void> {
-  const answer: Reply = await respond(question).then(
-    (value) => ({ id: question.id, ok: true, value }),
-    (error: unknown) => {
-      const fault = mendable(error);
-      return fault !== null
-        ? { id: question.id, ok: false, fault: { code: fault.code, message: fault.message } }
-        : { id: question.id, ok: false, bug: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-    },
-  );
-  await new Promise<void>((sent) => process.send?.(answer, undefined, {}, () => sent()));
+/** Rows that are kept, and what is needed to read the answers to them. */
+export interface FedRows {
+  plans: InputPlan[];
+  feeds: Feeds;
+  rows: number;
+  task: Task;
+  columns: Columns;
+  /** How the predictions of the whole evaluation set were read; null: nobody has read them. */
+  settled: SettledReading | null;
 }
 
-async function respond(question: Question): Promise<Answers[Question['kind']]> {
-  switch (question.kind) {
-    case 'load':
-      return load(question);
-    case 'feed': {
-      fed = { ...question, batches: new Map() };
-      return perturbableColumns(question.plans, question.feeds);
-    }
-    case 'predict':
-      return predict(question.change);
-    case 'time':
-      return time(question);
-    case 'memory':
-      return { peakBytes: process.resourceUsage().maxRSS * 1024 };
-  }
+/** What loading a model tells. */
+export interface Loading {
+  inspection: ModelInspection;
+  opened: Opened;
+  /** Milliseconds that loading the model took, the runtime being there. */
+  loadMs: number;
+  /** Resident memory of the process before the model was loaded. */
+  idleBytes: number;
 }
 
-async function load(question: Extract<Question, { kind: 'load' }>): Promise<Answers['load']> {
-  startWatchdog(question.memoryBytes);
-  loading = question;
+async function load(path: string, where: string, memoryBytes: number, options: ReadingOptions): Promise<Loading> {
+  startWatchdog(memoryBytes);
+  reading = options;
   // The runtime is there before the model: what is measured is the model.
   process.env['ORT_DISABLE_TELEMETRY'] = '1';
   await import('onnxruntime-node');
   const idleBytes = process.memoryUsage.rss();
   const start = process.hrtime.bigint();
-  model = await loadModel(question.path, question.where);
+  model = await loadModel(path, where);
   return { inspection: model.inspection, opened: model.opened, loadMs: millisecondsSince(start), idleBytes };
+}
+
+function feed(rows: FedRows): PerturbableColumns {
+  fed = { ...rows, batches: new Map() };
+  return perturbableColumns(rows.plans, rows.feeds);
 }
 
 async function predict(change: Perturbation | null): Promise<PredictionResult> {
   const { loaded, feeds, plans, rows, task, columns, settled } = ready();
   const changed = change === null ? feeds : perturbed(feeds, plans, change);
   try {
-    const reader = outputReader(loaded, task, columns, loading ?? {}, rows);
+    const reader = outputReader(loaded, task, columns, reading, rows);
     const most = batchRows(new Set(plans.flatMap((plan) => plan.columns)).size);
     for (let start = 0; start < rows; start += most) {
       const count = Math.min(most, rows - start);
@@ -85,7 +86,7 @@ async function predict(change: Perturbation | null): Promise<PredictionResult> {
 }
 
 /** Milliseconds of each of `runs` runs over `batch` rows, other rows each time. */
-async function time({ batch, runs, first }: Extract<Question, { kind: 'time' }>): Promise<Float64Array> {
+async function time(batch: number, runs: number, first: number): Promise<Float64Array> {
   const { loaded, feeds, plans, rows, batches } = ready();
   const times = new Float64Array(runs);
   for (let run = 0; run < runs; run += 1) {

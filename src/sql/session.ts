@@ -1,53 +1,10 @@
-import { sourceOf, type Dataset, type DatasetColumn, type DatasetSource } from '../data/relation.ts';
-import { DataError, type Fault } from '../errors.ts';
+import { sourceOf, type Dataset, type DatasetColumn } from '../data/relation.ts';
+import { DataError } from '../errors.ts';
 import { startGuarded } from '../model/guarded-process.ts';
-import { questions } from '../model/questions.ts';
-import type { Parsed, Refusal } from './expression.ts';
+import { askChild, type Asked } from '../model/questions.ts';
+import type { Parsed } from './expression.ts';
+import type { Selected, SentColumn, SqlProcess, Told } from './sql-process.ts';
 import { count } from '../wording.ts';
-
-/** A column of a table made here: integers; doubles, NaN being no value; texts by their number among `names`; or no value at all. */
-export type SentColumn = { name: string } & (
-  | { type: 'integer'; values: Int32Array }
-  | { type: 'double'; values: Float64Array }
-  | { type: 'text'; values: Int32Array; names: readonly string[] }
-  | { type: 'nothing' }
-);
-
-/** What the process is asked. `sql` of `run`, `numbers` and `rows` is ours, around expressions that were parsed; that of `select` is a person's. */
-export type Question = { id: number } & (
-  | { kind: 'open'; dataset: DatasetSource; memoryBytes: number }
-  | { kind: 'parse'; sql: string }
-  | { kind: 'source'; table: string; columns: readonly DatasetColumn[]; row: string }
-  | { kind: 'table'; table: string; columns: readonly SentColumn[]; rows: number }
-  | { kind: 'run'; sql: string }
-  | { kind: 'numbers'; sql: string }
-  | { kind: 'rows'; predicate: string }
-  | { kind: 'select'; sql: string; limit: number }
-);
-
-/** What it answers. */
-export interface Answers {
-  open: { sha256: string };
-  parse: Parsed;
-  source: null;
-  table: null;
-  run: null;
-  /** The first column, NaN where there is no value. */
-  numbers: Float64Array;
-  /** Rows of the data, in their order, where the predicate holds. */
-  rows: Uint32Array;
-  select: Selected;
-}
-
-/** What a query of a person gives, or why it is refused. */
-export type Selected = { ok: true; rows: number; first: string[] } | ({ ok: false } & Refusal);
-
-export type Reply = { id: number } & (
-  | { ok: true; value: Answers[keyof Answers] }
-  | { ok: false; kind: 'sql'; found: string }
-  | { ok: false; kind: 'fault'; fault: Fault }
-  | { ok: false; kind: 'bug'; text: string }
-);
 
 export interface SqlLimits {
   signal?: AbortSignal;
@@ -77,8 +34,11 @@ export interface SqlSession {
   source(table: string, columns: readonly DatasetColumn[], row: string): Promise<void>;
   /** Make a table of these values. */
   table(table: string, columns: readonly SentColumn[], rows: number): Promise<void>;
+  /** SQL of ours, around expressions that were parsed; so is that of `numbers` and `rowsWhere`. */
   run(sql: string): Promise<void>;
+  /** The first column, NaN where there is no value. */
   numbers(sql: string): Promise<Float64Array>;
+  /** Rows of the data, in their order, where the predicate holds. */
   rowsWhere(predicate: string): Promise<Uint32Array>;
   /** Count the rows of one SELECT from the table `data`, and give the first as JSON. */
   select(sql: string, limit: number): Promise<Selected>;
@@ -97,7 +57,9 @@ export async function openSqlSession(
     limits: { memoryBytes, timeMs: longest },
     signal,
   });
-  const asked = questions();
+  const asked = askChild<SqlProcess>(child, (told: Told) =>
+    'fault' in told ? new DataError(told.fault) : new SqlFault(told.found),
+  );
   const close = (): void => {
     end();
     asked.giveUp(new SqlFault('was asked after its end'));
@@ -113,25 +75,17 @@ export async function openSqlSession(
       ),
     asked.giveUp,
   );
-  child.on('message', (reply: Reply) => {
-    if (reply.ok) asked.answer(reply.id, reply.value);
-    else asked.refuse(reply.id, errorOf(reply));
-  });
-  const ask = <Kind extends keyof Answers>(
-    question: { kind: Kind } & Omit<Extract<Question, { kind: Kind }>, 'id'>,
-  ): Promise<Answers[Kind]> => {
-    const limitMs = question.kind === 'open' ? Math.max(timeMs, startMs) : timeMs;
+  const ask: Asked<SqlProcess>['ask'] = (name, ...given) => {
+    const limitMs = name === 'open' ? Math.max(timeMs, startMs) : timeMs;
     const timer = setTimeout(() => {
       asked.giveUp(new SqlFault(`took longer than ${limitMs / 1000} s and was stopped`));
       end();
     }, limitMs);
-    // A process that is gone before it is asked is told by its end.
-    const answer = asked.ask<Answers[Kind]>((id) => child.send({ ...question, id }, () => {}));
-    return answer.finally(() => clearTimeout(timer));
+    return asked.ask(name, ...given).finally(() => clearTimeout(timer));
   };
   try {
-    const opened = await ask({ kind: 'open', dataset: sourceOf(dataset), memoryBytes });
-    if (opened.sha256 !== sha256) {
+    const opened = await ask('open', sourceOf(dataset), memoryBytes);
+    if (opened !== sha256) {
       throw new DataError({
         found: 'the file changed while it was being read',
         where: uri,
@@ -143,13 +97,13 @@ export async function openSqlSession(
     throw error;
   }
   return {
-    parse: (sql) => ask({ kind: 'parse', sql }),
-    source: async (table, columns, row) => void (await ask({ kind: 'source', table, columns, row })),
-    table: async (table, columns, rows) => void (await ask({ kind: 'table', table, columns, rows })),
-    run: async (sql) => void (await ask({ kind: 'run', sql })),
-    numbers: (sql) => ask({ kind: 'numbers', sql }),
-    rowsWhere: (predicate) => ask({ kind: 'rows', predicate }),
-    select: (sql, limit) => ask({ kind: 'select', sql, limit }),
+    parse: (sql) => ask('parse', sql),
+    source: (table, columns, row) => ask('source', table, columns, row),
+    table: (table, columns, rows) => ask('table', table, columns, rows),
+    run: (sql) => ask('run', sql),
+    numbers: (sql) => ask('numbers', sql),
+    rowsWhere: (predicate) => ask('rowsWhere', predicate),
+    select: (sql, limit) => ask('select', sql, limit),
     close,
   };
 }
@@ -159,14 +113,3 @@ const startMs = 120_000;
 
 /** The longest a timer can wait, in milliseconds: each question has a limit of its own. */
 const longest = 2 ** 31 - 1;
-
-function errorOf(reply: Extract<Reply, { ok: false }>): Error {
-  switch (reply.kind) {
-    case 'sql':
-      return new SqlFault(reply.found);
-    case 'fault':
-      return new DataError(reply.fault);
-    case 'bug':
-      return new Error(reply.text);
-  }
-}

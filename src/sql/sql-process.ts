@@ -12,66 +12,56 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api';
 import { tmpdir } from 'node:os';
-import { openDataset, quoteIdentifier, quoteLiteral, reading, type Dataset } from '../data/dataset.ts';
+import { openDataset, quoteIdentifier, quoteLiteral, reading } from '../data/dataset.ts';
 import { startEngine } from '../data/engine.ts';
+import type { Dataset, DatasetColumn, DatasetSource } from '../data/relation.ts';
 import { copyRows } from '../data/workspace.ts';
-import { ContenderError } from '../errors.ts';
+import { ContenderError, type Fault } from '../errors.ts';
+import { answerParent } from '../model/questions.ts';
 import { startWatchdog } from '../model/watchdog.ts';
-import { parseExpression } from './expression.ts';
+import { parseExpression, type Refusal } from './expression.ts';
 import { refusalOfSelection } from './selection.ts';
-import type { Answers, Question, Reply, SentColumn } from './session.ts';
 
 // The engine goes on in threads of its own, which an orderly exit waits for.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-let last: Promise<void> = Promise.resolve();
-process.on('message', (question: Question) => {
-  last = last.then(() => reply(question));
+const functions = {
+  open,
+  parse: (sql: string) => parseExpression(workspace, sql),
+  source,
+  table,
+  run: async (sql: string): Promise<void> => void (await workspace.run(sql)),
+  numbers,
+  rowsWhere,
+  select,
+};
+export type SqlProcess = typeof functions;
+answerParent(functions, (error): Told | null => {
+  if (error instanceof ContenderError) return { fault: { ...error.fault, cause: undefined } };
+  const text = error instanceof Error ? error.message : String(error);
+  // The engine's own errors begin with their kind: "Invalid Input Error: ...".
+  if (!/^(?:[A-Z][A-Za-z ]* Error: |Out of Memory)/u.test(text)) return null;
+  return { found: `cannot be computed: ${text.split('\n')[0]?.slice(0, 300) ?? ''}` };
 });
 
-let dataset: Dataset | undefined;
-let workspace: DuckDBConnection | undefined;
+/** A fault of the data, or what the engine cannot compute. */
+export type Told = { fault: Fault } | { found: string };
 
-async function reply(question: Question): Promise<void> {
-  const { id } = question;
-  const answer: Reply = await respond(question).then(
-    (value) => ({ id, ok: true, value }),
-    (error: unknown) => {
-      if (error instanceof ContenderError) {
-        return { id, ok: false, kind: 'fault', fault: { ...error.fault, cause: undefined } };
-      }
-      const text = error instanceof Error ? error.message : String(error);
-      // The engine's own errors begin with their kind: "Invalid Input Error: ...".
-      return /^(?:[A-Z][A-Za-z ]* Error: |Out of Memory)/u.test(text)
-        ? { id, ok: false, kind: 'sql', found: `cannot be computed: ${text.split('\n')[0]?.slice(0, 300) ?? ''}` }
-        : { id, ok: false, kind: 'bug', text: error instanceof Error ? (error.stack ?? text) : text };
-    },
-  );
-  await new Promise<void>((sent) => process.send?.(answer, undefined, {}, () => sent()));
-}
+/** A column of a table made here: integers; doubles, NaN being no value; texts by their number among `names`; or no value at all. */
+export type SentColumn = { name: string } & (
+  | { type: 'integer'; values: Int32Array }
+  | { type: 'double'; values: Float64Array }
+  | { type: 'text'; values: Int32Array; names: readonly string[] }
+  | { type: 'nothing' }
+);
 
-async function respond(question: Question): Promise<Answers[Question['kind']]> {
-  if (question.kind === 'open') return open(question);
-  if (dataset === undefined || workspace === undefined) throw new Error('nothing was opened');
-  switch (question.kind) {
-    case 'parse':
-      return parseExpression(workspace, question.sql);
-    case 'source':
-      return source(dataset, workspace, question);
-    case 'table':
-      return table(workspace, question);
-    case 'run':
-      await workspace.run(question.sql);
-      return null;
-    case 'numbers':
-      return numbersOf(await workspace.runAndReadAll(question.sql));
-    case 'rows':
-      return rowsWhere(dataset, question.predicate);
-    case 'select':
-      return select(dataset, question);
-  }
-}
+/** What a query of a person gives, or why it is refused. */
+export type Selected = { ok: true; rows: number; first: string[] } | ({ ok: false } & Refusal);
 
-async function open({ dataset: named, memoryBytes }: Extract<Question, { kind: 'open' }>): Promise<Answers['open']> {
+// There once `open` was answered, which is asked first.
+let dataset: Dataset;
+let workspace: DuckDBConnection;
+
+async function open(named: DatasetSource, memoryBytes: number): Promise<string> {
   startWatchdog(memoryBytes);
   process.env['TZ'] = 'UTC';
   // What the engines cannot keep within their parts of the limit goes to disk; with less they cannot read long lines.
@@ -83,30 +73,22 @@ async function open({ dataset: named, memoryBytes }: Extract<Question, { kind: '
     "Calendar = 'gregorian'",
     `temp_directory = ${quoteLiteral(tmpdir())}`,
   ]));
-  return { sha256: dataset.sha256 };
+  return dataset.sha256;
 }
 
-async function source(
-  from: Dataset,
-  connection: DuckDBConnection,
-  { table: name, columns, row }: Extract<Question, { kind: 'source' }>,
-): Promise<null> {
+async function source(name: string, columns: readonly DatasetColumn[], row: string): Promise<void> {
   const fields = columns.map((column) => `${quoteIdentifier(column.name)} ${column.type}, `).join('');
-  await connection.run(`create table ${name} (${fields}${quoteIdentifier(row)} bigint)`);
+  await workspace.run(`create table ${name} (${fields}${quoteIdentifier(row)} bigint)`);
   const selected = [...columns.map((column) => quoteIdentifier(column.name)), 'row_number() over () - 1'];
-  await reading(from, () => copyRows(from, selected, connection, name));
-  return null;
+  await reading(dataset, () => copyRows(dataset, selected, workspace, name));
 }
 
 /** Rows go in by chunks of the engine's own size. */
-async function table(
-  connection: DuckDBConnection,
-  { table: name, columns, rows }: Extract<Question, { kind: 'table' }>,
-): Promise<null> {
+async function table(name: string, columns: readonly SentColumn[], rows: number): Promise<void> {
   const types = columns.map(typeOf);
   const fields = columns.map((column, index) => `${quoteIdentifier(column.name)} ${types[index]?.toString() ?? ''}`);
-  await connection.run(`create or replace table ${name} (${fields.join(', ')})`);
-  const appender = await connection.createAppender(name);
+  await workspace.run(`create or replace table ${name} (${fields.join(', ')})`);
+  const appender = await workspace.createAppender(name);
   const size = 2048;
   for (let start = 0; start < rows; start += size) {
     const length = Math.min(size, rows - start);
@@ -120,7 +102,6 @@ async function table(
     appender.appendDataChunk(chunk);
   }
   appender.closeSync();
-  return null;
 }
 
 function typeOf({ type }: SentColumn): DuckDBType {
@@ -142,14 +123,13 @@ function valueAt(column: SentColumn, row: number): DuckDBValue {
   }
 }
 
-function numbersOf(result: Awaited<ReturnType<DuckDBConnection['runAndReadAll']>>): Float64Array {
+async function numbers(sql: string): Promise<Float64Array> {
+  const result = await workspace.runAndReadAll(sql);
   return Float64Array.from(result.getRows(), ([value]) => (Number.isFinite(value) ? (value as number) : Number.NaN));
 }
 
-async function select(
-  { connection }: Dataset,
-  { sql, limit }: Extract<Question, { kind: 'select' }>,
-): Promise<Answers['select']> {
+async function select(sql: string, limit: number): Promise<Selected> {
+  const { connection } = dataset;
   const refusal = await refusalOfSelection(connection, sql);
   if (refusal !== null) return { ok: false, ...refusal };
   // The connection reads the file of the dataset and writes none; the query is one SELECT.
@@ -159,7 +139,8 @@ async function select(
   return { ok: true, rows: Number(counted.getRows()[0]?.[0]), first: first.getRows().map(([row]) => String(row)) };
 }
 
-async function rowsWhere({ connection, relation }: Dataset, predicate: string): Promise<Uint32Array> {
+async function rowsWhere(predicate: string): Promise<Uint32Array> {
+  const { connection, relation } = dataset;
   // Between parentheses on lines of their own: neither a comment nor a bracket reaches beyond them.
   const query = `select row_number from (select row_number() over () - 1 as row_number, (\n${predicate}\n) as holds from ${relation}) where holds`;
   const rows = (await connection.runAndReadAll(query)).getRows();

@@ -1,7 +1,8 @@
 import type { Columns, Task } from '../../config/schema.ts';
 import { quoteIdentifier } from '../../data/relation.ts';
 import { ConfigError } from '../../errors.ts';
-import type { SentColumn, SqlSession } from '../../sql/session.ts';
+import type { SqlSession } from '../../sql/session.ts';
+import type { SentColumn } from '../../sql/sql-process.ts';
 import { ownColumns, type SqlMetric } from './metrics/sql.ts';
 import { sampleRows, type MeasuredMetric, type Outputs, type Sample } from './sample.ts';
 import { orRefused } from './sql-expression.ts';
