@@ -1,4 +1,5 @@
-import { weightedSum } from './metric.ts';
+import type { Outputs, Sample } from '../sample.ts';
+import { weightedSum, type Metric } from './metric.ts';
 import {
   averagePrecision,
   averagePrecisionInfluence,
@@ -27,8 +28,23 @@ export function rankClass(truth: Float64Array, scores: Float64Array): RankedClas
   return { truth, ranked: rankScores(scores, truth) };
 }
 
+/** The mean of the areas of several classes or labels as a metric; `weighted` by how many rows have each. */
+export function averagedArea(
+  rank: (sample: Sample, outputs: Outputs) => RankedClass[],
+  curve: Curve,
+  weighted: boolean,
+): Required<Pick<Extract<Metric, { kind: 'statistic' }>, 'prepare' | 'influence'>> {
+  return {
+    prepare: (sample, outputs) => {
+      const classes = rank(sample, outputs);
+      return (weights) => meanArea(classes, curve, weighted, weights);
+    },
+    influence: (sample, outputs) => meanAreaInfluence(rank(sample, outputs), curve, weighted, sample.weights),
+  };
+}
+
 /** Mean of the areas; `weighted` by how many rows have the class. */
-export function meanArea(
+function meanArea(
   classes: readonly RankedClass[],
   { area }: Curve,
   weighted: boolean,
@@ -45,7 +61,7 @@ export function meanArea(
 }
 
 /** Influence of each row on `meanArea`: the mean of those on the areas; where classes weigh as many rows as have them, a row also moves the weights. */
-export function meanAreaInfluence(
+function meanAreaInfluence(
   classes: readonly RankedClass[],
   curve: Curve,
   weighted: boolean,

@@ -9,16 +9,9 @@ import {
   type Binning,
   type CalibrationBin,
 } from './calibration.ts';
-import {
-  meanArea,
-  meanAreaInfluence,
-  precisionCurve,
-  rankClass,
-  rocCurve,
-  type Curve,
-  type RankedClass,
-} from './averaged-areas.ts';
+import { averagedArea, precisionCurve, rankClass, rocCurve, type Curve, type RankedClass } from './averaged-areas.ts';
 import * as confusion from './confusion.ts';
+import { averaged, fScore, precision } from './label-counts.ts';
 import { brierLosses, logLosses } from './losses.ts';
 import type { Evaluator, Metric, Untitled } from './metric.ts';
 import { averagePrecision, averagePrecisionInfluence, rankScores, rocArea } from './ranked.ts';
@@ -30,21 +23,12 @@ const classification: readonly Task[] = ['binary-classification', 'multiclass-cl
 const shares = { better: 'higher', scale: 'share' } as const;
 const ofDecisions = { ...shares, needs: 'decisions' } as const;
 
-/** What is averaged over classes: unweighted, by how often they occur, or over all rows together. */
-const averaged: { name: string; value: (matrix: confusion.Confusion, label: number) => number; onRequest?: true }[] = [
-  { name: 'precision', value: confusion.precision },
-  { name: 'recall', value: confusion.recall },
-  { name: 'f1', value: (matrix, label) => confusion.fScore(matrix, label, 1) },
-  { name: 'f2', value: (matrix, label) => confusion.fScore(matrix, label, 2), onRequest: true },
-  { name: 'f0.5', value: (matrix, label) => confusion.fScore(matrix, label, 0.5), onRequest: true },
-];
-
 const binaryMetrics: Untitled[] = [
   rightShare('recall', binary, 1),
   rightShare('specificity', binary, 0),
-  ofCells('precision', binary, (matrix) => confusion.precision(matrix, 1)),
-  ofCells('negative_predictive_value', binary, (matrix) => confusion.precision(matrix, 0)),
-  ...[1, 2, 0.5].map((beta) => ofCells(`f${beta}`, binary, (matrix) => confusion.fScore(matrix, 1, beta))),
+  ofCells('precision', binary, (matrix) => confusion.ofClass(matrix, 1, precision)),
+  ofCells('negative_predictive_value', binary, (matrix) => confusion.ofClass(matrix, 0, precision)),
+  ...[1, 2, 0.5].map((beta) => ofCells(`f${beta}`, binary, (matrix) => confusion.ofClass(matrix, 1, fScore(beta)))),
   {
     ...shares,
     kind: 'area',
@@ -80,6 +64,7 @@ const binaryMetrics: Untitled[] = [
 const sharedMetrics: Untitled[] = [
   rightShare('accuracy', classification, null),
   ofCells('balanced_accuracy', classification, confusion.balancedAccuracy),
+  // Unweighted, by how often classes occur, or over all rows together.
   ...averaged.flatMap(({ name, value, ...usual }): Untitled[] => {
     const common = { ...ofDecisions, ...usual, tasks: classification } as const;
     return [
@@ -134,9 +119,9 @@ const areaMetrics: Untitled[] = [
   ...[false, true].map((weighted) =>
     againstRest(weighted ? 'roc_auc_ovr_weighted' : 'roc_auc_ovr', rocCurve, weighted),
   ),
-  multiclassArea('roc_auc_ovo', (sample, outputs) => pairwiseAreas(sample, outputs, false)),
+  multiclassArea('roc_auc_ovo', { prepare: (sample, outputs) => pairwiseAreas(sample, outputs, false) }),
   {
-    ...multiclassArea('roc_auc_ovo_weighted', (sample, outputs) => pairwiseAreas(sample, outputs, true)),
+    ...multiclassArea('roc_auc_ovo_weighted', { prepare: (sample, outputs) => pairwiseAreas(sample, outputs, true) }),
     onRequest: true,
   },
   againstRest('average_precision_macro', precisionCurve, false),
@@ -275,27 +260,19 @@ const confidences = remembered((scores: Float64Array, truth: Float64Array, class
 
 /** The areas of a curve of every class against the rest, averaged. */
 function againstRest(name: string, curve: Curve, weighted: boolean): Untitled {
-  return {
-    ...multiclassArea(name, (sample, outputs) => {
-      const classes = eachAgainstRest(sample, scoresOf(outputs));
-      return (weights) => meanArea(classes, curve, weighted, weights);
-    }),
-    influence: (sample, outputs) =>
-      meanAreaInfluence(eachAgainstRest(sample, scoresOf(outputs)), curve, weighted, sample.weights),
-  };
+  return multiclassArea(name, averagedArea(eachAgainstRest, curve, weighted));
 }
 
-function multiclassArea(
-  name: string,
-  prepare: (sample: Sample, outputs: Outputs) => Evaluator,
-): Extract<Untitled, { kind: 'statistic' }> {
+type Statistic = Extract<Untitled, { kind: 'statistic' }>;
+
+function multiclassArea(name: string, how: Pick<Statistic, 'prepare' | 'influence'>): Statistic {
   return {
     ...shares,
     kind: 'statistic',
     needs: 'scores',
     name,
     tasks: multiclass,
-    prepare,
+    ...how,
     undefinedOn: (sample) => {
       const missing = Array.from({ length: sample.classes }, (_, label) => label).find(
         (label) => !occurs(sample, label),
@@ -306,7 +283,8 @@ function multiclassArea(
 }
 
 /** Every class against the rest. */
-function eachAgainstRest(sample: Sample, scores: Float64Array): RankedClass[] {
+function eachAgainstRest(sample: Sample, outputs: Outputs): RankedClass[] {
+  const scores = scoresOf(outputs);
   return Array.from({ length: sample.classes }, (_, label) =>
     rankClass(
       sample.truth.map((truth) => (truth === label ? 1 : 0)),

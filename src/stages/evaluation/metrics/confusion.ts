@@ -1,5 +1,6 @@
 import { decisionsOf, type Outputs, type Sample } from '../sample.ts';
 import { sum } from '../../../statistics/sums.ts';
+import { ratio, recall, type LabelValue } from './label-counts.ts';
 
 /** Counts (or summed weights), row-major [classes x classes]: rows are the true class, columns the decided one. */
 export interface Confusion {
@@ -30,39 +31,28 @@ export function balancedAccuracy(matrix: Confusion): number {
   let present = 0;
   for (let label = 0; label < matrix.classes; label += 1) {
     if (support(matrix, label) === 0) continue;
-    sum += recall(matrix, label);
+    sum += ofClass(matrix, label, recall);
     present += 1;
   }
   return sum / present;
 }
 
-/** Precision of one class; 0 where nothing was decided to be of it. */
-export function precision(matrix: Confusion, label: number): number {
-  return ratio(hits(matrix, label), predicted(matrix, label));
-}
-
-/** Recall of one class; 0 where it does not occur. */
-export function recall(matrix: Confusion, label: number): number {
-  return ratio(hits(matrix, label), support(matrix, label));
-}
-
-/** F-beta of one class: recall counts beta times as much as precision. */
-export function fScore(matrix: Confusion, label: number, beta = 1): number {
-  const square = beta * beta;
-  return ratio((1 + square) * hits(matrix, label), square * support(matrix, label) + predicted(matrix, label));
+/** A value of the counts of one class. */
+export function ofClass(matrix: Confusion, label: number, value: LabelValue): number {
+  return value(hits(matrix, label), predicted(matrix, label), support(matrix, label));
 }
 
 /**
  * Unweighted mean over the classes that occur or are predicted, as scikit-learn without `labels`. Two models compared are each averaged
  * over their own classes, so that the value of either is scikit-learn's: who predicts a class that does not occur has its 0 in the mean.
  */
-export function macro(matrix: Confusion, value: (matrix: Confusion, label: number) => number): number {
+export function macro(matrix: Confusion, value: LabelValue): number {
   const { averaged = averagedClasses(matrix) } = matrix;
   let sum = 0;
   let count = 0;
   for (let label = 0; label < matrix.classes; label += 1) {
     if (averaged[label] === 0) continue;
-    sum += value(matrix, label);
+    sum += ofClass(matrix, label, value);
     count += 1;
   }
   return sum / count;
@@ -80,9 +70,10 @@ export function averagedClasses({ classes, cells }: Confusion): Uint8Array {
 }
 
 /** Mean over classes weighted by how often they occur. */
-export function weighted(matrix: Confusion, value: (matrix: Confusion, label: number) => number): number {
+export function weighted(matrix: Confusion, value: LabelValue): number {
   let weight = 0;
-  for (let label = 0; label < matrix.classes; label += 1) weight += support(matrix, label) * value(matrix, label);
+  for (let label = 0; label < matrix.classes; label += 1)
+    weight += support(matrix, label) * ofClass(matrix, label, value);
   return weight / sum(matrix.cells);
 }
 
@@ -132,8 +123,4 @@ function trace(matrix: Confusion): number {
   let sum = 0;
   for (let label = 0; label < matrix.classes; label += 1) sum += hits(matrix, label);
   return sum;
-}
-
-function ratio(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
 }

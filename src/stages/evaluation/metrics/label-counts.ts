@@ -8,7 +8,7 @@ import { decisionsOf } from '../sample.ts';
 /** Counts a label has. */
 export const perLabel = 3;
 
-/** Of three counts. An empty denominator is 0, as scikit-learn's zero_division=0. */
+/** Of three counts of a label or a class. An empty denominator is 0, as scikit-learn's zero_division=0. */
 export type LabelValue = (hits: number, given: number, having: number) => number;
 
 export const precision: LabelValue = (hits, given) => ratio(hits, given);
@@ -20,6 +20,15 @@ export function fScore(beta: number): LabelValue {
   const square = beta * beta;
   return (hits, given, having) => ratio((1 + square) * hits, square * having + given);
 }
+
+/** What is averaged over labels, and over the classes of a task with one class a row. */
+export const averaged: readonly { name: string; value: LabelValue; onRequest?: true }[] = [
+  { name: 'precision', value: precision },
+  { name: 'recall', value: recall },
+  { name: 'f1', value: fScore(1) },
+  { name: 'f2', value: fScore(2), onRequest: true },
+  { name: 'f0.5', value: fScore(0.5), onRequest: true },
+];
 
 /** Add a row of this weight to the counts from `start` on. */
 export function addLabelCounts(
@@ -62,6 +71,6 @@ export function mean(counts: Float64Array, value: LabelValue, weighted: boolean)
   return ratio(sum, all);
 }
 
-function ratio(part: number, whole: number): number {
+export function ratio(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }

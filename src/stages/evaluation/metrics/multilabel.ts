@@ -1,25 +1,7 @@
 import type { Task } from '../../../config/schema.ts';
 import { decisionsOf, scoresOf, type Outputs, type Sample } from '../sample.ts';
-import {
-  meanArea,
-  meanAreaInfluence,
-  precisionCurve,
-  rankClass,
-  rocCurve,
-  type Curve,
-  type RankedClass,
-} from './averaged-areas.ts';
-import {
-  addLabelCounts,
-  fScore,
-  jaccard,
-  mean,
-  micro,
-  perLabel,
-  precision,
-  recall,
-  type LabelValue,
-} from './label-counts.ts';
+import { averagedArea, precisionCurve, rankClass, rocCurve, type Curve, type RankedClass } from './averaged-areas.ts';
+import { addLabelCounts, averaged, jaccard, mean, micro, perLabel, type LabelValue } from './label-counts.ts';
 import { clippedLog } from './losses.ts';
 import type { Metric, Untitled } from './metric.ts';
 import { rankScores, type Ranked } from './ranked.ts';
@@ -29,15 +11,6 @@ const tasks: readonly Task[] = ['multilabel-classification'];
 const share = { better: 'higher', scale: 'share', tasks } as const;
 const ofDecisions = { ...share, needs: 'decisions' } as const;
 const ofScores = { ...share, needs: 'scores' } as const;
-
-const counted: Record<string, { value: LabelValue; usual: boolean }> = {
-  precision: { value: precision, usual: true },
-  recall: { value: recall, usual: true },
-  f1: { value: fScore(1), usual: true },
-  f2: { value: fScore(2), usual: false },
-  'f0.5': { value: fScore(0.5), usual: false },
-  jaccard: { value: jaccard, usual: false },
-};
 
 const decisionMetrics: Untitled[] = [
   {
@@ -56,21 +29,22 @@ const decisionMetrics: Untitled[] = [
       return [wrongLabels(sample, outputs).map((wrong) => wrong / labels)];
     },
   },
-  ...Object.entries(counted).flatMap(([name, { value, usual }]): Untitled[] => {
-    const common = { ...ofDecisions, ...(usual ? {} : { onRequest: true as const }) };
-    return [
-      countsMetric({ ...common, name: `${name}_micro` }, (counts) => micro(counts, value)),
-      countsMetric({ ...common, name: `${name}_macro` }, (counts) => mean(counts, value, false)),
-      countsMetric({ ...common, onRequest: true, name: `${name}_weighted` }, (counts) => mean(counts, value, true)),
-      {
-        ...ofDecisions,
-        ...(usual || name === 'jaccard' ? {} : { onRequest: true }),
-        kind: 'moments',
-        name: `${name}_samples`,
-        terms: (sample, outputs) => [rowCounts(sample, outputs, value)],
-      },
-    ];
-  }),
+  ...[...averaged, { name: 'jaccard', value: jaccard, onRequest: true as const }].flatMap(
+    ({ name, value, ...usual }): Untitled[] => {
+      const common = { ...ofDecisions, ...usual };
+      return [
+        countsMetric({ ...common, name: `${name}_micro` }, (counts) => micro(counts, value)),
+        countsMetric({ ...common, name: `${name}_macro` }, (counts) => mean(counts, value, false)),
+        countsMetric({ ...common, onRequest: true, name: `${name}_weighted` }, (counts) => mean(counts, value, true)),
+        {
+          ...(name === 'jaccard' ? ofDecisions : common),
+          kind: 'moments',
+          name: `${name}_samples`,
+          terms: (sample, outputs) => [rowCounts(sample, outputs, value)],
+        },
+      ];
+    },
+  ),
 ];
 
 const scoreMetrics: Untitled[] = [
@@ -150,11 +124,7 @@ function curveMetrics(name: string, curve: Curve, bothSides: boolean): Untitled[
       ...common,
       ...(weighted ? { onRequest: true } : {}),
       name: `${name}_${weighted ? 'weighted' : 'macro'}`,
-      prepare: (sample, outputs) => {
-        const labels = rankLabels(sample, outputs);
-        return (weights) => meanArea(labels, curve, weighted, weights);
-      },
-      influence: (sample, outputs) => meanAreaInfluence(rankLabels(sample, outputs), curve, weighted, sample.weights),
+      ...averagedArea(rankLabels, curve, weighted),
       undefinedOn,
     })),
     {
