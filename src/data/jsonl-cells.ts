@@ -21,7 +21,9 @@ export function jsonlReading(paths: readonly string[], requests: readonly CellRe
   const columns = [...new Map(requests.map(({ column }) => [column.name, column])).values()];
   const asText = new Set(
     requests
-      .filter(({ column, use }) => !isNested(column.type) && (use === 'text' || use === 'json' || isText(column)))
+      .filter(
+        ({ column, use }) => !isNested(column.type) && (use === 'text' || use === 'json' || column.type === 'VARCHAR'),
+      )
       .map(({ column }) => column.name),
   );
   const storageOf = (column: DatasetColumn): string => (asText.has(column.name) ? 'VARCHAR' : column.type);
@@ -47,10 +49,6 @@ export function jsonlReading(paths: readonly string[], requests: readonly CellRe
       return use === 'text' || use === 'json' ? text : spelledCell(text, column, use);
     }),
   };
-}
-
-function isText({ type }: DatasetColumn): boolean {
-  return type === 'VARCHAR';
 }
 
 /** Every line with its numbers in quotes, so that they are read as the texts they are. */

@@ -36,10 +36,8 @@ export function jensenShannonDistance(counts: PairedCounts): number {
 export function correctedPsi({ reference, current }: PairedCounts): number {
   const bins = reference.length;
   const smoothed = { reference: reference.map((count) => count + 0.5), current: current.map((count) => count + 0.5) };
-  return Math.max(
-    0,
-    sumOver(smoothed, 0, (p, q) => (q - p) * Math.log(q / p)) - (bins - 1) * spread(reference, current),
-  );
+  const spread = 1 / sum(reference) + 1 / sum(current);
+  return Math.max(0, sumOver(smoothed, 0, (p, q) => (q - p) * Math.log(q / p)) - (bins - 1) * spread);
 }
 
 export interface ChiSquared {
@@ -122,8 +120,4 @@ function sumOver(
     total += term(Math.max(least, count / n), Math.max(least, (current[bin] as number) / m));
   }
   return total;
-}
-
-function spread(reference: readonly number[], current: readonly number[]): number {
-  return 1 / sum(reference) + 1 / sum(current);
 }

@@ -109,7 +109,8 @@ export function planPending(
   const mine = content.decisions.find(({ idempotencyKey }) => idempotencyKey === added.idempotencyKey);
   // Where artifacts.yaml of the base went on, what the branch has would not merge with it.
   const artifacts = content.files.get(artifactsPath);
-  const merges = artifacts === undefined || oidOf(artifacts) === waiting.artifacts;
+  const artifactsOid = artifacts instanceof Uint8Array ? blobOid(artifacts) : artifacts?.oid;
+  const merges = artifactsOid === undefined || artifactsOid === waiting.artifacts;
   const isCurrent = base.links.length === waiting.since && merges && waiting.astray !== true;
   if (known !== undefined && replaced.length === 0 && isCurrent) {
     return { status: 'waiting', decision: known };
@@ -141,10 +142,6 @@ export function replacementOf(
     (each) =>
       each.outcome === 'hold' && !known.has(each.idempotencyKey) && isDeepStrictEqual(subject(each), subject(decision)),
   );
-}
-
-function oidOf(content: FileContent): string {
-  return content instanceof Uint8Array ? blobOid(content) : content.oid;
 }
 
 /** A chain that grows decision by decision, all of them in one commit. At most one makes a champion, so that artifacts.yaml changes once. */

@@ -1,6 +1,7 @@
 import type { Artifact, Check, Evidence, RecordedDecision } from '../evidence/index.ts';
 import { evidenceDigest } from '../evidence/index.ts';
 import { fileNameOf } from './published.ts';
+import { isOpen } from './standing.ts';
 
 export const statementType = 'https://in-toto.io/Statement/v1';
 export const testResultType = 'https://in-toto.io/attestation/test-result/v0.1';
@@ -60,8 +61,8 @@ export function statementOf(
   const artifact = evidence.subjects.candidate ?? decision.candidate?.artifacts.find(({ role }) => role !== 'image');
   if (artifact === undefined) return null;
   const named = (test: (check: Check) => boolean): string[] => evidence.checks.filter(test).map(({ id }) => id);
-  const failedTests = named(isFailed);
-  const warnedTests = named(isWarned);
+  const failedTests = named((check) => check.severity === 'block' && isOpen(check));
+  const warnedTests = named((check) => check.severity === 'warn' && isOpen(check));
   const { repository, run } = decision.source;
   return {
     _type: statementType,
@@ -97,12 +98,4 @@ function subjectsOf({ uri, sha256 }: Artifact, model: string, known: ModelFiles 
     ...known.files.map(({ name, sha256: own }) => ({ name, digest: { sha256: own } })),
     { name: model, digest: { [modelDigestName]: sha256 } },
   ];
-}
-
-function isFailed({ severity, verdict }: Check): boolean {
-  return severity === 'block' && (verdict === 'fail' || verdict === 'inconclusive');
-}
-
-function isWarned({ severity, verdict }: Check): boolean {
-  return severity === 'warn' && (verdict === 'fail' || verdict === 'inconclusive');
 }

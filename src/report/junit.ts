@@ -59,7 +59,11 @@ function ofCheck({ id, message, verdict, severity, location }: Check): Case {
 function ofDecision(input: Result): Suite[] {
   const { decision, evidence } = input;
   if (decision === null) return [];
-  const failed = new Set(evidence.flatMap(({ checks }) => checks.filter(isBlocking)).map(({ id }) => id));
+  const failed = new Set(
+    evidence
+      .flatMap(({ checks }) => checks.filter((check) => check.severity === 'block' && isOpen(check)))
+      .map(({ id }) => id),
+  );
   const explained =
     failed.size > 0 &&
     decision.reasons.every(
@@ -81,11 +85,6 @@ function ofDecision(input: Result): Suite[] {
       timestamp: decision.time,
     },
   ];
-}
-
-/** A check that is a failure or an error itself. */
-function isBlocking(check: Check): boolean {
-  return check.severity === 'block' && isOpen(check);
 }
 
 function totals(cases: readonly Case[]): Record<'tests' | 'failures' | 'errors', number> {

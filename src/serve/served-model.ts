@@ -40,7 +40,10 @@ export async function openServedModel(path: string): Promise<ServedModel> {
 
     async function run(given: readonly Tensor[]): Promise<Tensor[]> {
       const feeds = Object.fromEntries(
-        given.map((input) => [input.name, toValues(input, types[input.name] ?? 'float')]),
+        given.map(({ name, shape, data, datatype }) => [
+          name,
+          { type: types[name] ?? 'float', dims: [...shape], data: typedData(data, datatype) },
+        ]),
       );
       const results = await model.run(feeds);
       return served.outputs.map((output) => fromValues(output, results[output.name]));
@@ -74,10 +77,6 @@ function metadata(
     datatype,
     shape: shape.map((size, axis) => ((axis > 0 || keepFirst) && typeof size === 'number' ? size : -1)),
   };
-}
-
-function toValues({ shape, data, datatype }: Tensor, type: string): TensorValues {
-  return { type, dims: [...shape], data: typedData(data, datatype) };
 }
 
 /** The elements as the runtime takes them: those of FP16 in single precision. */

@@ -164,7 +164,8 @@ function messagesIn(line: Json): Message[] {
     id === '' || payload === undefined ? [] : [{ ...base, of, payload }];
   const type = textOf(field(document, 'type'), field(headersOf(document), 'type'));
   const kind = /\.(request|response)$/u.exec(type)?.[1] as Message['of'] | undefined;
-  if (kind !== undefined && !isInference(document)) {
+  const isInference = Array.isArray(document['inputs']) || Array.isArray(document['outputs']);
+  if (kind !== undefined && !isInference) {
     const data = document['data'] ?? decoded(document['data_base64']);
     return message(kind, typeof data === 'string' ? (jsonIn(data) ?? data) : data);
   }
@@ -178,10 +179,6 @@ function messagesIn(line: Json): Message[] {
   if (Array.isArray(document['inputs'])) return message('request', document);
   if (Array.isArray(document['outputs'])) return message('response', document);
   return [];
-}
-
-function isInference(document: Json): boolean {
-  return Array.isArray(document['inputs']) || Array.isArray(document['outputs']);
 }
 
 /** MLServer keeps the attributes of the event among the parameters of a message. */

@@ -4,7 +4,6 @@ import { posix } from 'node:path';
 import { bytes } from '../config/units.ts';
 import type { Staging } from '../config/schema.ts';
 import { ConfigError, StagingError } from '../errors.ts';
-import type { Artifact } from '../evidence/index.ts';
 import type { Log } from '../log.ts';
 import type { LocalArtifact } from '../model/artifact.ts';
 import { connectEngine, owner, ownerLabel, removeContainer, removeLeftovers, statusOf } from './engine.ts';
@@ -79,7 +78,12 @@ export async function startImage(input: {
         cpus: staging.cpus ?? null,
         memoryBytes: staging.memory === undefined ? null : bytes(staging.memory),
       },
-      artifact: imageArtifact(staging.image, image),
+      artifact: {
+        role: 'image',
+        uri: `docker:${staging.image}`,
+        sha256: image.Id.replace(/^sha256:/u, ''),
+        size: image.Size,
+      },
       observe: observer(container, staging.memory),
       logs,
       stop,
@@ -264,10 +268,6 @@ export async function tail(container: Docker.Container): Promise<string> {
     offset += 8 + length;
   }
   return text;
-}
-
-function imageArtifact(name: string, image: Docker.ImageInspectInfo): Artifact {
-  return { role: 'image', uri: `docker:${name}`, sha256: image.Id.replace(/^sha256:/u, ''), size: image.Size };
 }
 
 function containerPort(staging: ImageStaging): number {

@@ -49,7 +49,10 @@ export function underItsOwnPolicy(): DecisionCheck {
       refuseNoEvidence(made);
       const config = configuredBy(policy, made);
       const own = decidedAgain(lightened(made), action, config);
-      return { ...own, evidence: own.evidence.map((each, index) => ({ ...each, sha256: digestOf(decision, index) })) };
+      return {
+        ...own,
+        evidence: own.evidence.map((each, index) => ({ ...each, sha256: decision.evidence[index]?.sha256 ?? '' })),
+      };
     });
   };
 }
@@ -108,10 +111,6 @@ function configuredBy(policy: RecordedPolicy, { view, evidence }: MadeDecision):
  */
 function lightened(made: MadeDecision): MadeDecision {
   return { ...made, evidence: made.evidence.map((each) => ({ ...each, details: {} })) };
-}
-
-function digestOf({ evidence }: Decision, index: number): string {
-  return evidence[index]?.sha256 ?? '';
 }
 
 /** Where a decision is not the one that Contender makes. `aside` is what the two need not share. */

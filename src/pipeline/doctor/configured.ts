@@ -94,7 +94,7 @@ async function lookAtFile(tell: Findings, name: string, full: string, path: stri
       'Reading it takes time and disk: see contender predict --shard, and docs/profile.md',
     );
   } catch (error) {
-    if (isAbsent(error)) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       tell(name, 'problem', `${path} does not exist`, 'Fetch or commit it, or name another file in contender.yml');
     } else tellFault(tell, name, error);
   }
@@ -103,8 +103,4 @@ async function lookAtFile(tell: Findings, name: string, full: string, path: stri
 async function beginningOf(path: string): Promise<{ start: string; size: number }> {
   const [head, { size }] = await Promise.all([readHead(path, 64), stat(path)]);
   return { start: head.toString('latin1'), size };
-}
-
-function isAbsent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

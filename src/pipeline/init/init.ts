@@ -3,7 +3,7 @@ import type { InitTask } from './tasks.ts';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { modelNamePattern } from '../../config/schema.ts';
-import { openDataset, withDataset, type Dataset, type DatasetColumn } from '../../data/dataset.ts';
+import { openDataset, withDataset, type Dataset } from '../../data/dataset.ts';
 import { isNumeric } from '../../data/types.ts';
 import { ContenderError, ModelError, RegistryError, instead, UsageError } from '../../errors.ts';
 import { silentLog } from '../../log.ts';
@@ -405,15 +405,11 @@ function featuresOf(
   const fault = fits();
   if (fault === null) return { list: null };
   const free = dataset.columns.filter(({ name }) => !Object.values(columns).includes(name));
-  for (const takes of [({ type }: DatasetColumn) => type !== 'VARCHAR' && type !== 'BOOLEAN', isNumber]) {
-    const list = free.filter(takes).map(({ name }) => name);
+  for (const takes of [(type: string) => type !== 'VARCHAR' && type !== 'BOOLEAN', isNumeric]) {
+    const list = free.filter(({ type }) => takes(type)).map(({ name }) => name);
     if (list.length > 0 && fits(list) === null) return { list };
   }
   return { list: null, problem: `columns.features: ${fault.message}` };
-}
-
-function isNumber({ type }: DatasetColumn): boolean {
-  return isNumeric(type);
 }
 
 /** Files of predictions, opened: which columns are whose scores. */

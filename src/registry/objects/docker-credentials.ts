@@ -23,7 +23,7 @@ export async function dockerCredentials(host: string): Promise<BasicCredentials 
   }
   const folder = variable('DOCKER_CONFIG') ?? join(homedir(), '.docker');
   const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
-  const auths = authsOf(text);
+  const auths = objectOf(objectOf(jsonIn(text))['auths']) as Record<string, { auth?: unknown } | undefined>;
   const keys = /^(?:index\.)?docker\.io$/u.test(host)
     ? ['https://index.docker.io/v1/', 'docker.io', 'index.docker.io']
     : [host, `https://${host}`, `https://${host}/`];
@@ -35,8 +35,4 @@ export async function dockerCredentials(host: string): Promise<BasicCredentials 
     where: 'config.json of Docker',
     remedy: `Sign in again: docker login ${host}`,
   });
-}
-
-function authsOf(text: string): Record<string, { auth?: unknown } | undefined> {
-  return objectOf(objectOf(jsonIn(text))['auths']) as Record<string, { auth?: unknown }>;
 }

@@ -85,7 +85,9 @@ export function comparableColumns(
   if (predictions.class !== undefined) classes.add(predictions.class);
   const predicted = new Set(Object.values(predictions));
   if (asked !== '*') {
-    const both = [...predicted].filter((name) => [reference, current].every((side) => hasColumn(side, name)));
+    const both = [...predicted].filter((name) =>
+      [reference, current].every(({ columns }) => columns.some((column) => column.name === name)),
+    );
     const names = [...new Set([...asked, ...both])];
     const before = requireColumns(reference, names);
     const now = requireColumns(current, names);
@@ -117,10 +119,6 @@ interface Roles {
   task: Task;
   labels: boolean;
   predictions?: { score?: string; class?: string; confidence?: string };
-}
-
-function hasColumn({ columns }: Side, name: string): boolean {
-  return columns.some((column) => column.name === name);
 }
 
 function isId(name: string, columns: Columns): boolean {
@@ -187,7 +185,10 @@ export async function* pairsOfValues(
     const batch = columns.slice(start, start + atOnce);
     const names = batch.filter(({ as }) => as === 'numbers').map(({ name }) => name);
     const shifts = new Map(names.map((name) => [name, Math.max(shiftOf(reference, name), shiftOf(current, name))]));
-    const singles = new Set(names.filter((name) => [reference, current].some((side) => isSingle(side, name))));
+    const isSingle = ({ name, type }: DatasetColumn): boolean => type === 'FLOAT' && names.includes(name);
+    const singles = new Set(
+      [reference, current].flatMap(({ columns }) => columns.filter(isSingle).map(({ name }) => name)),
+    );
     const [before, now] = [await numbersOf(reference, shifts, singles), await numbersOf(current, shifts, singles)];
     for (const column of batch) {
       const counted = column.as === 'numbers' ? null : await categories(reference, current, column);
@@ -204,10 +205,6 @@ export async function* pairsOfValues(
 function shiftOf(side: Side, name: string): number {
   const column = 'profile' in side ? columnOf(side, name) : undefined;
   return column?.kind === 'number' ? column.shift : 0;
-}
-
-function isSingle({ columns }: Side, name: string): boolean {
-  return columns.find((column) => column.name === name)?.type === 'FLOAT';
 }
 
 /** The nearest number of single precision; one that is too large for it stays as it is. */
@@ -345,8 +342,10 @@ async function notAllNumbers(
   if (!numbers && !(nearly && found.some(({ spelled }) => spelled.different > mostCodes))) return null;
   const { row, text, remedy } = first.spelled.other as NonNullable<SpelledNumbers['other']>;
   const line =
-    'profile' in first.side || first.side.format !== 'csv' || row === 0 ? null : await lineOf(first.side, row);
-  const place = row === 0 ? '' : `, row ${count(row)}${line === null ? '' : ` (line ${count(line)})`}`;
+    'profile' in first.side || first.side.format !== 'csv' || row === 0
+      ? undefined
+      : (await linesOfRows(first.side, [row])).get(row)?.line;
+  const place = row === 0 ? '' : `, row ${count(row)}${line === undefined ? '' : ` (line ${count(line)})`}`;
   const what = numbers ? `the other data have only numbers` : 'the others are numbers except for a few cells';
   // One sentence: a summary shows no more of a message.
   return `${showValue(text)}${place} of ${first.side.uri}, is not a number and ${what}: ${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`;
@@ -355,10 +354,6 @@ async function notAllNumbers(
 function spellingOf(dataset: Dataset, name: string): Promise<SpelledNumbers> {
   const [column] = requireColumns(dataset, [name]) as [DatasetColumn];
   return reading(dataset, () => numbersSpelled(dataset, column));
-}
-
-async function lineOf(dataset: Dataset, row: number): Promise<number | null> {
-  return (await linesOfRows(dataset, [row])).get(row)?.line ?? null;
 }
 
 /** Of a profile no row is known. Null: nor are its texts. */

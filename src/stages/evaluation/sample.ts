@@ -63,7 +63,7 @@ export function sampleRows(sample: Sample, rows: Uint32Array): Sample {
     weights: sample.weights === null ? null : takeRows(sample.weights, rows),
     clusters: sample.clusters === null ? null : takeRows(sample.clusters, rows),
     ...(sample.labels === undefined ? {} : { labels: sample.labels }),
-    ...(sample.queries === undefined ? {} : { queries: queriesOf(Array.from(rows, queryOf(sample.queries))) }),
+    ...(sample.queries === undefined ? {} : { queries: queriesOf(takeRows(sample.queries.ofRow, rows)) }),
   };
 }
 
@@ -88,10 +88,6 @@ export function queriesOf(keys: ArrayLike<unknown> & Iterable<unknown>): Queries
   const rows = new Uint32Array(ofRow.length);
   for (const [row, query] of ofRow.entries()) rows[next[query]!++] = row;
   return { ofRow, rows, starts };
-}
-
-function queryOf({ ofRow }: Queries): (row: number) => number {
-  return (row) => ofRow[row] as number;
 }
 
 /** The outputs at some rows of the sample they belong to. */

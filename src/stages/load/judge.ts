@@ -2,7 +2,7 @@ import { defaults } from '../../config/index.ts';
 import { latencyLimits, type LatencyLimit } from './objectives.ts';
 import type { Slo } from './schema.ts';
 import { counted, percent } from '../../wording.ts';
-import { outcomes, type Outcome, type Samples, type WindowResult } from './driver.ts';
+import { outcomes, type Outcome, type WindowResult } from './driver.ts';
 import { judgeShare, percentile, sampleFloor } from './latency.ts';
 
 /** What one window says of one objective. */
@@ -78,7 +78,9 @@ function judgeLatency(result: WindowResult, limit: LatencyLimit, generator: Gene
   const total = result.latency.length;
   const over = countOver(result.latency, limit.ms);
   const overWithoutLag = countOver(
-    result.latency.map((latency, index) => (isUnsent(result, index) ? 0 : latency - (result.lag[index] as number))),
+    result.latency.map((latency, index) =>
+      outcomes[result.outcome[index] as number] === 'unsent' ? 0 : latency - (result.lag[index] as number),
+    ),
     limit.ms,
   );
   const observed = percentile(result.latency.toSorted(), p);
@@ -172,10 +174,6 @@ export function countOutcomes(results: readonly WindowResult[]): Record<Outcome,
   const counts: Record<Outcome, number> = { unfinished: 0, accepted: 0, refused: 0, timeout: 0, lost: 0, unsent: 0 };
   for (const result of results) for (const code of result.outcome) counts[outcomes[code] as Outcome] += 1;
   return counts;
-}
-
-function isUnsent({ outcome }: Samples, index: number): boolean {
-  return outcomes[outcome[index] as number] === 'unsent';
 }
 
 function noneLeft(unsent: number): string {

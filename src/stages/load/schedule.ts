@@ -30,7 +30,8 @@ export function scheduleOf(stretches: readonly Stretch[], arrivals: Arrivals, se
   const total = areas.reduce((sum, area) => sum + area, 0);
   const count = Math.max(1, Math.round(total));
   refuseTooMany(count);
-  const offsets = arrivals === 'constant' ? evenly(count) : randomly(count, total, seed);
+  const offsets =
+    arrivals === 'constant' ? Float64Array.from({ length: count }, (_, index) => index) : randomly(count, total, seed);
   let stretch = 0;
   let startMs = 0;
   let startArea = 0;
@@ -74,10 +75,6 @@ function timeOf({ from, to, durationMs }: Stretch, area: number): number {
   const root = Math.sqrt(Math.max(0, from * from + (2 * area * (to - from)) / seconds));
   const found = from + root === 0 ? 0 : (2 * area) / (from + root);
   return Math.min(found, seconds) * 1000;
-}
-
-function evenly(count: number): Float64Array {
-  return Float64Array.from({ length: count }, (_, index) => index);
 }
 
 function randomly(count: number, total: number, seed: number): Float64Array {
