@@ -26,7 +26,7 @@ export async function cacheFolder(sha256: string): Promise<string | null> {
 }
 
 /** Remove what was not used for longest, until the rest is within the limit. `kept` stays in any case. */
-export async function trimCache(kept: string, limit = maximumBytes): Promise<void> {
+export async function trimCache(kept: string): Promise<void> {
   const root = cacheRoot();
   if (root === null) return;
   const folders = await Promise.all(
@@ -37,7 +37,7 @@ export async function trimCache(kept: string, limit = maximumBytes): Promise<voi
   );
   let total = folders.reduce((sum, { bytes }) => sum + bytes, 0);
   for (const { path, bytes } of folders.toSorted((a, b) => a.used - b.used)) {
-    if (total <= limit) return;
+    if (total <= maximumBytes) return;
     if (path === kept) continue;
     await rm(path, { recursive: true, force: true });
     total -= bytes;

@@ -55,8 +55,8 @@ function inertMarkdown(line: string): string {
 }
 
 /** Text for HTML content and for quoted attribute values. */
-export function htmlText(text: string, limit?: number): string {
-  return oneLine(text, limit).replace(/[&<>"'`]/gu, (character) => `&#${character.codePointAt(0)};`);
+export function htmlText(text: string): string {
+  return oneLine(text).replace(/[&<>"'`]/gu, (character) => `&#${character.codePointAt(0)};`);
 }
 
 /** Text for XML 1.0 content and attribute values. */

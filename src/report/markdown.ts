@@ -3,9 +3,8 @@ import { markdownCode, markdownText } from './escape.ts';
 import { withoutCharts, type Cell, type Section } from './section.ts';
 import type { ReportInput, Standing } from './standing.ts';
 
-/** The most GitHub takes for a step summary (bytes) and for a comment (characters). */
+/** The most bytes GitHub takes for a step summary. */
 export const summaryLimit = 1024 * 1024;
-export const commentLimit = 65_536;
 
 export interface MarkdownOptions {
   /** UTF-8 bytes the text may take. The least important rows are left out to fit, and the text says so. */

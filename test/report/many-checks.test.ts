@@ -5,7 +5,8 @@ import { stageFacts } from '../../src/pipeline/configuration.ts';
 import type { ConfiguredModel } from '../support/configured-model.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { buildEvidence, digest, type Artifact, type Check } from '../../src/evidence/index.ts';
-import { commentLimit, headline, summaryLimit, type Result } from '../../src/report/index.ts';
+import { commentCharacters } from '../../src/github/comment.ts';
+import { headline, summaryLimit, type Result } from '../../src/report/index.ts';
 import { markdownText } from '../../src/report/escape.ts';
 import { hardHam } from './samples.ts';
 import { renderComment, renderMarkdown } from '../support/report.ts';
@@ -54,10 +55,10 @@ describe('a model with 200 checks', () => {
     fc.assert(
       fc.property(checks, (drawn) => {
         const input = decided(drawn);
-        const comment = renderComment(input, place, commentLimit);
+        const comment = renderComment(input, place, commentCharacters);
         const summary = renderMarkdown(input, { limit: summaryLimit });
         // GitHub counts the characters of a comment and the bytes of a summary: bytes are never fewer.
-        assert.ok(Buffer.byteLength(comment) <= commentLimit, `${Buffer.byteLength(comment)} bytes`);
+        assert.ok(Buffer.byteLength(comment) <= commentCharacters, `${Buffer.byteLength(comment)} bytes`);
         assert.ok(Buffer.byteLength(summary) <= summaryLimit, `${Buffer.byteLength(summary)} bytes`);
         const blocking = drawn.filter(({ severity }) => severity === 'block');
         // Of equal losses the first leads; what compares nothing comes before.
@@ -86,7 +87,7 @@ describe('a model with 200 checks', () => {
     fc.assert(
       fc.property(checks, (drawn) => {
         const input = decided(drawn);
-        const comment = renderComment(input, place, commentLimit);
+        const comment = renderComment(input, place, commentCharacters);
         const deciding = input.decision?.reasons[0]?.check;
         const start = (title: string): number => comment.search(new RegExp(`^### ${title}`, 'mu'));
         const [checked, compared] = [

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Check, Comparison, Decision } from '../../src/evidence/index.ts';
-import { annotations, annotationsPerLevel, commentLimit, type Result } from '../../src/report/index.ts';
+import { commentCharacters } from '../../src/github/comment.ts';
+import { annotations, annotationsPerLevel, type Result } from '../../src/report/index.ts';
 import { check, decision, evidence, failedSlice, openRecall, recall, recorded, reportOf } from './samples.ts';
 import { renderComment, renderConsole, renderHtml, renderMarkdown } from '../support/report.ts';
 import fc from '../support/properties.ts';
@@ -298,12 +299,12 @@ describe('a limited Markdown report', () => {
 
   it('fits a comment with 200 checks, leads with the deciding one and says what it left out', () => {
     const input = { ...rejected, evidence: [evidence([...many(200), failedSlice])] };
-    assert.ok(Buffer.byteLength(renderMarkdown(input)) > commentLimit);
-    const text = renderMarkdown(input, { limit: commentLimit });
-    assert.ok(Buffer.byteLength(text) <= commentLimit);
+    assert.ok(Buffer.byteLength(renderMarkdown(input)) > commentCharacters);
+    const text = renderMarkdown(input, { limit: commentCharacters });
+    assert.ok(Buffer.byteLength(text) <= commentCharacters);
     assert.match(text.split('\n').slice(0, 4).join('\n'), /accuracy on source=hard\\_ham is 0\.7041/u);
     assert.match(text, /left out for length/u);
-    assert.ok(Buffer.byteLength(text) > commentLimit - 2000, 'the room is used');
+    assert.ok(Buffer.byteLength(text) > commentCharacters - 2000, 'the room is used');
   });
 
   it('gives up metrics and passing checks before failures and lineage', () => {
@@ -349,7 +350,7 @@ describe('a limited Markdown report', () => {
   });
 
   it('is whole where there is room', () => {
-    assert.doesNotMatch(renderMarkdown(rejected, { limit: commentLimit }), /left out/u);
+    assert.doesNotMatch(renderMarkdown(rejected, { limit: commentCharacters }), /left out/u);
   });
 });
 
@@ -387,7 +388,7 @@ describe('the commit and the run', () => {
     const input = { decision: decision({ source: { ...source, repository: 'evil/copy' } }), evidence: [] };
     const place = { commit: '1'.repeat(40), runUrl: 'https://github.com/acme/models/actions/runs/7' };
     const links = (untrusted: boolean): boolean =>
-      renderComment(input, { ...place, untrusted }, commentLimit).includes('https://github.com/evil');
+      renderComment(input, { ...place, untrusted }, commentCharacters).includes('https://github.com/evil');
     assert.deepEqual([links(false), links(true)], [true, false]);
   });
 });

@@ -45,8 +45,8 @@ export async function readTraining(path: string, uri: string, model: string | un
       remedy: 'Write this file in the training job; format: docs/models.md#training',
       cause,
     });
-  const refuse = (found: string, cause?: unknown): never => {
-    throw fault(found, cause);
+  const refuse = (found: string): never => {
+    throw fault(found);
   };
   const training = trainingOf((await readBounded(path, largest, fault)).toString(), refuse);
   if (training.model !== undefined && model !== undefined && training.model !== model)

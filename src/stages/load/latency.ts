@@ -28,8 +28,10 @@ export function sampleFloor(p: number): number {
   return Math.ceil(Math.log(level) / Math.log(p));
 }
 
+const binsPerDecade = 20;
+
 /** A histogram in bins of equal ratio, empty bins left out: enough for a chart, small enough for evidence. */
-export function histogram(latency: Float64Array, binsPerDecade = 20): { from: number; to: number; count: number }[] {
+export function histogram(latency: Float64Array): { from: number; to: number; count: number }[] {
   const counts = new Map<number, number>();
   for (const value of latency) {
     const bin = Math.floor(Math.log10(Math.max(value, 0.01)) * binsPerDecade);

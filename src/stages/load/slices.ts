@@ -24,16 +24,12 @@ export interface Slice {
 
 const leastMs = 250;
 
-/** A window in at most `most` slices of equal length. */
-export function slicesOf(
-  result: WindowResult,
-  { watch, answers }: Pick<Session, 'watch' | 'answers'>,
-  most = 60,
-): Slice[] {
+/** A window in at most 60 slices of equal length. */
+export function slicesOf(result: WindowResult, { watch, answers }: Pick<Session, 'watch' | 'answers'>): Slice[] {
   // The last request has its time too, or the last slice would seem to have more of them.
   const requests = result.offsets.length;
   const lasted = Math.max(((result.offsets.at(-1) ?? 0) * requests) / Math.max(1, requests - 1), 1);
-  const count = Math.min(most, Math.max(1, Math.floor(lasted / leastMs)));
+  const count = Math.min(60, Math.max(1, Math.floor(lasted / leastMs)));
   const width = lasted / count;
   let answer = answers.at.findIndex((at) => at >= result.startedAt);
   if (answer === -1) answer = answers.at.length;

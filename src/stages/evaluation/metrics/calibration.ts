@@ -35,10 +35,11 @@ const byWidth = binnedBy('width');
 const byMass = binnedBy('mass');
 
 /**
- * Edges of `bins` bins: of equal width on [0, 1], or of equal mass (quantiles with linear interpolation).
+ * Edges of ten bins: of equal width on [0, 1], or of equal mass (quantiles with linear interpolation).
  * Bins are closed on the right, the first on both sides, as scikit-learn's calibration_curve.
  */
-function binEdges(scores: Float64Array, binning: Binning, bins = 10): Float64Array {
+function binEdges(scores: Float64Array, binning: Binning): Float64Array {
+  const bins = 10;
   if (binning === 'width') return Float64Array.from({ length: bins + 1 }, (_, edge) => edge / bins);
   const order = orderOf(scores);
   return Float64Array.from({ length: bins + 1 }, (_, edge) =>
