@@ -25,7 +25,6 @@ import { plainRows, type Places, type RowsLoop, type RowsMemory } from './plain-
 import { isPacked, type CsvDialect } from './relation.ts';
 import { longestNumber } from './written-decimals.ts';
 
-/** What the cells of plain CSV are. */
 export interface PlainCsv {
   rows: number;
   /** Of each column the bits of `kind` of all its cells. */

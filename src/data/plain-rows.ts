@@ -19,7 +19,6 @@ export interface RowsLoop extends Readonly<Record<keyof Places, { value: number 
   readonly lastId: { value: number };
 }
 
-/** What it asks. */
 export interface AskedOfRows {
   askCell(start: number, end: number, column: number): number;
   askNumber(start: number, end: number, column: number, value: number, places: number, isWhole: number): boolean;

@@ -23,7 +23,6 @@ export interface DatasetSource {
   known?: { rows: number; columns: DatasetColumn[] };
 }
 
-/** One of the files of a dataset. */
 export interface DatasetPart {
   /** Absolute path. */
   path: string;

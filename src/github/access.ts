@@ -1,6 +1,5 @@
 import type { GitHub, GitHubInput } from './client.ts';
 
-/** How GitHub is reached. */
 export interface GitHubAccess {
   /** owner/name */
   repository?: string | undefined;

@@ -5,7 +5,6 @@ import type { GitHub } from './client.ts';
 export const commentCharacters = 65_536;
 
 export interface StickyComment {
-  /** Number of the pull request. */
   pullRequest: number;
   /** One comment for each model; letters, digits, `-` and `_`. */
   model: string;

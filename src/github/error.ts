@@ -68,7 +68,6 @@ const kindOfStatus: Record<number, GitHubErrorKind> = {
   429: 'limited',
 };
 
-/** What a failed response means. */
 export function kindOf({ status, message, type }: FailedResponse): GitHubErrorKind {
   if (status >= 500) return 'unavailable';
   const said = meanings.find(([pattern]) => pattern.test(message))?.[1];

@@ -4,7 +4,6 @@ import type { GitHub } from './client.ts';
 /** Every issue that monitoring makes has it: they are found by label and marker, never by search, which lags. */
 export const issueLabel = 'contender-monitoring';
 
-/** What an issue is to say. */
 export interface TrackedFinding {
   /** Of model, check and slice: no value and no date, so that one finding has one issue. */
   fingerprint: string;

@@ -2,7 +2,6 @@ import { openAsBlob } from 'node:fs';
 import { GitHubError } from '../errors.ts';
 import type { GitHub } from './client.ts';
 
-/** A file of a release. */
 export interface ReleaseAsset {
   /** Letters, digits and `._@+-`: GitHub changes any other. */
   name: string;

@@ -46,7 +46,6 @@ export interface Job {
   memoryBytes: number;
 }
 
-/** What it answers. */
 export type Answer =
   | { kind: 'progress'; done: number; total: number }
   /** What will be loaded, one a model: before any of it is. */

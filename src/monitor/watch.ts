@@ -2,7 +2,6 @@ import { cusumStep, startOfCusum } from './charts.ts';
 import { fitBaseline, standardised, worstOf, type Bad, type Baseline } from './baseline.ts';
 import { cusumLimit } from './run-lengths.ts';
 
-/** How a series is watched. */
 export interface WatchSettings {
   /** Alarms a window that may be false. */
   rate: number;

@@ -4,7 +4,6 @@ import { distanceOfIp, isLoopbackIp } from '../address-classes.ts';
 import { RegistryError } from '../errors.ts';
 import { connect, isProxied } from '../github/proxy.ts';
 
-/** Where bytes are asked for, and with what. */
 export interface Address {
   url: URL;
   /** A function where they hold for a while only: signatures, tokens of minutes. It is asked anew by every request. */

@@ -22,7 +22,6 @@ import { minuteOf } from '../wording.ts';
  * it is made one visible line and kept to the width.
  */
 
-/** A decision in passing. */
 export interface DecisionMention {
   decision: number;
   action: DecisionAction;
@@ -99,7 +98,6 @@ export interface Explanation
   next: { command: string; purpose: string }[];
 }
 
-/** One line for each model. */
 export function renderSummaries(summaries: readonly ModelSummary[], options: ConsoleOptions): string {
   if (summaries.length === 0) return 'Nothing is recorded yet.\n';
   const staged = summaries.some(({ environments }) => Object.keys(environments).length > 0);

@@ -28,7 +28,6 @@ export interface Remark {
   text: string;
 }
 
-/** What a stage says in a report. */
 export interface StageReport {
   /** Name of its evidence file, and first part of the ids of its checks. */
   kind: string;
@@ -99,7 +98,6 @@ export interface Series {
   mark?: { x: number; y: number };
 }
 
-/** A table and nothing else. */
 export function table(title: string, columns: readonly string[], rows: readonly Cell[][]): Section {
   return { title, columns, rows, importance: 0 };
 }

@@ -19,7 +19,6 @@ export interface Result {
 /** Address of a GitHub server; absent: https://github.com, null: nothing is to be linked. */
 export type Server = string | null | undefined;
 
-/** What a report renders. */
 export interface ReportInput extends Result {
   /** What each stage shows of its evidence. */
   stages: readonly StageReport[];

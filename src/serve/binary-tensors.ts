@@ -66,7 +66,6 @@ export function wantsBinary(body: unknown): (output: string) => boolean {
   };
 }
 
-/** The bytes of a tensor. */
 export function encoded({ datatype, data }: Tensor): Buffer {
   if (datatype === 'BYTES') {
     return Buffer.concat(

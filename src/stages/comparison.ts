@@ -5,7 +5,6 @@ import { count, separated } from '../wording.ts';
 
 /* What a difference with its bounds is called, and what a requirement makes of it: the same in every stage that compares. */
 
-/** What is said of a metric. */
 interface Metric {
   /** In a sentence: `recall`. */
   title: string;

@@ -17,7 +17,6 @@ export interface VerifyInput {
   champion: boolean;
 }
 
-/** What a file is to the registry. */
 export interface Verification {
   model: string;
   sha256: string;

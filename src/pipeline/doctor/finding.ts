@@ -6,7 +6,6 @@ import type { WorkspaceInput } from '../workspace.ts';
 
 export type DoctorInput = Pick<WorkspaceInput, 'root' | 'config' | 'out' | 'log' | 'signal'> & { github: GitHubAccess };
 
-/** What was looked at, and what to do about it. */
 export interface Finding {
   area: 'machine' | 'clone' | 'configuration' | 'GitHub';
   /** What was looked at. */

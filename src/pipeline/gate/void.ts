@@ -7,7 +7,6 @@ import { isShared, registryPlace } from '../open-registry.ts';
 import type { Workspace } from '../workspace.ts';
 
 export interface TakeOffInput {
-  /** Number of the decision. */
   decision: string;
   by: string;
   reason: string;

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { RegistryError } from '../../errors.ts';
 import { firstFault, gitEnvironment, gitSettings } from './run.ts';
 
-/** An object as git has it. */
 export interface GitObject {
   oid: string;
   type: string;
@@ -25,7 +24,6 @@ export const maximumBytes = 64 * 1024 * 1024;
 /** How long a process that nobody asks anything is kept, in milliseconds. One that is left behind ends with its standard input. */
 const usualIdle = 5000;
 
-/** One git process. */
 interface Reader {
   read(names: readonly string[]): Promise<(GitObject | null)[]>;
   /** Whether this program stays for it. */

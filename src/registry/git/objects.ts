@@ -68,9 +68,7 @@ function unreadable(oid: string, what: string): RegistryError {
   });
 }
 
-/** An object to be stored. */
 export interface NewObject {
-  type: 'blob' | 'tree' | 'tag';
   bytes: Uint8Array;
 }
 

@@ -12,7 +12,6 @@ export interface Refusal {
 
 interface Words {
   name: string;
-  /** How credentials are given. */
   credentials: string;
   /** What they must allow. */
   permission: string;

@@ -9,7 +9,6 @@ import { sequenceFactor } from '../../statistics/anytime-means.ts';
 import { scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
 import { count } from '../../wording.ts';
 
-/** What users are planned for. */
 export interface Question {
   /** How far the true difference lies from what has to be cleared. */
   gap: number;

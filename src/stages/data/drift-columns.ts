@@ -113,7 +113,6 @@ export function comparableColumns(
   return found;
 }
 
-/** What columns are to the model. */
 interface Roles {
   columns: Columns;
   task: Task;

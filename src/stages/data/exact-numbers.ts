@@ -31,7 +31,6 @@ export interface JsonNumber {
   token: string;
   /** The key of the object that it is the value of, or is within the value of. */
   column: string;
-  /** Whether it is within that value. */
   nested: boolean;
 }
 

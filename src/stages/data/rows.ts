@@ -132,7 +132,6 @@ interface Told {
 
 type ReadCell = (cell: unknown, told: Told) => unknown;
 
-/** Puts the value of a cell into its row. */
 type Put = (row: Row, column: number, cell: unknown) => void;
 
 /** @throws DataError for a number that the contract cannot judge, where it is put */

@@ -24,7 +24,6 @@ export function likenessOf(one: DatasetColumn, other: DatasetColumn): Likeness {
   return one.type === 'FLOAT' || other.type === 'FLOAT' ? 'single' : 'number';
 }
 
-/** What to read of a column for that. */
 export function requestOf(column: DatasetColumn, likeness: Likeness): CellRequest {
   return { column, use: likeness === 'number' || likeness === 'single' ? 'number' : 'text' };
 }

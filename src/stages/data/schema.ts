@@ -109,7 +109,6 @@ export const TableRule = Type.Union(
   },
 );
 export type TableRule = Static<typeof TableRule>;
-/** The rules of one kind. */
 export type RuleOf<Kind extends string> = Extract<TableRule, Record<Kind, unknown>>;
 
 const Severity = (fallback: string) =>

@@ -46,7 +46,6 @@ interface DatasetDetails {
   examples: (Violation & { value: string })[];
 }
 
-/** What of the context it reads. */
 export type ValidateInput = Pick<StageContext, 'config' | 'datasets' | 'pathOf' | 'log' | 'signal'> &
   Partial<Pick<StageContext, 'profiles'>>;
 

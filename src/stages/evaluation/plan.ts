@@ -14,7 +14,6 @@ import { costMetric, costName } from './metrics/cost.ts';
 import type { Metric } from './metrics/metric.ts';
 import { declaredMetrics } from './metrics/sql.ts';
 
-/** What the policy asks of one metric. */
 export interface PlannedMetric {
   metric: Metric;
   severity: Severity;

@@ -38,7 +38,6 @@ export interface Outputs {
    * Regression and ranking: the value.
    */
   scores: Float64Array | null;
-  /** Whether the scores are probabilities. */
   probabilities: boolean;
   /** The class decided for, one a row; multilabel: 0 or 1, [rows x labels]; null for regression and ranking. */
   decisions: Int32Array | null;

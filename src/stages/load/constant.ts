@@ -15,7 +15,6 @@ import { offsetsOf, type ProfileOf } from './profile.ts';
 import type { Slo } from './schema.ts';
 import { seed, type Bench } from './session.ts';
 
-/** A window and what it says. */
 export interface MeasuredWindow {
   result: WindowResult;
   findings: WindowFindings;

@@ -5,7 +5,6 @@ import { counted, percent } from '../../wording.ts';
 import { outcomes, type Outcome, type WindowResult } from './driver.ts';
 import { judgeShare, percentile, sampleFloor } from './latency.ts';
 
-/** What one window says of one objective. */
 export interface ObjectiveResult {
   verdict: 'pass' | 'fail' | 'inconclusive';
   observed: number;

@@ -10,7 +10,6 @@ export type LoadCommand =
   | { abort: number }
   | { close: number };
 
-/** What it tells. */
 export type LoadNews =
   | { result: number; found: LoadResult }
   | { progress: number; settled: number; planned: number }

@@ -6,7 +6,6 @@ export interface Trend {
   slope: number;
   lower: number;
   upper: number;
-  /** The fitted value where x starts. */
   start: number;
   blocks: number;
 }

@@ -7,7 +7,6 @@ import { rowsOf, showColumn, showValue } from '../show.ts';
 import { allowedRows } from '../table-rules.ts';
 import { count } from '../../../wording.ts';
 
-/** What a rule is judged with. */
 export interface RuleContext {
   datasets: Readonly<Record<string, Dataset>>;
   columns: Columns;
@@ -36,7 +35,6 @@ interface Judged {
   mostly?: number;
 }
 
-/** A rule on single rows. */
 export interface RowRule {
   /** Name of the rule in the configuration. */
   rule: string;

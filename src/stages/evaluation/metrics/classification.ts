@@ -282,7 +282,6 @@ function multiclassArea(name: string, how: Pick<Statistic, 'prepare' | 'influenc
   };
 }
 
-/** Every class against the rest. */
 function eachAgainstRest(sample: Sample, outputs: Outputs): RankedClass[] {
   const scores = scoresOf(outputs);
   return Array.from({ length: sample.classes }, (_, label) =>

@@ -147,7 +147,6 @@ export function successShare(successes: Int8Array, weights: Float64Array | null)
   return all === 0 ? Number.NaN : hit / all;
 }
 
-/** A metric of moments from its terms. */
 export function valueOfMoments(
   metric: Extract<Metric, { kind: 'moments' }>,
   terms: readonly Float64Array[],

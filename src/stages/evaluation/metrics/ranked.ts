@@ -150,7 +150,6 @@ export function rocAreaInfluence(ranked: Ranked, weights: Float64Array | null): 
   return influence;
 }
 
-/** A point of the ROC curve and of the precision-recall curve, at one threshold. */
 export interface CurvePoint {
   threshold: number;
   falsePositiveRate: number;

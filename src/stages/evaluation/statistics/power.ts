@@ -1,6 +1,5 @@
 import { normalQuantile } from '../../../statistics/distributions.ts';
 
-/** What rows are planned for. */
 export interface PowerInput {
   rows: number;
   standardError: number;
