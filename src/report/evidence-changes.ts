@@ -82,9 +82,8 @@ function worst({ before, now }: ChangedCheck): number {
 }
 
 function inputs(before: readonly Evidence[], now: readonly Evidence[]): EvidenceChanges['inputs'] {
-  const [old, current] = [before, now].map(inputsOf) as [Map<string, string>, Map<string, string>];
-  return [...new Set([...old.keys(), ...current.keys()])]
-    .map((what) => ({ what, before: old.get(what) ?? null, now: current.get(what) ?? null }))
+  return paired(inputsOf(before), inputsOf(now))
+    .map(({ name: what, ...each }) => ({ what, ...each }))
     .filter((each) => each.before !== each.now);
 }
 

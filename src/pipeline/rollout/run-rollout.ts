@@ -11,7 +11,7 @@ import type { PromoteResult } from '../gate/promote.ts';
 import type { Workspace } from '../workspace.ts';
 import type { Observer } from './observer.ts';
 import { begin, finish, inTurn, newRun, promote, raise, renew, requireReady, rollBack } from './traffic-run.ts';
-import { whileWatched, type Begun, type Run, type TrafficInput } from './traffic-run.ts';
+import { whileWatched, type Run, type TrafficInput } from './traffic-run.ts';
 
 /**
  * Let the candidate out step by step. At each step the weight is raised, the decision recorded (`hold`, with what was seen so far), and
@@ -23,10 +23,7 @@ import { whileWatched, type Begun, type Run, type TrafficInput } from './traffic
  */
 export async function runRollout(workspace: Workspace, input: TrafficInput): Promise<PromoteResult> {
   await discardEvidence(workspace, stage);
-  return rollOut(workspace, input, await begin(workspace, { ...input, stage }));
-}
-
-async function rollOut(workspace: Workspace, input: TrafficInput, begun: Begun): Promise<PromoteResult> {
+  const begun = await begin(workspace, { ...input, stage });
   const { weights, artifacts } = begun;
   const settings = begun.settings as Rollout;
   if (identityOf(artifacts.candidate) === identityOf(artifacts.champion)) return finish(workspace, input, weights);

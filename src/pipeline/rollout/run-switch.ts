@@ -26,7 +26,7 @@ import {
   renew,
   requireReady,
 } from './traffic-run.ts';
-import { rollBack, stepCheck, whileWatched, type Begun, type Run, type TrafficInput } from './traffic-run.ts';
+import { rollBack, stepCheck, whileWatched, type Run, type TrafficInput } from './traffic-run.ts';
 import { count } from '../../wording.ts';
 
 /**
@@ -37,10 +37,7 @@ import { count } from '../../wording.ts';
  */
 export async function runSwitch(workspace: Workspace, input: TrafficInput): Promise<PromoteResult> {
   await discardEvidence(workspace, stage);
-  return switchTo(workspace, input, await begin(workspace, { ...input, stage }));
-}
-
-async function switchTo(workspace: Workspace, input: TrafficInput, begun: Begun): Promise<PromoteResult> {
+  const begun = await begin(workspace, { ...input, stage });
   const { weights, artifacts } = begun;
   const settings = begun.settings as Switch;
   const keepMs = milliseconds(settings.keep_blue);
