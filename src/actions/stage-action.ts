@@ -6,7 +6,7 @@ import { openActionWorkspace, runAction, tellEvidence } from './action.ts';
 import { partInputs, stageInputs } from './inputs.ts';
 
 /** Of every action that runs a stage; a stage may have more. */
-export const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256', 'candidate-sha256'] as const;
+const outputs = ['verdict', 'headline', 'evidence', 'evidence-sha256', 'candidate-sha256'] as const;
 
 /** The action in the folder `actions/<name>`: it runs the stage that names it and gives its evidence. */
 export function stageAction(name: string): Promise<void> {

@@ -75,7 +75,7 @@ export const Columns = Closed({
 export type Columns = Static<typeof Columns>;
 
 /** How CSV files other than RFC 4180 are written: stated, never guessed. */
-export const CsvFormat = Closed({
+const CsvFormat = Closed({
   delimiter: Optional.Text('character between cells (default ",")', {
     maxLength: 1,
     pattern: '^[\\x01-\\x09\\x0b\\x0c\\x0e-\\x21\\x23-\\x7e]$',
@@ -178,10 +178,10 @@ export type Policy = Static<typeof Policy>;
 
 export { Staging };
 
-export const Limits = Closed({ memory: Type.Optional(Bytes), time: Type.Optional(Duration) });
+const Limits = Closed({ memory: Type.Optional(Bytes), time: Type.Optional(Duration) });
 
 /** Two scores are the same where they differ by no more than one of these. */
-export const Parity = Part('tolerance within which two answers of a model to the same row are equal', {
+const Parity = Part('tolerance within which two answers of a model to the same row are equal', {
   absolute: Optional.Number('absolute tolerance (default 1e-6)', { minimum: 0 }),
   relative: Optional.Number('tolerance relative to the larger score (default 1e-6)', { minimum: 0, maximum: 1 }),
 });

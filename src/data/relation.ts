@@ -225,7 +225,7 @@ export async function rowsFrom(dataset: Dataset, query: string): Promise<DuckDBV
 }
 
 /** A message of the engine with the files named as the user names them. */
-export function withUris(text: string, { parts, paths }: Pick<Dataset, 'parts' | 'paths'>): string {
+function withUris(text: string, { parts, paths }: Pick<Dataset, 'parts' | 'paths'>): string {
   return parts.reduce(
     (said, { path, uri }, index) => said.replaceAll(paths[index] ?? path, uri).replaceAll(path, uri),
     text,

@@ -18,7 +18,7 @@ export interface TimeReading {
 }
 
 /** Forms of a time, for messages. */
-export const timeForms =
+const timeForms =
   'a time in ISO 8601, such as 2026-03-01 or 2026-03-01T12:00:00Z, or a number of seconds or milliseconds since 1970';
 
 /** SQL of whether a text is a date in ISO 8601, with a time of day or without. */
@@ -54,7 +54,7 @@ export function momentOf(text: string): string {
  * without one as UTC, or numbers since 1970: seconds from 1e8 (1973), milliseconds from 1e11, microseconds from 1e14, nanoseconds
  * from 1e17 on. Smaller numbers are no times: 20260301 is a date written as a number, and would be a day of 1970.
  */
-export function timesOf(column: DatasetColumn): TimeReading {
+function timesOf(column: DatasetColumn): TimeReading {
   if (!isNumeric(column.type)) return { column, use: 'text', of: millisecondsOf };
   const of = (cell: string): string =>
     `case when abs(${cell}) < 1e8 then null when abs(${cell}) < 1e11 then ${cell} * 1e3 when abs(${cell}) < 1e14 then ${cell}

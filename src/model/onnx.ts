@@ -16,7 +16,7 @@ import { RefusedEncoding, walkModel } from './onnx-wire.ts';
 export type { GraphProto, ModelProto, NodeProto, TensorProto } from './onnx-schema.ts';
 
 /** Names of TensorProto.DataType, by number, as ONNX writes them. */
-export const elementTypes = [
+const elementTypes = [
   'undefined',
   'float',
   'uint8',

@@ -5,7 +5,7 @@ import { CaptureKey, Column, OptionalQuantity, strict } from '../config/forms.ts
 
 /* What contender.yml says of a model after its promotion: `monitor`, `retrain` and `batch`. */
 
-export const Span = Matching('^[1-9][0-9]*(m|h|d)$', 'such as 30m, 1h, 1d');
+const Span = Matching('^[1-9][0-9]*(m|h|d)$', 'such as 30m, 1h, 1d');
 
 const Files = Text('CSV, JSONL or Parquet; * and ? are allowed in the last part of the path');
 
@@ -25,7 +25,6 @@ const DriftLimits = Closed({
     },
   ),
 });
-export type DriftLimits = Static<typeof DriftLimits>;
 
 const Kpi = Part('a number for each window, from SQL over logs or from Prometheus', {
   files: Optional.Text('logs of events (default: those of production)'),

@@ -229,7 +229,7 @@ function withoutRare(reference: CategoricalValues, current: CategoricalValues): 
 }
 
 /** The one name of all rare categories; no category is a text of two characters of control. */
-export const rareCategories = '\u0000(rare)';
+const rareCategories = '\u0000(rare)';
 
 /** The same question where it is not known which rare categories the reference has: do more rows have one than had there? */
 function moreRareTest({ rare = 0 }: CategoricalValues, current: CategoricalValues, n: number, m: number): DriftTest {

@@ -83,7 +83,7 @@ function shapeOf(
 }
 
 /** What a column of numbers was made from. */
-export function sketchOf(column: NumberColumn): NumberSketch {
+function sketchOf(column: NumberColumn): NumberSketch {
   const { n, min, max, shift, moments } = column;
   if (n === 0) return emptySketch;
   const exact = (text: string | undefined): Exact => (text === undefined ? nothing : exactFrom(text));

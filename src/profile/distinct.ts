@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { bisected } from '../statistics/bisection.ts';
 
-export const registers = 512;
+const registers = 512;
 const empty = 2 ** 32 - 1;
 
 export type Registers = Uint32Array;

@@ -4,7 +4,7 @@ export { parseJson, quote } from './json.ts';
 export { publishedApi, type JsonApi } from './json-api.ts';
 export { isOfRows, rowPointer, type RowPointer } from './pointer.ts';
 export { formUse, requestWriter, type FormUse } from './template.ts';
-export { inferPath, livePath, modelPath, readyPath, serverPath } from './paths.ts';
+export { inferPath, modelPath, readyPath } from './paths.ts';
 export { inferRequest, readInferRequest, RequestError } from './request.ts';
 export type { FeatureColumn, FeatureRows, InferRequest } from './request.ts';
 export { readModelMetadata } from './metadata.ts';

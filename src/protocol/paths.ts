@@ -1,6 +1,4 @@
 /** Paths of the Open Inference Protocol v2, relative to the base URL of a server. */
-export const serverPath = '/v2';
-export const livePath = '/v2/health/live';
 export const readyPath = '/v2/health/ready';
 
 export function modelPath(model: string): string {

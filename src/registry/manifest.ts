@@ -3,7 +3,7 @@ import { Type } from '../forms.ts';
 import { Artifact, Sha256 } from '../evidence/evidence.ts';
 import type { RecordedDecision, RegistryHistory, Version } from '../evidence/decision.ts';
 
-export const manifestSchemaId = 'contender/manifest/v1';
+const manifestSchemaId = 'contender/manifest/v1';
 
 const Alias = Type.Object({
   version: Type.String(),

@@ -180,7 +180,7 @@ function scaleOf(axis: Axis): { label: string; type?: 'log' | 'utc'; domain?: [n
   };
 }
 
-export function labelOf({ title, unit }: Axis): string {
+function labelOf({ title, unit }: Axis): string {
   return oneLine(unit === undefined ? title : `${title} (${unit})`);
 }
 

@@ -24,7 +24,7 @@ function said({ decision }: Result, message: string, check: Check | undefined): 
 }
 
 /** "recall is 0.9197, 1.4 points below the champion's 0.9337; 1 point is allowed; the loss may be noise" */
-export function comparedText(comparison: Comparison): string {
+function comparedText(comparison: Comparison): string {
   const { metric, slice, candidate, champion, delta, anchor } = comparison;
   const difference = shownDifference(comparison);
   const name = `${metricName(metric)}${slice === undefined ? '' : ` on ${slice}`}`;

@@ -3,8 +3,8 @@ import { evidenceDigest } from '../evidence/index.ts';
 import { fileNameOf } from './published.ts';
 import { isOpen } from './standing.ts';
 
-export const statementType = 'https://in-toto.io/Statement/v1';
-export const testResultType = 'https://in-toto.io/attestation/test-result/v0.1';
+const statementType = 'https://in-toto.io/Statement/v1';
+const testResultType = 'https://in-toto.io/attestation/test-result/v0.1';
 
 /** An artifact by its digest (in-toto Attestation Framework, ResourceDescriptor). */
 export interface ResourceDescriptor {

@@ -163,7 +163,7 @@ export function textCell(text: string): Cell {
 }
 
 /** An interval beside its numbers, scaled in margins; empty where there is no margin. */
-export function intervalCell(comparison: Comparison): Cell {
+function intervalCell(comparison: Comparison): Cell {
   const interval = inMargins(comparison);
   return interval === null ? textCell('') : { text: intervalText(interval), kind: 'interval', interval };
 }

@@ -9,7 +9,7 @@ import type { ServedModel } from './served-model.ts';
 /* What the model servers have in common beneath their endpoints: bodies in, answers out, and their limits. */
 
 /** Largest body of a request, as sent and as unpacked: about a million numbers. */
-export const bodyLimit = 16 * 1024 * 1024;
+const bodyLimit = 16 * 1024 * 1024;
 
 /** Shorter answers gain nothing from being packed. */
 const leastPacked = 1024;

@@ -22,7 +22,7 @@ interface ProcessEntry {
 }
 
 /** Numbers of the processes of the tree that live; on a system without /proc only the first, whose group stands for all. */
-export async function membersOf(tree: ProcessTree): Promise<number[]> {
+async function membersOf(tree: ProcessTree): Promise<number[]> {
   const entries = await allProcesses();
   if (entries === null) return isAlive(tree.root) ? [tree.root] : [];
   return (await livingOf(tree, entries)).map(({ pid }) => pid);

@@ -62,7 +62,7 @@ function ofCandidate(ratio: number, share: number): number {
 const alternatives = Array.from({ length: 25 }, (_, k) => 1.1 * Math.pow(20 / 1.1, k / 24));
 
 /** Log of the mean of exp(values), without overflow. */
-export function logMean(values: readonly number[]): number {
+function logMean(values: readonly number[]): number {
   const largest = Math.max(...values);
   if (!Number.isFinite(largest)) return largest;
   return largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0) / values.length);

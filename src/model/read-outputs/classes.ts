@@ -122,7 +122,7 @@ function refuseTwoOrders(known: readonly string[], width: number): void {
 }
 
 /** Distinct texts of classes: numbers by size, others as text. */
-export function sortedClasses(texts: readonly string[]): string[] {
+function sortedClasses(texts: readonly string[]): string[] {
   const names = [...new Set(texts)];
   const numeric = names.every((name) => name.trim() !== '' && Number.isFinite(Number(name)));
   return numeric ? names.sort((a, b) => Number(a) - Number(b)) : names.sort();

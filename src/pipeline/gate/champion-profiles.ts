@@ -17,7 +17,7 @@ export interface ChampionProfiles {
  * What the champion was judged on, and what it predicted then: profiles in the evidence of its promotion. Null: there is no champion.
  * @throws RegistryError where its promotion has no evidence
  */
-export async function championProfiles(registry: Registry, model: string): Promise<ChampionProfiles | null> {
+async function championProfiles(registry: Registry, model: string): Promise<ChampionProfiles | null> {
   const champion = championOf(await registry.manifest(model));
   if (champion === null) return null;
   const decisions = await registry.log(model);

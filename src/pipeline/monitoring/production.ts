@@ -62,7 +62,7 @@ export interface Reign {
 }
 
 /** Who was champion at a time: the first reign also holds before it began, since nobody knows better. */
-export function championAt(reigns: readonly Reign[], at: number): Reign | null {
+function championAt(reigns: readonly Reign[], at: number): Reign | null {
   return reigns.findLast(({ from }) => from <= at) ?? reigns[0] ?? null;
 }
 

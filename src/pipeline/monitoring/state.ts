@@ -14,7 +14,7 @@ import { jsonIn } from '../../json.ts';
  *   <model>/windows/2026.jsonl   a window a line
  */
 
-export const defaultBranch = 'model-monitoring';
+const defaultBranch = 'model-monitoring';
 
 export interface Remembered {
   state: MonitoringState;

@@ -342,7 +342,7 @@ export async function promote(run: Run, judgement: Judgement, message: string): 
 }
 
 /** Whoever set it, the weight is 0 after this. @throws TrafficError where it could not be put back */
-export async function putBackNow(run: Run): Promise<void> {
+async function putBackNow(run: Run): Promise<void> {
   await inTurn(run, async () => {
     await putBackWeight(run);
     run.workspace.log.info(`The weight is reset from ${run.weight}% to 0.`);

@@ -18,7 +18,7 @@ export function decideMultiplesInDecimal(ajv: Ajv): void {
 }
 
 /** Whether a number is a multiple of another, both as the shortest decimals that are these numbers: as they are written. */
-export function isMultipleOf(value: number, divisor: number): boolean {
+function isMultipleOf(value: number, divisor: number): boolean {
   if (Number.isSafeInteger(value) && Number.isSafeInteger(divisor)) return value % divisor === 0;
   if (!Number.isFinite(value)) return false;
   const [dividend, by] = [decimalOf(value), decimalOf(divisor)];

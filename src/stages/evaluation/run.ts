@@ -8,7 +8,7 @@ import { policyOf, trainingOf } from './schema.ts';
 import { readTraining, trainingChecks, trainingInMetadata, type KnownTraining } from './training.ts';
 
 /** Rows that the models decide differently, beside the evidence, which holds no rows of data. */
-export const changedRowsFile = 'changed-rows.csv';
+const changedRowsFile = 'changed-rows.csv';
 
 /** Compare candidate and champion under the policy of the model. @throws ConfigError, DataError */
 export async function run(context: ContestantsContext): Promise<StageResult> {

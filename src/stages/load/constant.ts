@@ -94,7 +94,7 @@ export function windowChecks(windows: readonly MeasuredWindow[], slo: Slo, examp
   ];
 }
 
-export function errorsCheck(
+function errorsCheck(
   results: readonly WindowResult[],
   slo: Slo,
   { generator }: WindowFindings,
@@ -160,6 +160,6 @@ export function skippedChecks(slo: Slo): Check[] {
   ];
 }
 
-export function latencyTitle(name: string): string {
+function latencyTitle(name: string): string {
   return name === 'max' ? 'Slowest request' : `${name} latency`;
 }

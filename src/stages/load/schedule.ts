@@ -2,7 +2,7 @@ import { ConfigError } from '../../errors.ts';
 import { uniform } from '../../statistics/splitmix.ts';
 
 /** More requests than this in one window are refused: every one keeps its raw sample in memory. */
-export const mostRequests = 5_000_000;
+const mostRequests = 5_000_000;
 
 /** A rate in requests a second that changes evenly from one value to another. */
 export interface Stretch {

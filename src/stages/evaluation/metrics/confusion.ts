@@ -103,13 +103,13 @@ export function kappa(matrix: Confusion): number {
   return ratio(trace(matrix) / all - expected, 1 - expected);
 }
 
-export function support({ classes, cells }: Confusion, label: number): number {
+function support({ classes, cells }: Confusion, label: number): number {
   let sum = 0;
   for (let decision = 0; decision < classes; decision += 1) sum += cells[label * classes + decision] as number;
   return sum;
 }
 
-export function predicted({ classes, cells }: Confusion, label: number): number {
+function predicted({ classes, cells }: Confusion, label: number): number {
   let sum = 0;
   for (let truth = 0; truth < classes; truth += 1) sum += cells[truth * classes + label] as number;
   return sum;
