@@ -9,6 +9,7 @@ import { scalabilityLaw, sizingOf, throughputOf } from '../../../src/stages/load
 import { recoveryOf } from '../../../src/stages/load/spike.ts';
 import { trendOf } from '../../../src/stages/load/trend.ts';
 import fc from '../../support/properties.ts';
+import { windowOf } from './windows.ts';
 
 describe('recovery after a spike', () => {
   const spike = (base: number, factor: number, afterMs = 20_000): ProfileOf<'spike'> => ({
@@ -25,7 +26,7 @@ describe('recovery after a spike', () => {
     lengthMs: 2000,
     afterMs,
   });
-  const windowOf = (profile: ProfileOf<'spike'>, capacity: number): WindowResult => {
+  const windowAfter = (profile: ProfileOf<'spike'>, capacity: number): WindowResult => {
     const { base, factor, beforeMs, lengthMs, afterMs } = profile;
     const stretches = [
       { from: base, to: base, durationMs: beforeMs },
@@ -38,20 +39,7 @@ describe('recovery after a spike', () => {
       free = Math.max(free, at) + 1000 / capacity;
       return free - at;
     });
-    return {
-      offsets,
-      latency,
-      lag: new Float64Array(offsets.length),
-      outcome: new Uint8Array(offsets.length).fill(1),
-      lost: {},
-      queued: 0,
-      resent: 0,
-      opened: 1,
-      startedAt: 0,
-      elapsedMs: beforeMs + lengthMs + afterMs,
-      cutShort: false,
-      host: { eventLoop: 0, cpu: 0, steal: 0 },
-    };
+    return windowOf({ offsets, latency, elapsedMs: beforeMs + lengthMs + afterMs });
   };
 
   test('is that of the queue it left, within a tenth', () => {
@@ -62,7 +50,7 @@ describe('recovery after a spike', () => {
       [200, 5, 500],
     ] as const) {
       const profile = spike(base, factor, 60_000);
-      const { ms } = recoveryOf(windowOf(profile, capacity), profile, { p95_ms: 200 });
+      const { ms } = recoveryOf(windowAfter(profile, capacity), profile, { p95_ms: 200 });
       // The queue at its end, in seconds of work, less the 200 ms that are allowed, drains at what the base leaves of the capacity.
       const queue = 2 * ((base * factor) / capacity - 1);
       const truth = ((queue - 0.2) / (1 - base / capacity)) * 1000;
@@ -72,9 +60,9 @@ describe('recovery after a spike', () => {
 
   test('is none where the queue is longer than the time after it, and nothing where there was no queue', () => {
     const long = spike(50, 10, 3000);
-    assert.equal(recoveryOf(windowOf(long, 60), long, { p95_ms: 200 }).ms, null);
+    assert.equal(recoveryOf(windowAfter(long, 60), long, { p95_ms: 200 }).ms, null);
     const none = spike(50, 2);
-    assert.equal(recoveryOf(windowOf(none, 500), none, { p95_ms: 200 }).ms, 0);
+    assert.equal(recoveryOf(windowAfter(none, 500), none, { p95_ms: 200 }).ms, 0);
   });
 });
 

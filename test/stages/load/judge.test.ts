@@ -6,32 +6,33 @@ import { judgeWindow } from '../../../src/stages/load/judge.ts';
 import { partOf } from '../../../src/stages/load/window.ts';
 import { othersDuring, type UsageSample } from '../../../src/stages/load/session.ts';
 import fc from '../../support/properties.ts';
+import { windowOf } from './windows.ts';
 
 const slo = { p95_ms: 50 };
 
 describe('the judgement of a window', () => {
   test('passes what meets the objective even when the generator was in trouble: lag only adds to latency', () => {
-    const busy = windowOf({ latency: () => 20, lag: () => 10, eventLoop: 0.95, steal: 0.3 });
+    const busy = busyWindow({ latency: () => 20, lag: () => 10, eventLoop: 0.95, steal: 0.3 });
     const findings = judgeWindow(busy, slo);
     assert.equal(findings.verdict, 'pass');
     assert.deepEqual([findings.generator.overloaded, findings.generator.late], [true, true]);
   });
 
   test('blames the generator for a miss that its own lag explains', () => {
-    const findings = judgeWindow(windowOf({ latency: () => 60, lag: () => 30 }), slo);
+    const findings = judgeWindow(busyWindow({ latency: () => 60, lag: () => 30 }), slo);
     assert.equal(findings.latency[0]?.verdict, 'inconclusive');
     assert.equal(findings.latency[0]?.because, 'generator');
     assert.match(findings.latency[0]?.message ?? '', /load generator was the limit: it sent 30 ms late/u);
   });
 
   test('blames the server for a miss that remains without the lag', () => {
-    const findings = judgeWindow(windowOf({ latency: () => 90, lag: () => 30 }), slo);
+    const findings = judgeWindow(busyWindow({ latency: () => 90, lag: () => 30 }), slo);
     assert.equal(findings.latency[0]?.verdict, 'fail');
   });
 
   test('blames nobody when the generator was too busy to read answers in time', () => {
     for (const host of [{ eventLoop: 0.9 }, { steal: 0.1 }, { others: 0.3 }, { throttled: 0.1 }]) {
-      const findings = judgeWindow(windowOf({ latency: () => 90, ...host }), slo);
+      const findings = judgeWindow(busyWindow({ latency: () => 90, ...host }), slo);
       assert.equal(findings.latency[0]?.because, 'generator');
     }
   });
@@ -60,7 +61,7 @@ describe('the judgement of a window', () => {
     assert.equal(others(20, 400)?.toFixed(3), (1 - 420 / 800 - 0.85 / 2).toFixed(3));
     assert.equal(others(20, 0, 200)?.toFixed(3), (1 - 220 / 800 - 0.85 / 2).toFixed(3));
     assert.equal(others(200), 0);
-    assert.equal(othersDuring({ exit: null, samples: [] }, windowOf({ latency: () => 20 })), null);
+    assert.equal(othersDuring({ exit: null, samples: [] }, busyWindow({ latency: () => 20 })), null);
   });
 
   test('never passes for more lag, nor fails for less latency', () => {
@@ -71,7 +72,11 @@ describe('the judgement of a window', () => {
     });
     const rank = { fail: 0, inconclusive: 1, pass: 2 };
     const verdict = (latency: number[], lag: number): number => {
-      const result = windowOf({ count: latency.length, latency: (index) => latency[index] as number, lag: () => lag });
+      const result = busyWindow({
+        count: latency.length,
+        latency: (index) => latency[index] as number,
+        lag: () => lag,
+      });
       return rank[judgeWindow(result, slo).latency[0]?.verdict ?? 'fail'];
     };
     fc.assert(
@@ -86,7 +91,7 @@ describe('the judgement of a window', () => {
 
   test('counts requests without a usable answer as errors and as slow ones', () => {
     const outcome = (index: number): Outcome => (index % 5 === 0 ? 'lost' : 'accepted');
-    const findings = judgeWindow(windowOf({ latency: (index) => (outcome(index) === 'lost' ? 5000 : 1), outcome }), {
+    const findings = judgeWindow(busyWindow({ latency: (index) => (outcome(index) === 'lost' ? 5000 : 1), outcome }), {
       ...slo,
       error_rate: 0.1,
     });
@@ -98,7 +103,7 @@ describe('the judgement of a window', () => {
 
   test('blames no server for requests that this machine could not send', () => {
     const without = (outcome: Outcome): WindowResult =>
-      windowOf({ latency: () => 20, outcome: (index) => (index < 20 ? outcome : 'accepted') });
+      busyWindow({ latency: () => 20, outcome: (index) => (index < 20 ? outcome : 'accepted') });
     const findings = judgeWindow(without('unsent'), slo);
     assert.deepEqual([findings.errors.verdict, findings.verdict], ['inconclusive', 'inconclusive']);
     assert.match(findings.errors.message, /ran out of file descriptors or ports for 20 requests/u);
@@ -106,14 +111,14 @@ describe('the judgement of a window', () => {
     // Of the half of a window after them nothing is to be said.
     const half = judgeWindow(partOf(without('unsent'), 1500, 3000), slo);
     assert.deepEqual([half.verdict, half.generator.overloaded, half.counts.unsent], ['pass', false, 0]);
-    const windows = [without('unsent'), windowOf({ latency: () => 20 })].map(measured);
+    const windows = [without('unsent'), busyWindow({ latency: () => 20 })].map(measured);
     const errors = windowChecks(windows, slo).find(({ id }) => id === 'load/error-rate');
     assert.match(errors?.message ?? '', /20 not sent, but the load generator was the limit: .* ports for 20 requests/u);
   });
 
   test('holds a miss against the server that the few requests which were not sent do not explain', () => {
     const few = (latency: (index: number) => number): string =>
-      judgeWindow(windowOf({ count: 4000, latency, outcome: (index) => (index < 4 ? 'unsent' : 'accepted') }), slo)
+      judgeWindow(busyWindow({ count: 4000, latency, outcome: (index) => (index < 4 ? 'unsent' : 'accepted') }), slo)
         .verdict;
     assert.equal(
       few(() => 500),
@@ -128,16 +133,16 @@ describe('the judgement of a window', () => {
 
   test('finds a server that cannot keep the rate by its throughput', () => {
     // Served at 80 a second, offered at 100: the last answers come ever later.
-    const behind = windowOf({ count: 2000, latency: (index) => index * 2.5 });
+    const behind = busyWindow({ count: 2000, latency: (index) => index * 2.5 });
     assert.equal(judgeWindow(behind, {}).throughput.verdict, 'fail');
-    assert.equal(judgeWindow(windowOf({ count: 2000, latency: () => 400 }), {}).throughput.verdict, 'pass');
+    assert.equal(judgeWindow(busyWindow({ count: 2000, latency: () => 400 }), {}).throughput.verdict, 'pass');
   });
 });
 
 describe('the checks over several windows', () => {
-  const quick = measured(windowOf({ latency: () => 10 }));
-  const slow = measured(windowOf({ latency: () => 90 }));
-  const spoilt = measured(windowOf({ latency: () => 90, eventLoop: 0.9 }));
+  const quick = measured(busyWindow({ latency: () => 10 }));
+  const slow = measured(busyWindow({ latency: () => 90 }));
+  const spoilt = measured(busyWindow({ latency: () => 90, eventLoop: 0.9 }));
   const p95 = (...windows: MeasuredWindow[]): string => {
     return windowChecks(windows, slo).find(({ id }) => id === 'load/p95')?.verdict ?? 'absent';
   };
@@ -159,7 +164,7 @@ function measured(result: WindowResult): MeasuredWindow {
 }
 
 /** A window of requests 10 ms apart. */
-function windowOf(input: {
+function busyWindow(input: {
   count?: number;
   latency: (index: number) => number;
   lag?: (index: number) => number;
@@ -172,17 +177,11 @@ function windowOf(input: {
   const { count = 300, latency, lag = () => 0, outcome = () => 'accepted' } = input;
   const fill = (value: (index: number) => number): Float64Array =>
     Float64Array.from({ length: count }, (_, index) => value(index));
-  return {
+  return windowOf({
     offsets: fill((index) => index * 10),
     latency: fill(latency),
     lag: fill(lag),
     outcome: Uint8Array.from({ length: count }, (_, index) => outcomes.indexOf(outcome(index))),
-    lost: {},
-    queued: 0,
-    resent: 0,
-    opened: 1,
-    startedAt: 0,
-    cutShort: false,
     elapsedMs: count * 10,
     host: {
       eventLoop: input.eventLoop ?? 0.1,
@@ -191,5 +190,5 @@ function windowOf(input: {
       others: input.others ?? null,
       throttled: input.throttled ?? null,
     },
-  };
+  });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scheduleOf } from '../../../src/stages/load/schedule.ts';
 import { slicesOf } from '../../../src/stages/load/slices.ts';
+import { windowOf } from './windows.ts';
 
 test('a constant rate is that rate in each slice of its chart, to the last', () => {
   for (const [rate, seconds] of [
@@ -12,20 +13,7 @@ test('a constant rate is that rate in each slice of its chart, to the last', () 
   ] as const) {
     const offsets = scheduleOf([{ from: rate, to: rate, durationMs: seconds * 1000 }], 'constant', 1);
     const slices = slicesOf(
-      {
-        offsets,
-        latency: new Float64Array(offsets.length).fill(3),
-        lag: new Float64Array(offsets.length),
-        outcome: new Uint8Array(offsets.length).fill(1),
-        lost: {},
-        queued: 0,
-        resent: 0,
-        opened: 1,
-        startedAt: 0,
-        elapsedMs: seconds * 1000,
-        cutShort: false,
-        host: { eventLoop: 0, cpu: 0, steal: 0 },
-      },
+      windowOf({ offsets, latency: new Float64Array(offsets.length).fill(3), elapsedMs: seconds * 1000 }),
       { watch: { exit: null, samples: [] }, answers: { at: [], judged: [], right: [], differing: [] } },
     );
     const width = (seconds * 1000) / slices.length;

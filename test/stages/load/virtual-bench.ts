@@ -1,8 +1,8 @@
 import { silentLog } from '../../../src/log.ts';
 import { nothingAnswered } from '../../../src/stages/load/answers.ts';
 import type { Clock } from '../../../src/stages/load/capacity.ts';
-import type { WindowResult } from '../../../src/stages/load/driver.ts';
 import type { Bench, Session } from '../../../src/stages/load/session.ts';
+import { windowOf } from './windows.ts';
 
 /** Milliseconds that one request takes a server, which may depend on the time. */
 export type ServiceTime = (now: number) => number;
@@ -59,20 +59,15 @@ export function virtualBench(
     }
     now = Math.max(last, began + (sent.at(-1) ?? 0));
     const outcome = latency.map((each) => (each >= timeoutMs ? 3 : 1));
-    return Promise.resolve<WindowResult>({
+    const window = windowOf({
       offsets: Float64Array.from(sent),
       latency: Float64Array.from(latency, (each) => Math.min(each, timeoutMs)),
-      lag: new Float64Array(sent.length),
       outcome: Uint8Array.from(outcome),
-      lost: {},
-      queued: 0,
-      resent: 0,
-      opened: 1,
       startedAt: began,
       elapsedMs: Math.max(1, now - began),
-      cutShort: false,
       host: { eventLoop: 0, cpu: 0, steal: null },
     });
+    return Promise.resolve(window);
   };
   return { clock, bench: { session, profile: undefined as never, run } };
 }
