@@ -148,30 +148,19 @@ async function compare(
       columns.compared = columns.compared.filter((each) => each !== column);
       continue;
     }
-    if (unjudged !== null) {
-      const found =
-        values.reference === null || values.current === null
-          ? withoutTests(column.name)
-          : compareColumn(column.name, values.reference, values.current, limits);
-      compared.push({ ...found, unjudged });
-      said.push({ note: unjudged, fresh: freshCategories(found) });
-      continue;
-    }
-    const different = column.texts !== undefined && nearlyAllDifferent(values.reference, values.current);
-    if (values.reference === null || values.current === null) {
+    const { reference: before, current: now } = values;
+    const isCounted = before !== null && now !== null;
+    if (!isCounted && unjudged === null) {
       texts.push(column.name);
       columns.leftOut.push({ name: column.name, why: 'too many different texts to be categories' });
       continue;
     }
-    const found = compareColumn(column.name, values.reference, values.current, limits);
-    if (different && !found.tooFew) {
-      texts.push(column.name);
-      said.push({ note: noCategories, fresh: freshCategories(found) });
-      compared.push({ ...found, unjudged: noCategories });
-      continue;
-    }
-    said.push({ note: column.note, fresh: freshCategories(found) });
-    compared.push(found);
+    const found = isCounted ? compareColumn(column.name, before, now, limits) : withoutTests(column.name);
+    const different = column.texts !== undefined && nearlyAllDifferent(before, now) && !found.tooFew;
+    if (unjudged === null && different) texts.push(column.name);
+    const why = unjudged ?? (different ? noCategories : null);
+    compared.push(why === null ? found : { ...found, unjudged: why });
+    said.push({ note: why ?? column.note, fresh: freshCategories(found) });
   }
   const told = judgeColumns(compared, limits).map((tested, index) => ({ tested, fresh: [], ...said[index] }));
   return { told, columns, texts };
