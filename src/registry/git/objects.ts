@@ -69,6 +69,7 @@ function unreadable(oid: string, what: string): RegistryError {
 }
 
 export interface NewObject {
+  type: 'blob' | 'tree' | 'tag';
   bytes: Uint8Array;
 }
 

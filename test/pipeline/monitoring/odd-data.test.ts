@@ -218,7 +218,7 @@ describe('monitoring of odd data', () => {
         columns: '{ id: id, label: label, features: [x] }',
         monitor:
           '{ production: { files: logs/production.csv, time: at, score: score }, labels: { files: logs/labels.csv, maturity: 1h } }',
-        evaluation: drawn('e').map(({ score: _, ...rest }) => rest),
+        evaluation: drawn('e').map(({ id, x, label }) => ({ id, x, label }) as Record<string, Cell>),
         predictions: drawn('e').map(({ id, score }) => ({ id, score }) as Record<string, Cell>),
         production: served.map(
           ({ id, x, score }, each) =>
