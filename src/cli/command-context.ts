@@ -14,7 +14,7 @@ type Csv = NonNullable<Model['data']['csv']>;
 export interface CommonOptions {
   workspace?: string;
   config?: string;
-  model?: string;
+  model?: string | undefined;
   out?: string;
   candidate?: string;
   candidateSha256?: string;

@@ -25,11 +25,7 @@ export function addInferCommand(program: Command, context: CommandContext): void
       const input =
         file === undefined && workspace !== null
           ? await configuredInput(workspace, 'evaluation')
-          : {
-              path: resolve(options.workspace ?? '.', file ?? ''),
-              uri: file ?? '',
-              ...(csv === undefined ? {} : { csv }),
-            };
+          : { path: resolve(options.workspace ?? '.', file ?? ''), uri: file ?? '', csv };
       const contract = options.contract === undefined ? undefined : resolve(options.workspace ?? '.', options.contract);
       const inferred = await runInfer(input, {
         id: configured?.columns.id,

@@ -25,7 +25,7 @@ export function addInspectCommand(program: Command, context: CommandContext): vo
 
   async function feedsOf(inspection: ModelInspection, config: string, model: string | undefined): Promise<InputPlan[]> {
     const { inputsFromData } = await import('../pipeline/contestants/inspect.ts');
-    const workspace = await context.open({ config, ...(model !== undefined && { model }) });
+    const workspace = await context.open({ config, model });
     return inputsFromData(workspace, inspection);
   }
 }

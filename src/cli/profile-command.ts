@@ -48,10 +48,6 @@ export function addProfileCommand(program: Command, context: CommandContext): vo
       return [await configuredInput(await context.open(options), options.of)];
     }
     const csv = await csvHere(context, options);
-    return files.map((uri) => ({
-      path: resolve(options.workspace ?? '.', uri),
-      uri,
-      ...(csv === undefined ? {} : { csv }),
-    }));
+    return files.map((uri) => ({ path: resolve(options.workspace ?? '.', uri), uri, csv }));
   }
 }

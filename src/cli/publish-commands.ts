@@ -89,7 +89,7 @@ export function addPublishCommands(program: Command, context: CommandContext): v
       const { modelOfTag, verifyArtifact } = await import('../pipeline/auditing/verify-artifact.ts');
       const { isChampion = false, tag } = options;
       const model = options.model ?? modelOfTag(tag);
-      const workspace = await context.open({ ...options, ...(model === undefined ? {} : { model }) });
+      const workspace = await context.open({ ...options, model });
       const path = placesOf(options).fromRoot(file);
       const found = await verifyArtifact(workspace, { file: path, champion: isChampion, tag });
       printResult(context, options, found, () => `${found.message}.`);

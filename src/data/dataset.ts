@@ -92,8 +92,7 @@ export async function openDataset(named: DatasetSource, options: OpenOptions = {
         }
       }
       const { csv, partitions } = source;
-      const asked = { ...(csv === undefined ? {} : { csv }), ...(partitions === undefined ? {} : { partitions }) };
-      const cells = { paths, format, columns, ...asked };
+      const cells = { paths, format, columns, csv, partitions };
       const { from, expressions } = readingOfColumns(cells, columns, 'typed');
       const named = columns.map(({ name }, index) => `${expressions[index]} as ${quoteIdentifier(name)}`);
       // Rows of JSON may have no keys at all.

@@ -16,9 +16,9 @@ export interface DatasetSource {
   /** The files, where it is known which they are; else those that the path stands for (`partsOf`). */
   parts?: readonly DatasetPart[];
   /** Columns whose values the folders of the parts say: `date=2024-01-01/`. */
-  partitions?: readonly string[];
+  partitions?: readonly string[] | undefined;
   /** How a CSV file is written, where it is not RFC 4180. */
-  csv?: CsvDialect;
+  csv?: CsvDialect | undefined;
   /** What a process that opened the same bytes before has seen: the file is not read through again. */
   known?: { rows: number; columns: DatasetColumn[] };
 }
@@ -98,7 +98,7 @@ export interface Dataset {
   parts: readonly Required<DatasetPart>[];
   /** Where the engine reads them: not where they lie if they had to be written again in UTF-8. */
   paths: readonly string[];
-  partitions?: readonly string[];
+  partitions?: readonly string[] | undefined;
   format: DatasetFormat;
   /** SHA-256 of the bytes of the file; of several, of their names and digests (`digestOfParts`). */
   sha256: string;
@@ -112,7 +112,7 @@ export interface Dataset {
    * reads cells for a use of theirs asks `readingOf`.
    */
   relation: string;
-  csv?: CsvDialect;
+  csv?: CsvDialect | undefined;
   close(): void;
 }
 
@@ -132,8 +132,7 @@ type SourceOfDataset = Pick<Dataset, 'name' | 'path' | 'uri' | 'parts' | 'partit
 
 /** The source of a dataset that is open, for another process that opens the same bytes. */
 export function sourceOf({ name, path, uri, parts, partitions, csv, rows, columns }: SourceOfDataset): DatasetSource {
-  const asked = { ...(csv === undefined ? {} : { csv }), ...(partitions === undefined ? {} : { partitions }) };
-  return { name, path, uri, parts, ...asked, known: { rows, columns } };
+  return { name, path, uri, parts, partitions, csv, known: { rows, columns } };
 }
 
 /** A SQL identifier that names exactly this column, whatever is in it. */

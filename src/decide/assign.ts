@@ -14,7 +14,7 @@ export interface Assignment {
   /** What the environment asks of a version; recorded with the assignment. */
   rule: Environment;
   /** The version; default: the champion. */
-  version?: string;
+  version?: string | undefined;
 }
 
 /**

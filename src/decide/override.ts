@@ -24,7 +24,7 @@ export function override(
   subject: Omit<CandidateSubject, 'candidate'> & { identity: string },
   evidence: readonly Evidence[],
   view: RegistryHistory,
-  act: Act & { version?: string; approvals?: readonly Approval[] },
+  act: Act & { version?: string | undefined; approvals?: readonly Approval[] },
 ): Decision {
   const word = wordOf(act);
   const { identity } = subject;

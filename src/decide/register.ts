@@ -15,7 +15,7 @@ import { nextVersion, withoutPrefix } from './next-version.ts';
 export function register(
   subject: CandidateSubject,
   view: RegistryHistory,
-  context: DecisionContext & { reason?: string },
+  context: DecisionContext & { reason?: string | undefined },
 ): Decision {
   const identity = identityOf(subject.candidate);
   const before = madeInRun(

@@ -34,5 +34,5 @@ export interface DecisionContext extends Pick<Act, 'now' | 'actor' | 'source'> {
   /** As they were given; those that count are kept. */
   approvals: readonly Approval[];
   /** A version the team chose; otherwise the next free one. */
-  version?: string;
+  version?: string | undefined;
 }

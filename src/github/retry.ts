@@ -44,7 +44,7 @@ export async function patiently<T>(attempt: () => Promise<Outcome<T>>, options: 
     if (!passes(error, options.repeatable) || count >= patience.attempts) throw error;
     if (ms > patience.longestMs) throw later(error, ms);
     options.onPause(error, ms);
-    await sleep(ms, undefined, options.signal === undefined ? {} : { signal: options.signal });
+    await sleep(ms, undefined, { signal: options.signal });
   }
 }
 

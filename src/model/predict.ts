@@ -30,7 +30,7 @@ export interface PredictionInput {
   /** `memoryBytes` of resident memory and `timeMs` from start to answer, of the process that runs the models. */
   limits: { memoryBytes: number; timeMs: number };
   log: Log;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What the process is asked. */

@@ -43,7 +43,7 @@ export async function configuredData(
   key: string,
 ): Promise<DatasetSource> {
   const { csv, partitions } = workspace.modelConfig.data;
-  const asked = { name, ...(csv === undefined ? {} : { csv }), ...(partitions === undefined ? {} : { partitions }) };
+  const asked = { name, csv, partitions };
   const address = dataAddress(uri, `models.${workspace.model}.${key}`);
   if (address === null) return { ...asked, uri, path: await inside(workspace, uri, key) };
   // For a machine that keeps no downloads.

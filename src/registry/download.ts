@@ -56,8 +56,7 @@ export async function download(from: Address, to: string, options: DownloadOptio
       if (count >= attempts) throw new RegistryError(faultOf(from.url, why));
     }
     const random = jittered(count, { baseMs: options.pauseMs ?? 500, capMs: 15_000 });
-    const signal = options.signal === undefined ? {} : { signal: options.signal };
-    await sleep(Math.max(pause, random), undefined, signal);
+    await sleep(Math.max(pause, random), undefined, { signal: options.signal });
   }
 }
 

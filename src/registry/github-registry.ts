@@ -160,7 +160,7 @@ export function openGitHubRegistry(input: GitHubRegistryInput): Registry {
         });
         if (result !== 'again') return result;
         log.debug(`${request.model}: reading the registry again (attempt ${attempt})`);
-        await sleep(jittered(attempt, pace), undefined, signal === undefined ? {} : { signal });
+        await sleep(jittered(attempt, pace), undefined, { signal });
       }
       if (attempts.doubt !== null) throw inDoubt(attempts.doubt);
       throw new RegistryError({

@@ -7,7 +7,7 @@ import type { Selected, SentColumn, SqlProcess, Told } from './sql-process.ts';
 import { count } from '../wording.ts';
 
 export interface SqlLimits {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Of one question. Default: two minutes. */
   timeMs?: number;
   /** Resident, of the whole process. Default: 2 GiB. */

@@ -70,7 +70,7 @@ function ask(
   return new Promise((resolve, reject) => {
     const send = url.startsWith('https:') ? httpsRequest : httpRequest;
     const method = body === undefined ? 'GET' : 'POST';
-    const request = send(url, { method, agent: false, headers, ...tls, ...(signal !== undefined && { signal }) });
+    const request = send(url, { method, agent: false, headers, ...tls, signal });
     const timer = setTimeout(() => request.destroy(new Error('no answer in time')), timeoutMs);
     request.on('error', reject);
     request.on('close', () => clearTimeout(timer));

@@ -98,7 +98,7 @@ export async function healthy(awaited: Awaited): Promise<ModelMetadata | null> {
         asksElsewhere(last) || (awaited.external && !/^\d+\b/u.test(last)),
       );
     }
-    await sleep(pause, undefined, signal === undefined ? {} : { signal });
+    await sleep(pause, undefined, { signal });
   }
 }
 

@@ -15,7 +15,7 @@ export interface Service {
   /** Bodies are sent packed, and answers may come packed. */
   gzip: boolean;
   /** Whom to trust, and who we are, where the configuration says so. */
-  tls: { ca?: Buffer; cert?: Buffer; key?: Buffer } | undefined;
+  tls: Partial<Record<'ca' | 'cert' | 'key', Buffer | undefined>> | undefined;
   /** The published form of the protocol, where it is not the Open Inference Protocol. */
   api: JsonApi | null;
 }

@@ -33,11 +33,7 @@ export async function readTls(files: Files, folder: string): Promise<NonNullable
     });
   };
   const [ca, cert, key] = [await read('ca'), await read('certificate'), await read('key')];
-  const tls = {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
+  const tls = { ca, cert, key };
   try {
     // A file that holds no certificate is passed over otherwise.
     if (ca !== undefined && new X509Certificate(ca).raw.length === 0) throw new Error('no certificate');

@@ -232,7 +232,7 @@ export function predictRows(
     tolerance: parityOf(workspace.modelConfig),
     limits: limitsOf(workspace),
     log: workspace.log,
-    ...(workspace.signal === undefined ? {} : { signal: workspace.signal }),
+    signal: workspace.signal,
   });
 }
 

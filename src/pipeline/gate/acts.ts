@@ -58,7 +58,7 @@ export async function overrideHold(
   );
   const subject = { model: workspace.model, config: workspace.modelConfig, identity };
   const approvals = await readApprovals(workspace, candidate, input);
-  const extra = { approvals, ...(input.version === undefined ? {} : { version: input.version }) };
+  const extra = { approvals, version: input.version };
   const result = await perform(workspace, input, registry, (view, act) =>
     override(subject, evidence, view, { ...act, ...extra }),
   );
@@ -101,7 +101,7 @@ export async function assignEnvironment(
   const recorded = await recordedEvidence(registry, workspace.model, version, rule.evidence ?? []);
   const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
   const { model, modelConfig: config } = workspace;
-  const subject = { model, config, environment, rule, ...(version === undefined ? {} : { version }) };
+  const subject = { model, config, environment, rule, version };
   return perform(
     workspace,
     input,

@@ -167,8 +167,8 @@ export async function registerChampion(workspace: Workspace, input: RegisterInpu
       actor: input.actor,
       source,
       approvals: [],
-      ...(input.version === undefined ? {} : { version: input.version }),
-      ...(input.reason === undefined ? {} : { reason: input.reason }),
+      version: input.version,
+      reason: input.reason,
     });
   if (!input.record) return notRecorded(decide(await registry.view(workspace.model)), []);
   const recorded = await registry.record({ model: workspace.model, decide, evidence: [] });
@@ -238,7 +238,7 @@ async function decideAndRecord(
     actor: input.actor,
     source: input.source,
     approvals,
-    ...(input.version === undefined ? {} : { version: input.version }),
+    version: input.version,
   };
   if (!input.record) {
     const decision = decide(subject, evidence, await registryView(workspace, false), context);

@@ -213,12 +213,7 @@ async function planOf(input: InitInput, git: GitFacts | null): Promise<Plan> {
   }
   const path = resolve(folder, evaluation.value);
   const csv = await dialectOf(path);
-  const dataset = await openDataset({
-    name: 'evaluation',
-    uri: evaluation.value,
-    path,
-    ...(csv === null ? {} : { csv }),
-  });
+  const dataset = await openDataset({ name: 'evaluation', uri: evaluation.value, path, csv: csv ?? undefined });
   try {
     const inspection = candidate === null || files.predictions ? null : await soundModel(folder, candidate.value);
     const model = inspection === null ? noModel : factsOf(inspection, dataset.columns);

@@ -43,7 +43,7 @@ export async function kpiValues(
   return withLogs(workspace, { name, uri, key: at, format: own ? undefined : production.format }, async (datasets) => {
     const position = positionsIn(windows, await timesIn(datasets, time));
     const first = datasets[0] as Dataset;
-    const session = await openSqlSession(first, workspace.signal === undefined ? {} : { signal: workspace.signal });
+    const session = await openSqlSession(first, { signal: workspace.signal });
     try {
       const above = await perWindow(session, datasets, position, windows.length, value, `${key}.value`);
       if (per === undefined) return above.map((each) => ({ value: orNull(each) }));

@@ -21,7 +21,7 @@ export async function withLogs<T>(
   try {
     for (const each of paths) {
       const shown = paths.length === 1 ? uri : uri.replace(/[^/]*$/u, each.slice(each.lastIndexOf('/') + 1));
-      const source = { name, uri: shown, path: each, ...(csv === undefined ? {} : { csv }) };
+      const source = { name, uri: shown, path: each, csv };
       datasets.push(await openRows(workspace, source, format));
     }
     return await work(datasets);

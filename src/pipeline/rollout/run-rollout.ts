@@ -69,7 +69,7 @@ async function runStep(run: Run, { settings, limits, observer }: Watching, weigh
   let seenAt = step.from;
   let seenRequests = 0;
   for (let told = ''; ;) {
-    await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
+    await sleep(pollMs, undefined, { signal });
     const now = Date.now();
     const conflict = await inTurn(run, () => renew(run));
     const { steps: seen, fault, void: other } = await observer.look(steps, now);

@@ -127,7 +127,7 @@ async function watchBlue(run: Run, watching: Watching): Promise<string | null> {
     if (!isLive) continue;
     // The first look only says where the counters stand.
     if (look === 0) await observer.look(before, Date.now());
-    await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
+    await sleep(pollMs, undefined, { signal });
     ({ fault, steps: seen } = await observer.look(before, Date.now()));
     (before.at(-1) as Step).to = Date.now();
   }
@@ -149,7 +149,7 @@ async function watchGreen(
   let isBlueDown = false;
   for (;;) {
     after.push({ weight: 100, from: after.at(-1)?.to ?? since, to: null });
-    await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
+    await sleep(pollMs, undefined, { signal });
     const now = Date.now();
     (after.at(-1) as Step).to = now;
     const conflict = await inTurn(run, () => renew(run));

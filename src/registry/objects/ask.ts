@@ -76,7 +76,7 @@ export async function ask(from: Address, options: AskOptions = {}): Promise<Repl
     }
     if (count >= attempts || (isPost && !repeatable)) throw fault;
     const ms = Math.max(pause, jittered(count, { baseMs: 500, capMs: 15_000 }));
-    await sleep(ms, undefined, signal === undefined ? {} : { signal });
+    await sleep(ms, undefined, { signal });
   }
 }
 

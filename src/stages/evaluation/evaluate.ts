@@ -154,7 +154,7 @@ async function withSql<T>(
   work: (session: SqlSession | null) => Promise<T>,
 ): Promise<T> {
   if ((policy.metrics ?? []).length === 0 && !hasPredicates(policy)) return work(null);
-  const session = await openSqlSession(dataset, signal === undefined ? {} : { signal });
+  const session = await openSqlSession(dataset, { signal });
   try {
     return await work(session);
   } finally {

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import type { Service } from '../../staging/service.ts';
 import { takeOver, type Answer, type Connection } from './connection.ts';
 import { observeHost, type HostLoad } from './host.ts';
 
@@ -12,7 +13,7 @@ export interface Window {
   accept(index: number, answer: Answer): boolean;
   /** Stops the window: what is not answered by then is `unfinished`. */
   signal?: AbortSignal | undefined;
-  progress?(settled: number, planned: number): void;
+  progress?: ((settled: number, planned: number) => void) | undefined;
   /** Looks at what has come so far, now and then; true: more would say nothing new, so nothing more is sent. */
   hopeless?(soFar: Samples): boolean;
 }
@@ -105,7 +106,7 @@ export async function openGenerator(input: {
   connections: number;
   timeoutMs: number;
   /** Of a client of its own certificate; whom the server is was verified before. */
-  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer } | undefined;
+  tls?: Service['tls'];
 }): Promise<Generator> {
   const { timeoutMs } = input;
   const { default: autocannon } = await import('autocannon');

@@ -92,7 +92,7 @@ export function openLoader({ exchange: plan, judging, rows, seed }: LoaderPlan):
           return usable;
         },
         signal,
-        ...(progress === undefined ? {} : { progress }),
+        progress,
         ...(hopeless === undefined ? {} : { hopeless: (soFar) => isHopelessBy(hopeless, soFar) }),
       });
       return { window, answers, summary: book.summary() };

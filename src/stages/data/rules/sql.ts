@@ -18,7 +18,7 @@ export async function sqlRules(
   { signal }: RuleContext,
 ): Promise<RuleOutcome[]> {
   if (rules.length === 0) return [];
-  const session = await openSqlSession(dataset, signal === undefined ? {} : { signal });
+  const session = await openSqlSession(dataset, { signal });
   try {
     const outcomes: RuleOutcome[] = [];
     for (const each of rules) outcomes.push(await sqlRule(session, dataset, each));
