@@ -76,6 +76,8 @@ function textOf(value: string, type: string): string {
     const text = `try(decode(${value}))`;
     return `coalesce(if(regexp_matches(${text}, '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]'), null, ${text}), base64(${value}))`;
   }
+  // The two zeros are one number.
+  if (isBinary(type)) return `if(${value} = 0, '0.0', cast(${value} as varchar))`;
   return `cast(${value} as varchar)`;
 }
 

@@ -296,6 +296,17 @@ test('bytes of Parquet are the text that they hold where they are UTF-8, and els
     }
   }));
 
+test('the two zeros of a typed column are one text', () =>
+  withFile(
+    'a.parquet',
+    "select unnest(['-0.0', '0.0', '1.5'])::double as d, unnest(['-0.0', '0.0', '1.5'])::float as f",
+    async (dataset) => {
+      const zeros = ['0.0', '0.0', '1.5'];
+      assert.deepEqual(typesOf(dataset).toSorted(), ['DOUBLE', 'FLOAT']);
+      assert.deepEqual(await textsOf(dataset, 'd', 'f'), [zeros, zeros]);
+    },
+  ));
+
 test('times that differ by nanoseconds are different texts, and one time is one text whatever its type', () =>
   inTemporaryFolder(async (folder) => {
     const path = join(folder, 'rows.parquet');
