@@ -49,6 +49,11 @@ export function momentOf(text: string): string {
   return `if(${millisecondsOf(text)} is null, null, struct_pack(us := epoch_us(${time}), below := ${below}))`;
 }
 
+/** SQL of a text of the moment that a text says, to its last digit; of one that says none, that text. */
+export function momentText(text: string): string {
+  return `coalesce(cast(${momentOf(text)} as varchar), cast(${text} as varchar))`;
+}
+
 /**
  * The one reading of times: a column of dates or timestamps, ISO 8601 with a zone (`2026-03-01T12:00:00Z`, `...+02:00`), the same
  * without one as UTC, or numbers since 1970: seconds from 1e8 (1973), milliseconds from 1e11, microseconds from 1e14, nanoseconds

@@ -1,4 +1,4 @@
-import { millisecondsOf, momentOf, spellsTime } from '../../data/times.ts';
+import { millisecondsOf, momentText, spellsTime } from '../../data/times.ts';
 import { holdsNumbers, readingOfColumns, type CellRequest } from '../../data/cells.ts';
 import type { Dataset, DatasetColumn } from '../../data/dataset.ts';
 import { booleanTexts, notANumber, numberPattern, wholePattern } from '../../data/grammar.ts';
@@ -46,7 +46,7 @@ export function alike(
       // Too large a number has no single precision, and stays as it is.
       return `coalesce(cast(try_cast(${cell} as float) as double), ${cell})`;
     case 'time':
-      return moment(cell);
+      return momentText(cell);
     case 'text': {
       if (isNested(one.type) || isNested(other.type)) return cell;
       const decimal = csv?.decimal ?? '.';
@@ -58,7 +58,7 @@ export function alike(
       const cases = [
         `when ${digits} then ${cell}`,
         `when ${spellsNumber(cell, decimal)} then ${number}`,
-        `when ${spellsTime(cell)} then ${moment(cell)}`,
+        `when ${spellsTime(cell)} then ${momentText(cell)}`,
       ];
       const types = [one.type, other.type];
       if (types.includes('BOOLEAN')) {
@@ -93,11 +93,6 @@ export async function mayBeEqual(dataset: Dataset, column: DatasetColumn, other:
     `select coalesce(bool_or(${spelled}), true) from (select ${expressions[0]} as text from ${from}) where text is not null`,
   );
   return read.getRows()[0]?.[0] === true;
-}
-
-/** A text of the moment that a cell says, to its last digit; of a cell that says none, the cell. */
-function moment(cell: string): string {
-  return `coalesce(cast(${momentOf(cell)} as varchar), cast(${cell} as varchar))`;
 }
 
 function isTime({ type }: DatasetColumn): boolean {

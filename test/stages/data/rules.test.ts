@@ -213,6 +213,35 @@ describe('a rule', () => {
   }
 });
 
+test('freshness is that of the rows that are not in the future, and says how many are', async () => {
+  const rule: TableRule = { freshness: { column: 'time', max_age: '48h' } };
+  const ago = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString();
+  const check = async (...times: string[]): Promise<[string, string]> => {
+    const rows = times.map((time, row) => `${row},${time},${row % 2}`);
+    const { checks } = await judged({ evaluation: `id,time,label\n${rows.join('\n')}\n` }, [rule]);
+    const found = checks.find(({ id }) => id.includes('freshness'));
+    return [found?.verdict ?? '', found?.message ?? ''];
+  };
+  const [old, said] = await check(ago(9), '2999-01-01', ago(5));
+  assert.equal(old, 'fail');
+  assert.match(said, /5 days ago; at most 48h required; 1 row more than a day in the future not counted/u);
+  assert.equal((await check('2999-01-01', '2999-01-02'))[0], 'fail');
+  // Of a zone that is ahead, written without it.
+  assert.equal((await check(ago(9), ago(-0.5)))[0], 'pass');
+});
+
+test('times that two programs wrote as texts are the same keys', async () => {
+  const { checks } = await judged(
+    {
+      evaluation: 'id,time,label\n1,2024-03-01 10:00:00,0\n2,2024-03-01 11:00:00,1\n3,soon,1\n',
+      reference: 'id,time,label\n1,2024-03-01T10:00:00.000000,0\n2,2024-03-01T13:00:00+02:00,1\n',
+    },
+    [{ foreign_key: { columns: ['time'], dataset: 'reference' }, datasets: ['evaluation'] }],
+  );
+  const found = checks.find(({ id }) => id.includes('foreign-key'));
+  assert.match(found?.message ?? '', /^1 of 3 rows: not in the reference data, such as "soon"/u);
+});
+
 describe('SQL of a rule is refused where it', () => {
   const refused: [string, string, RegExp][] = [
     ['reads a file by a function', "select * from read_csv('/etc/passwd')", /a table function in the query/u],

@@ -41,7 +41,11 @@ export async function freshness(
   const { column, max_age } = rule.freshness;
   const times = await readingOfTimes(dataset, column);
   const { from, expression } = readingOfColumn(dataset, column, times.use);
-  const [[newest] = []] = await rowsFrom(dataset, `select max(${times.of(expression)}) from ${from}`);
+  const time = times.of(expression);
+  // Times without a zone may be those of a zone that is ahead; what lies further ahead is a fault of a cell, and would never grow old.
+  const latest = `${now.getTime() + 86_400_000}::double`;
+  const query = `select max(${time}) filter (${time} <= ${latest}), count(*) filter (${time} > ${latest})::double from ${from}`;
+  const [[newest, ahead] = []] = await rowsFrom(dataset, query);
   const [, size = '0', unit = 'm'] = /^([0-9]+)(.)$/u.exec(max_age) ?? [];
   const limit = Number(size) * minutes[unit as keyof typeof minutes];
   const outcome = (observed: number, message: string): RuleOutcome => {
@@ -49,10 +53,11 @@ export async function freshness(
     const { check } = rangeOutcome(dataset, { ...range, said: '' }, rule);
     return { check: { ...check, message }, broken: [] };
   };
-  if (typeof newest !== 'number') return outcome(Infinity, 'there is no date or time');
+  const left = Number(ahead) === 0 ? '' : `; ${rowsOf(Number(ahead))} more than a day in the future not counted`;
+  if (typeof newest !== 'number') return outcome(Infinity, `there is no date or time${left}`);
   const age = Math.floor((now.getTime() - newest) / 60_000);
   const ago = age < 0 ? 'which is in the future' : `${ageText(age)} ago`;
-  return outcome(age, `the newest row is of ${timeText(newest)}, ${ago}; at most ${max_age} required`);
+  return outcome(age, `the newest row is of ${timeText(newest)}, ${ago}; at most ${max_age} required${left}`);
 }
 
 function ageText(age: number): string {

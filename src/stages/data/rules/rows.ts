@@ -3,7 +3,7 @@ import { reading, requireColumns, rowsFrom, type Dataset, type DatasetColumn } f
 import { wholePattern } from '../../../data/grammar.ts';
 import { quoteLiteral } from '../../../data/relation.ts';
 import { numberText, readingOfKeys } from '../../../data/row-ids.ts';
-import { millisecondsOf, momentOf } from '../../../data/times.ts';
+import { millisecondsOf, momentOf, momentText, spellsTime } from '../../../data/times.ts';
 import { isNumeric, isWhole } from '../../../data/types.ts';
 import { copyRows, inWorkspace } from '../../../data/workspace.ts';
 import { ConfigError } from '../../../errors.ts';
@@ -149,9 +149,9 @@ function inOneText(...columns: readonly [DatasetColumn, DatasetColumn]): (text: 
     };
   }
   if (types.some((type) => /^(?:DATE|TIMESTAMP)/u.test(type))) {
-    return (text) => `coalesce(cast(${momentOf(text)} as varchar), ${text})`;
+    return momentText;
   }
-  return (text) => text;
+  return types.includes('VARCHAR') ? (text) => `if(${spellsTime(text)}, ${momentText(text)}, ${text})` : (text) => text;
 }
 
 /** The rows that stand more than once, for the list of those that break a rule. */
