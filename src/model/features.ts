@@ -65,7 +65,8 @@ function singleInput(
     throw new MismatchError({
       found: `The model expects ${wanted} features (input ${JSON.stringify(input.name)}), but there are ${features.length}: ${listed(features)}`,
       expected: 'as many features as the model takes',
-      remedy: 'If a column is missing or too many, list the features, in the order of the model, in columns.features',
+      remedy:
+        'If a column is missing or too many, list the features, in the order of the model, in columns.features. Write the values of a column of lists to columns of their own',
     });
   }
   return { ...plan(input, features), ...order };

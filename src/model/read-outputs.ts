@@ -214,7 +214,11 @@ interface Given {
 
 function readValues({ scores, rows }: Given, reading: ReadingOptions): Predictions {
   if (scores?.width !== 1) {
-    throw wrongWidth(scores as Scores, 'one predicted value per row', 'Name the output that holds it: {uri, output}');
+    throw wrongWidth(
+      scores as Scores,
+      'one predicted value per row',
+      'Name the output that holds it: {uri, output}. Of several values in one output, such as quantiles, export each as an output of its own',
+    );
   }
   return {
     rows,
