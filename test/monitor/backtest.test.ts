@@ -184,6 +184,14 @@ models:
       );
       const reopened = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
       await assert.rejects(runBacktest(reopened), /labels are "0", "1", and the model predicts "no", "yes"/u);
+      // Two classes that would be one number.
+      const versions = (await readFile(join(folder, 'history.csv'), 'utf8')).replaceAll(/,([01]),/gu, (_, is: string) =>
+        is === '1' ? ',1.1,' : ',1.10,',
+      );
+      await writeFile(join(folder, 'versions.csv'), versions);
+      await writeFile(join(folder, 'versions.yml'), config.replaceAll('history.csv', 'versions.csv'));
+      const inVersions = await openWorkspace({ root: folder, config: 'versions.yml', out: 'out', log: silentLog });
+      await assert.rejects(runBacktest(inVersions), /column "label" has the labels "1\.10" and "1\.1", of row 2/u);
       // A score says nothing where the positive class is none of the labels, or it is no probability.
       await writeFile(join(folder, 'unnamed.yml'), scores.replace(', positive: yes', ''));
       const unnamed = await openWorkspace({ root: folder, config: 'unnamed.yml', out: 'out', log: silentLog });

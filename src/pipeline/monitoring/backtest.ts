@@ -10,7 +10,7 @@ import { inUnitInterval } from '../../probabilities.ts';
 import { firstOf, quoted } from '../../wording.ts';
 import type { Workspace } from '../workspace.ts';
 import { otherClasses } from './labels.ts';
-import { hasColumn, idsIn, idsToJoin, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
+import { hasColumn, idsIn, idsToJoin, labelsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
 
 /** Judge the models of the past that the configuration names, as they could have been judged then. @throws UsageError, DataError */
 export async function runBacktest(workspace: Workspace): Promise<BacktestResult & { window: number; maxLoss: number }> {
@@ -48,7 +48,7 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
     }
     const label = labelColumns(columns)[0] ?? '';
     const regression = task === 'regression';
-    const truth = regression ? await numbersOf(history, label) : (await textsOf(history, label)).map(named);
+    const truth = regression ? await numbersOf(history, label) : await labelsIn(history, label);
     const times = await timesIn(history, settings.time);
     const known =
       settings.known === undefined

@@ -2,7 +2,7 @@ import { canonicalClass } from '../../data/class-text.ts';
 import { labelColumns } from '../../config/index.ts';
 import type { ChampionBaseline, WindowRecord } from '../../monitor/record.ts';
 import type { Workspace } from '../workspace.ts';
-import { idsToJoin, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
+import { idsToJoin, labelsIn, numbersOf, rowsById, timesIn, withLogs } from './logs.ts';
 import { answersOf, idsOfProduction, type Production } from './production.ts';
 import type { MonitorSettings } from './settings.ts';
 
@@ -42,7 +42,7 @@ export async function joinLabels(
       idsOfProduction(workspace, production),
     );
     const regression = task === 'regression';
-    const texts = regression ? null : await textsOf(datasets, label);
+    const texts = regression ? null : await labelsIn(datasets, label);
     const numbers = regression ? await numbersOf(datasets, label) : null;
     const times = labels.time === undefined ? null : await timesIn(datasets, labels.time, label);
     const byId = rowsById(ids);
@@ -52,8 +52,7 @@ export async function joinLabels(
     const answers = await answersOf(workspace, settings, production);
     const valueOf = (row: number): string | null => {
       if (numbers !== null) return Number.isNaN(numbers[row]) ? null : String(numbers[row]);
-      const text = texts?.[row] ?? null;
-      return text === null ? null : canonicalClass(text);
+      return texts?.[row] ?? null;
     };
     const classes = new Set<string>();
     for (const { rows, baseline } of windows.values()) {

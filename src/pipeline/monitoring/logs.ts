@@ -1,9 +1,11 @@
 import type { CaptureFormat } from '../../config/forms.ts';
 import { filesOf } from '../../model/prediction-file/files.ts';
+import { canonicalClass, classReader } from '../../data/class-text.ts';
 import { readColumns, type Dataset } from '../../data/dataset.ts';
 import { idsOf, readingOfIds } from '../../data/row-ids.ts';
 import { readTimes } from '../../data/times.ts';
 import { requireEngines } from '../../model/engines.ts';
+import type { ComparableColumn } from '../../stages/data/drift-columns.ts';
 import { openRows } from '../contestants/contestants.ts';
 import { inside, type Workspace } from '../workspace.ts';
 
@@ -64,6 +66,29 @@ export async function textsOf(datasets: readonly Dataset[], name: string): Promi
     for (const text of (texts.get(name) as { values: (string | null)[] }).values) values.push(text);
   }
   return values;
+}
+
+/** The values of a column of categories: of classes by the one name that each has whatever type holds it, else the texts. */
+export async function categoriesIn(
+  datasets: readonly Dataset[],
+  { name, as }: Pick<ComparableColumn, 'name' | 'as'>,
+): Promise<(string | null)[]> {
+  const texts = await textsOf(datasets, name);
+  return as === 'classes' ? texts.map((text) => (text === null ? null : canonicalClass(text))) : texts;
+}
+
+/**
+ * The labels of every row, by the one name of their class; null where there is none.
+ * @throws DataError where a file writes one class in two ways
+ */
+export async function labelsIn(datasets: readonly Dataset[], label: string): Promise<(string | null)[]> {
+  const labels: (string | null)[] = [];
+  for (const dataset of datasets) {
+    const classOf = classReader(label, dataset.uri);
+    for (const [row, text] of (await textsOf([dataset], label)).entries())
+      labels.push(text === null ? null : canonicalClass(classOf(text, row)));
+  }
+  return labels;
 }
 
 /** The ids of every row, as they are joined by; null where there is none. */

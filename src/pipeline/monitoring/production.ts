@@ -11,7 +11,7 @@ import { categoricalValues, numericValues, type ColumnValues } from '../../profi
 import { comparableColumns } from '../../stages/data/drift-columns.ts';
 import type { Workspace } from '../workspace.ts';
 import { confidenceOf } from './baseline.ts';
-import { hasColumn, idsIn, numbersOf, textsOf, timesIn, type IdColumn } from './logs.ts';
+import { categoriesIn, hasColumn, idsIn, numbersOf, textsOf, timesIn, type IdColumn } from './logs.ts';
 import { withReference } from './reference.ts';
 import type { MonitorSettings } from './settings.ts';
 
@@ -166,7 +166,7 @@ async function compareWithReference(
       const now =
         column.as === 'numbers'
           ? onGrid(await numbersOf(datasets, column.name), before.shift)
-          : await textsOf(datasets, column.name);
+          : await categoriesIn(datasets, column);
       for (const [index, { rows: window }] of rows.entries()) {
         if (window.length === 0) continue;
         const current = valuesAt(now, window);

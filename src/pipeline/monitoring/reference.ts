@@ -1,4 +1,4 @@
-import { classText } from '../../data/class-text.ts';
+import { canonicalClass, classText } from '../../data/class-text.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { categoriesOfColumn, numbersOfColumn } from '../../profile/profile-values.ts';
 import { columnOf, profiledData, type ProfiledData } from '../../profile/profiled-data.ts';
@@ -9,7 +9,7 @@ import { championsData } from '../gate/champion-profiles.ts';
 import { openRegistry } from '../open-registry.ts';
 import { inside, type Workspace } from '../workspace.ts';
 import { isProfile } from '../../config/index.ts';
-import { numbersOf, textsOf, withLogs } from './logs.ts';
+import { categoriesIn, numbersOf, withLogs } from './logs.ts';
 
 /** What production is compared with: rows, or a profile of them. */
 export interface Reference {
@@ -37,11 +37,11 @@ export async function withReference<T>(
 function ofRows(datasets: readonly Dataset[]): Reference {
   return {
     side: datasets[0] as Dataset,
-    async valuesOf({ name, as }) {
+    async valuesOf(column) {
       const values =
-        as === 'numbers'
-          ? numericValues(await numbersOf(datasets, name))
-          : categoricalValues(await textsOf(datasets, name));
+        column.as === 'numbers'
+          ? numericValues(await numbersOf(datasets, column.name))
+          : categoricalValues(await categoriesIn(datasets, column));
       return { values, shift: 0 };
     },
   };
@@ -55,7 +55,7 @@ function ofProfile(side: ProfiledData): Reference {
       if (as === 'numbers' && column.kind === 'number') {
         return Promise.resolve({ values: numbersOfColumn(column), shift: column.shift });
       }
-      const values = categoriesOfColumn(column, classText);
+      const values = categoriesOfColumn(column, as === 'classes' ? canonicalClass : classText);
       return Promise.resolve(values === null ? null : { values, shift: 0 });
     },
   };

@@ -203,6 +203,27 @@ describe('monitoring of odd data', () => {
     }
   });
 
+  test('takes true and false for 1 and 0 beside a column of such', () => {
+    const flag = (each: number, words: boolean): Cell =>
+      words ? (each % 3 === 0 ? 'True' : 'False') : Number(each % 3 === 0);
+    return monitored(
+      {
+        task: 'binary-classification',
+        columns: '{ id: id, label: label }',
+        monitor: '{ production: { files: logs/production.csv, time: at, score: score } }',
+        evaluation: evaluation.map(({ id, label }, each) => ({ id, flag: flag(each, true), label })),
+        predictions,
+        production: production.map(({ at, score }, each) => ({ at, id: `p${each}`, flag: flag(each, false), score })),
+      },
+      25,
+      (result) => {
+        const drift = result.records.flatMap(({ drift }) => drift.filter(({ column }) => column === 'flag'));
+        const effects = drift.flatMap(({ tests }) => tests.map(({ effect }) => Math.abs(effect)));
+        assert.ok(effects.length >= 2 && effects.every((effect) => effect < 0.01), effects.join());
+      },
+    );
+  });
+
   test('counts a row without a score as no wrong prediction', () => {
     const drawn = (prefix: string): Record<string, Cell>[] =>
       Array.from({ length: 2000 }, (_, each) => ({
