@@ -13,6 +13,8 @@ export interface BacktestInput {
   /** Time of each row, and when its label was known. */
   times: Float64Array;
   known: Float64Array;
+  /** Weight of each row, above 0; null: all are 1. */
+  weights: Float64Array | null;
   /** By `trainedUntil`. */
   models: readonly PastModel[];
   /** Length of a window, in milliseconds. */
@@ -100,23 +102,26 @@ export function backtest(input: BacktestInput): BacktestResult {
 }
 
 /** Windows of a model's life, from the first whole one after its training. */
-function livesOf({ times, window }: BacktestInput, model: PastModel, last: number): { start: number; loss: LossOf }[] {
+function livesOf(
+  { times, window, weights }: BacktestInput,
+  { losses, ...model }: PastModel,
+  last: number,
+): { start: number; loss: LossOf }[] {
   const first = firstWindow(model, window);
-  const life: { start: number; losses: number[] }[] = [];
-  for (let start = first; start + window <= last + 1; start += window) life.push({ start, losses: [] });
+  const life: { start: number; rows: number[] }[] = [];
+  for (let start = first; start + window <= last + 1; start += window) life.push({ start, rows: [] });
   for (const [row, time] of times.entries()) {
-    const loss = model.losses[row] as number;
-    if (time >= first && !Number.isNaN(loss)) life[Math.floor((time - first) / window)]?.losses.push(loss);
+    if (time >= first && !Number.isNaN(losses[row])) life[Math.floor((time - first) / window)]?.rows.push(row);
   }
-  return life.map(({ start, losses }) => ({ start, loss: summary(losses) }));
+  return life.map(({ start, rows }) => ({ start, loss: summary(rows, (row) => losses[row] as number, weights) }));
 }
 
-function firstWindow({ trainedUntil }: PastModel, window: number): number {
+function firstWindow({ trainedUntil }: Pick<PastModel, 'trainedUntil'>, window: number): number {
   return (Math.floor(trainedUntil / window) + 1) * window;
 }
 
 function decisionOn(
-  { times, known, window, maxLoss }: BacktestInput,
+  { times, known, window, maxLoss, weights }: BacktestInput,
   old: PastModel,
   model: PastModel,
   z: number,
@@ -131,11 +136,11 @@ function decisionOn(
   const arrivals = inWindow.map((row) => known[row] as number).sort((a, b) => a - b);
   const at = arrivals[Math.max(0, Math.ceil(0.9 * arrivals.length) - 1)] ?? start + window;
   const decidedAt = Math.max(at, start + window);
-  const gains = (some: readonly number[]): number[] =>
-    some.map((row) => (old.losses[row] as number) - (model.losses[row] as number));
-  const then = summary(gains(inWindow.filter((row) => (known[row] as number) <= decidedAt)));
+  const gain = (row: number): number => (old.losses[row] as number) - (model.losses[row] as number);
+  const early = inWindow.filter((row) => (known[row] as number) <= decidedAt);
+  const then = summary(early, gain, weights);
   const [lower, upper] = [then.mean - z * then.se, then.mean + z * then.se];
-  const later = summary(gains(rows));
+  const later = summary(rows, gain, weights);
   const verdict =
     then.rows < fewestRows
       ? 'inconclusive'
@@ -159,10 +164,12 @@ function decisionOn(
   };
 }
 
-function summary(values: readonly number[]): LossOf {
-  const rows = values.length;
-  if (rows === 0) return { rows, mean: 0, se: 0 };
-  const mean = values.reduce((sum, value) => sum + value, 0) / rows;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { rows, mean, se: rows < 2 ? 0 : Math.sqrt(squares / (rows - 1) / rows) };
+function summary(rows: readonly number[], valueOf: (row: number) => number, weights: Float64Array | null): LossOf {
+  const count = rows.length;
+  if (count === 0) return { rows: count, mean: 0, se: 0 };
+  const weightOf = (row: number): number => weights?.[row] ?? 1;
+  const total = rows.reduce((sum, row) => sum + weightOf(row), 0);
+  const mean = rows.reduce((sum, row) => sum + weightOf(row) * valueOf(row), 0) / total;
+  const squares = rows.reduce((sum, row) => sum + (weightOf(row) * (valueOf(row) - mean)) ** 2, 0);
+  return { rows: count, mean, se: count < 2 ? 0 : Math.sqrt((squares * count) / (count - 1)) / total };
 }

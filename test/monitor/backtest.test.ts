@@ -27,7 +27,7 @@ function ageingModel(name: string, trainedUntil: number, perWeek = 0.02): PastMo
   return { name, trainedUntil, losses };
 }
 
-const base = { times, known: times, window: week, maxLoss: 0.05, alpha: 0.05 };
+const base = { times, known: times, weights: null, window: week, maxLoss: 0.05, alpha: 0.05 };
 
 describe('a backtest', () => {
   test('says how fast models age, and judges none on rows of its training', () => {
@@ -63,6 +63,21 @@ describe('a backtest', () => {
     assert.ok((late?.at ?? 0) >= 11 * week + 55 * day);
     const same = backtest({ ...base, models: [models[1] as PastModel, { ...(models[1] as PastModel), name: 'twin' }] });
     assert.equal(same.decisions[0]?.verdict, 'non-inferior');
+  });
+
+  test('weighs rows', () => {
+    // The same as each row as often as its weight says.
+    const losses = Float64Array.from(times, (_, row) => Number(row % 5 === 0));
+    const weights = Float64Array.from(times, (_, row) => (row % 5 === 0 ? 3 : 1));
+    const models = [
+      { name: 'old', trainedUntil: 0, losses },
+      { name: 'new', trainedUntil: 10 * week - 1, losses: losses.map(() => 0) },
+    ];
+    const { windows, decisions } = backtest({ ...base, weights, models });
+    for (const { losses: found } of windows) assert.ok(Math.abs((found['old']?.mean ?? 0) - 3 / 7) < 1e-12);
+    assert.ok(Math.abs((decisions[0]?.gain ?? 0) - 3 / 7) < 1e-12);
+    const [equal, none] = [weights.map(() => 7), null].map((each) => backtest({ ...base, weights: each, models }));
+    assert.ok(Math.abs((equal?.decisions[0]?.lower ?? 0) - (none?.decisions[0]?.lower ?? 1)) < 1e-12);
   });
 
   test('takes the last row of the training for one of it, and a day to its end', () =>

@@ -114,7 +114,7 @@ export async function withLfsServer<T>(work: (server: LfsStandIn) => Promise<T>)
     behaviour.broken = (behaviour.broken ?? 0) - 1;
     response.write(bytes.subarray(start, start + 1000));
     // Not before the client has what was written.
-    setTimeout(() => response.destroy(), 100);
+    setTimeout(() => response.destroy(), 400);
   }
 
   const oidOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -8,6 +8,7 @@ import { backtest, type BacktestResult, type PastModel } from '../../monitor/bac
 import { monitoredOf } from '../../monitor/schema.ts';
 import { inUnitInterval } from '../../probabilities.ts';
 import { firstOf, quoted } from '../../wording.ts';
+import { readWeights } from '../../stages/evaluation/read-sample.ts';
 import type { Workspace } from '../workspace.ts';
 import { otherClasses } from './labels.ts';
 import { hasColumn, idsIn, idsToJoin, labelsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
@@ -49,6 +50,11 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
     const label = labelColumns(columns)[0] ?? '';
     const regression = task === 'regression';
     const truth = regression ? await numbersOf(history, label) : await labelsIn(history, label);
+    const { weight: name } = columns;
+    const weights =
+      typeof name === 'string' && hasColumn(history, name)
+        ? readWeights({ name, kind: 'number', values: await numbersOf(history, name) }, settings.data)
+        : null;
     const times = await timesIn(history, settings.time);
     const known =
       settings.known === undefined
@@ -71,6 +77,8 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
           const at = rowsOfPast.get(id ?? '')?.[0];
           const [is, says] = [at === undefined ? null : truth[at], predicted[row]];
           if (at === undefined || is === null || is === undefined || says === null || says === undefined) continue;
+          // As everywhere, a row of weight 0 is none.
+          if (weights?.[at] === 0) continue;
           found[at] = regression ? Math.abs(Number(is) - Number(says)) : Number(is !== says);
         }
         return found;
@@ -85,7 +93,7 @@ export async function runBacktest(workspace: Workspace): Promise<BacktestResult 
       models.push({ name, trainedUntil, losses });
     }
     models.sort((a, b) => a.trainedUntil - b.trainedUntil);
-    return { ...backtest({ times, known, models, window, maxLoss, alpha: alphaOf(policy) }), window, maxLoss };
+    return { ...backtest({ times, known, weights, models, window, maxLoss, alpha: alphaOf(policy) }), window, maxLoss };
   });
 }
 

@@ -93,7 +93,8 @@ function numbersAt(column: NumberColumn, rows: Uint32Array): NumberColumn {
 /** Sums of the squares of these, and what is divided by them, are numbers. */
 const [smallestWeight, largestWeight] = [1e-100, 1e100];
 
-function readWeights(vector: NumberColumn, where: string): Float64Array {
+/** Weights of rows. @throws DataError naming the first that is none */
+export function readWeights(vector: NumberColumn, where: string): Float64Array {
   const weights = readNumbers(vector, where);
   const negative = weights.findIndex((weight) => weight < 0);
   if (negative >= 0) {
