@@ -10,7 +10,7 @@ import { inspectModel } from '../../model/inspect.ts';
 import type { Predictions } from '../../model/predictions.ts';
 import { formUse, isOfRows, rowPointer, type FeatureColumn } from '../../protocol/index.ts';
 import { ledTo, post, type Answered } from '../../staging/get.ts';
-import { isNotYet } from '../../staging/health.ts';
+import { asksElsewhere, isNotYet } from '../../staging/health.ts';
 import type { StagingTarget } from '../../staging/index.ts';
 import type { ContestantsContext, LocalModel } from '../stage.ts';
 import {
@@ -215,14 +215,20 @@ async function firstAnswer(
   const began = Date.now();
   const deadline = began + milliseconds(given ?? defaults.startTimeout);
   for (let pause = 25; ; pause = Math.min(pause * 1.5, 500)) {
-    const answer = await post(exchange.url, exchange.body(rows), 10_000, signal, exchange);
-    if (!isNotYet(answer.status) || Date.now() + pause > deadline) {
+    const timeoutMs = Math.max(10_000, deadline - Date.now());
+    const answer = await post(exchange.url, exchange.body(rows), timeoutMs, signal, exchange);
+    if (!refusesYet(answer) || Date.now() + pause > deadline) {
       const seconds = ((Date.now() - began) / 1000).toFixed(1);
       if (pause > 25) log.warning(`The server said that it is ready, and refused predictions for ${seconds} s more`);
       return answer;
     }
     await sleep(pause, undefined, signal === undefined ? {} : { signal });
   }
+}
+
+/** MLServer answers 400 while a model is not ready. */
+function refusesYet({ status, body }: Answered): boolean {
+  return isNotYet(status) || (status >= 400 && /\bnot ready\b/iu.test(body));
 }
 
 /**
@@ -254,12 +260,18 @@ async function placesOf(
       });
     },
   );
+  const isElsewhere = asksElsewhere(String(status));
   const fault = (found: string): StagingError =>
-    new StagingError({
-      found: `The first request to ${exchange.url} ${found} (${contentType ?? 'no content type'}): ${JSON.stringify(body.slice(0, 200))}`,
-      expected: `an answer of the protocol ${target.service.protocol}`,
-      remedy: 'Set staging.path, staging.request and staging.answer to the format of the server',
-    });
+    new StagingError(
+      {
+        found: `The first request to ${exchange.url} ${found} (${contentType ?? 'no content type'}): ${JSON.stringify(body.slice(0, 200))}`,
+        expected: `an answer of the protocol ${target.service.protocol}`,
+        remedy: /^40[137]$/u.test(String(status))
+          ? 'Set CONTENDER_TARGET_TOKEN (input target-token) or staging.headers'
+          : 'Set staging.path, staging.request and staging.answer to the format of the server',
+      },
+      isElsewhere,
+    );
   if (status < 200 || status >= 300) throw fault(`was answered ${status}${ledTo(location)}`);
   const [value] = rowPointer(pointer)(parsed(body, fault), Math.min(rowsPerRequest, dataset.rows));
   const single = Array.isArray(value) && value.length === 1 ? (value as unknown[])[0] : value;

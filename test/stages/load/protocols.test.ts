@@ -303,19 +303,32 @@ describe('a server of the Open Inference Protocol', () => {
 
   test('that only ever says that nothing is there, or not for us, says nothing of the candidate', async () => {
     for (const [status, remedy] of [
-      [404, /status 404.*Correct staging\.path/su],
-      [401, /status 401.*CONTENDER_TARGET_TOKEN/su],
+      [404, / 404.*staging\.path/su],
+      [401, / 401.*CONTENDER_TARGET_TOKEN/su],
     ] as const) {
-      const evidence = await runLoadTest({ answer: (_rows, response) => response.writeHead(status).end() });
-      const staging = find(evidence, 'load/staging');
-      assert.equal(staging.verdict, 'inconclusive');
-      assert.match(staging.message, remedy);
-      assert.equal(evidence.verdict, 'inconclusive', 'a mistake in contender.yml rejects nobody');
+      const tensors = await runLoadTest({ answer: (_rows, response) => response.writeHead(status).end() });
+      const json = await runLoadTest({
+        serve: (_body, response, { method }) => void response.writeHead(method === 'GET' ? 200 : status).end('{}'),
+        staging: settings({ protocol: 'tensorflow-serving' }),
+      });
+      for (const evidence of [tensors, json]) {
+        const staging = find(evidence, 'load/staging');
+        assert.equal(staging.verdict, 'inconclusive');
+        assert.match(staging.message, remedy);
+        assert.equal(evidence.verdict, 'inconclusive', 'a mistake in contender.yml rejects nobody');
+      }
     }
   });
 
   test('and any other may refuse predictions for a while after it said that it is ready, until its start must be over', async () => {
-    for (const protocol of ['open-inference', 'tensorflow-serving'] as const) {
+    const busy = (response: ServerResponse): void => void response.writeHead(503).end('loading');
+    const notReady = (response: ServerResponse): void =>
+      void response.writeHead(400).end('{"error":"Model m is not ready yet."}');
+    for (const [protocol, refuse] of [
+      ['open-inference', busy],
+      ['tensorflow-serving', busy],
+      ['tensorflow-serving', notReady],
+    ] as const) {
       let until = 0;
       const evidence = await runLoadTest({
         serve(body, response, { method, url = '' }) {
@@ -325,7 +338,7 @@ describe('a server of the Open Inference Protocol', () => {
             return;
           }
           until ||= Date.now() + 1500;
-          if (Date.now() < until) response.writeHead(503).end('loading');
+          if (Date.now() < until) refuse(response);
           else if (protocol === 'open-inference') {
             const { inputs } = JSON.parse(body) as { inputs: [{ data: number[] }] };
             reply(response, [inputs[0].data[0] as number], scoreOf);
