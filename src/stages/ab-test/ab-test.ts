@@ -22,6 +22,8 @@ import { abTestSettings, scaleOf, type AbTest, type ExperimentMetric } from './s
 const covariateAlarm = 0.001;
 /** Fewer conversions in all show nothing by a normal approximation. */
 const leastEvents = 10;
+/** So many users with an outcome that are expected, and none seen, are no chance. */
+const leastExpected = 20;
 
 /** Judge an experiment from its logs. @throws DataError, ConfigError */
 export async function judgeExperiment(context: LogsContext): Promise<StageResult> {
@@ -282,6 +284,7 @@ function trustChecks(
   return [
     ratioCheck(findings, settings),
     crossoverCheck(findings, settings),
+    ...outcomesCheck(findings),
     logCheck(findings),
     ...(settings.columns.version === undefined ? [] : [versionCheck(findings, artifacts)]),
   ];
@@ -360,6 +363,30 @@ function crossoverCheck({ inBoth, assigned }: LogFindings, { max_crossover: most
     limit: 'at most',
     unit: 'share',
   };
+}
+
+/** An arm without a single outcome, of whatever kind, where the other has many: its log is not there, or knows its users by other names. */
+function outcomesCheck({ heard }: LogFindings): Check[] {
+  const [champion, candidate] = heard ?? [];
+  if (champion === undefined || candidate === undefined) return [];
+  const isSilent = (one: typeof champion, other: typeof champion): boolean =>
+    one.withOutcome === 0 && (other.withOutcome / Math.max(1, other.users)) * one.users >= leastExpected;
+  const silent = isSilent(champion, candidate) ? 'champion' : isSilent(candidate, champion) ? 'candidate' : null;
+  const counts = `${count(champion.withOutcome)} of ${count(champion.users)} users of the champion and ${count(candidate.withOutcome)} of ${count(candidate.users)} of the candidate have an outcome`;
+  return [
+    {
+      id: 'ab-test/outcomes',
+      title: 'Outcomes were logged of both arms',
+      severity: 'block',
+      verdict: silent === null ? 'pass' : 'inconclusive',
+      message:
+        silent === null
+          ? `${capitalised(counts)}.`
+          : `${capitalised(counts)}: no outcome of any kind was logged of the ${silent}, so its log is missing or has other ids or times. Log another outcome of every user too, such as a visit, if it is true that there are none.`,
+      observed: `${count(champion.withOutcome)} and ${count(candidate.withOutcome)}`,
+      required: 'some of both',
+    },
+  ];
 }
 
 function logCheck(findings: LogFindings): Check {

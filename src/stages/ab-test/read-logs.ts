@@ -27,6 +27,8 @@ export interface LogFindings {
   /** Outcomes of users that were not exposed; and outcomes before the exposure. */
   strangers: number;
   before: number;
+  /** By arm, champion first: users whose window is over, and those of them with any outcome since their exposure; null without outcomes. */
+  heard: { users: number; withOutcome: number }[] | null;
   /** Versions by arm that the log names, champion first. */
   versions: [champion: string[], candidate: string[]];
   /** Events that metrics count, and no outcome is named. */
@@ -252,10 +254,22 @@ async function readFindings(
     contradicting,
     strangers,
     before,
+    heard: outcomes ? await heardOf(numbers) : null,
     versions: [await named(settings.arms.champion), await named(settings.arms.candidate)],
     unknownEvents: outcomes ? await unknownEventsOf(ask, settings) : [],
     end: ended,
   };
+}
+
+async function heardOf(numbers: (query: string) => Promise<number[]>): Promise<LogFindings['heard']> {
+  const of = async (arm: number): Promise<{ users: number; withOutcome: number }> => {
+    const [users = 0, withOutcome = 0] = await numbers(
+      `select count(*)::double, (count(*) filter (where exists (select 1 from outcome o where o.who = u.who and o.moment >= u.moment)))::double
+       from unit u where arm = ${arm}`,
+    );
+    return { users, withOutcome };
+  };
+  return [await of(0), await of(1)];
 }
 
 async function unknownEventsOf(ask: Ask, { metrics }: AbTest): Promise<string[]> {

@@ -46,7 +46,10 @@ export const abTest: Stage = {
     const metric = name.split('@')[0];
     const index = (abTestSettings(model)?.metrics ?? []).findIndex((each) => each.name === metric);
     if (index !== -1) return ['ab_test', 'metrics', index];
-    return ['ab_test', { 'sample-ratio': 'candidate_share', 'one-arm': 'max_crossover' }[name] ?? 'assignments'];
+    return [
+      'ab_test',
+      { 'sample-ratio': 'candidate_share', 'one-arm': 'max_crossover', outcomes: 'outcomes' }[name] ?? 'assignments',
+    ];
   },
   lead: (model) => `ab-test/${(abTestSettings(model)?.metrics ?? [])[0]?.name ?? ''}`,
   sections,

@@ -146,7 +146,7 @@ describe('an experiment that is judged from its logs', () => {
     );
     assert.deepEqual(
       checks.map(({ verdict }) => verdict),
-      ['pass', 'pass', 'pass', 'pass'],
+      checks.map(() => 'pass'),
     );
     const { comparison, message } = check('conversion');
     assert.equal(comparison?.n, 4000);
@@ -310,6 +310,27 @@ describe('an experiment that is judged from its logs', () => {
       judged({ outcomes: 'o.csv', metrics }, assignments, outcomes),
       /values of spend are too large/u,
     );
+  });
+
+  it('holds where an arm has no outcome of any kind, and the other has so many that this is no chance', async () => {
+    const { assignments, outcomes } = experiment(1000, { A: 0.1, B: 0.2 });
+    // Of the heading none.
+    const armOf = (line: string): number => Number(/^u(\d+)/u.exec(line)?.[1]) % 2;
+    for (const [arm, name] of ['champion', 'candidate'].entries()) {
+      const lost = outcomes.filter((line) => armOf(line) !== arm);
+      const late = outcomes.map((line) => (armOf(line) === arm ? line.replace('T11', 'T08') : line));
+      for (const logged of [lost, late]) {
+        const { check } = await judged({ outcomes: 'o.csv' }, assignments, logged);
+        assert.equal(check('outcomes').verdict, 'inconclusive');
+        assert.match(check('outcomes').message, new RegExp(`no outcome of any kind was logged of the ${name}`, 'u'));
+        assert.equal(check('conversion').verdict, 'inconclusive');
+      }
+      const visit = `u${arm},2026-03-01T12:00:00Z,visit,0`;
+      const none = await judged({ outcomes: 'o.csv' }, assignments, [...lost, visit]);
+      assert.equal(none.check('outcomes').verdict, 'pass', 'it is known of then');
+    }
+    const rare = await judged({ outcomes: 'o.csv' }, assignments, outcomes.slice(0, 15));
+    assert.equal(rare.check('outcomes').verdict, 'pass');
   });
 
   it('keeps users in both arms out, and holds where they are many', async () => {
