@@ -195,7 +195,7 @@ export function tagFindings(input: {
             wanted.name,
             'a lightweight tag, which GTO ignores',
             `the one of decision ${wanted.seq}`,
-            `Delete it here (git tag -d '${wanted.name}') and on the remote (git push origin ':refs/tags/${wanted.name}'), and create it again: contender registry tag. If it has a release, GitHub makes that a draft, and contender release publishes it again`,
+            `Fetch it (git fetch --force origin 'refs/tags/${wanted.name}:refs/tags/${wanted.name}'): a checkout of a tag may replace it. If it is the same on the remote, delete it here (git tag -d '${wanted.name}') and there (git push origin ':refs/tags/${wanted.name}'), and create it again: contender registry tag. If it has a release, GitHub makes that a draft, and contender release publishes it again`,
           );
         } else if (isOfTheChain(tag))
           report(wanted.name, 'another tag', `the one of decision ${wanted.seq}`, remake(wanted.name));
