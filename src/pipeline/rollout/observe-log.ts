@@ -337,6 +337,9 @@ async function clockFault(ask: Ask, from: number, now: number): Promise<string |
   return null;
 }
 
+/** So much feedback that is expected of a version, and none seen, is no chance. */
+const leastExpected = 10;
+
 /** A guardrail that nothing is known of would let every candidate pass. */
 async function blindGuardrail(
   ask: Ask,
@@ -358,8 +361,21 @@ async function blindGuardrail(
         `select count(*)::double, (count(*) filter (where id is null or id not in (select id from logged where feedback is null and id is not null)))::double
          from logged where feedback = ${quoteLiteral(feedback)} and moment >= ${start}`,
       );
-      if (Number(unknown) < 5 || Number(unknown) <= Number(given) / 2) continue;
-      return `${Number(unknown)} of ${Number(given)} feedbacks ${JSON.stringify(feedback)} name no request of the log, so that the guardrail ${name} has no data`;
+      if (Number(unknown) < 5) continue;
+      const lost = `${Number(unknown)} of ${Number(given)} feedbacks ${JSON.stringify(feedback)} name no request of the log`;
+      if (Number(unknown) > Number(given) / 2) return `${lost}, so that the guardrail ${name} has no data`;
+      const arms = (
+        await ask(
+          `select arm, count(*)::double, (count(*) filter (where ${conditionOf({ name, failure, feedback }, undefined)}))::double from request group by arm order by 1`,
+        )
+      ).map(([arm, all, told]) => ({ arm: String(arm), all: Number(all), told: Number(told) }));
+      const silent = arms.find(({ all, told }, index) => {
+        const other = arms[1 - index];
+        const expected = other === undefined ? 0 : (other.told / other.all) * all;
+        return told === 0 && expected >= leastExpected && Number(unknown) >= expected / 2;
+      });
+      if (silent === undefined) continue;
+      return `${lost}, and none names one of ${JSON.stringify(silent.arm)}, so that the guardrail ${name} has no data of it`;
     }
     const column = seenBy[failure];
     const [blind] = await ask(

@@ -91,6 +91,17 @@ describe('a log of requests', () => {
       /100 of 100 feedbacks "wrong" name no request/u,
     ],
     [
+      'has the feedback on the candidate under other ids',
+      reports,
+      [
+        ...Array.from({ length: 3 }, (_, part) =>
+          requests((_arm, index) => ({ id: `${part}-${index}`, arm: index % 2 === 0 ? 'candidate' : 'champion' })),
+        ).flat(),
+        ...requests((_, index) => ({ id: `${index % 2 === 0 ? 'x' : '1-'}${index}`, feedback: 'wrong' })),
+      ],
+      /50 of 100 feedbacks "wrong" name no request of the log, and none names one of "candidate"/u,
+    ],
+    [
       'has a clock that is an hour ahead',
       errors,
       requests((_, index) => ({ time: new Date(start + 3_600_000 + index).toISOString() })),
