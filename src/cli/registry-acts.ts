@@ -118,7 +118,7 @@ function addVoid(registry: Command, context: CommandContext): void {
 }
 
 function voidText(model: string, { branch, entries, remote, onto }: Prepared): string {
-  const numbers = entries.map(({ seq }) => seq).join(', ');
+  const numbers = [...new Set(entries.map(({ seq }) => seq))].join(', ');
   return [
     `Decision ${numbers} of ${model} will be void once branch ${branch} is in ${onto}. Nothing was pushed.`,
     `Push it there:      git push ${remote} ${branch}:${onto}`,

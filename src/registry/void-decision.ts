@@ -155,7 +155,8 @@ async function prepared(
       );
     }
   }
-  const subject = `contender: void decision ${entries.map((each) => each.seq).join(', ')} of ${model}`;
+  const numbers = [...new Set(entries.map((each) => each.seq))].join(', ');
+  const subject = `contender: void decision ${numbers} of ${model}`;
   const message = `${subject}\n\n${reason}\n\nContender-Void: ${folder}/${decisionPath(model, seq)}\n`;
   const commit = await writeCommit(repository, await treeWith(repository, head, changed), head, message);
   return { entries, commit };

@@ -83,7 +83,7 @@ export async function healthy(awaited: Awaited): Promise<ModelMetadata | null> {
       });
     }
     if (Date.now() + pause > deadline) {
-      const tls = health.startsWith('https:') ? ', staging.tls' : '';
+      const tls = health.startsWith('https:') ? ', staging.tls' : ' (https:// if the server uses TLS)';
       const setting = awaited.external
         ? `staging.url${tls} and staging.health`
         : `staging.health and staging.port${'image' in awaited.staging ? ', and that it listens on 0.0.0.0 and not on 127.0.0.1' : ''}`;

@@ -72,7 +72,10 @@ test('the path of the URL comes before the paths of the protocol', async (t) => 
 });
 
 test('a server that is not there, not ready or redirects is an error with its last answer', async (t) => {
-  await assert.rejects(use('http://127.0.0.1:9'), refusal(/was not healthy after 1 s \(last answer: .*ECONNREFUSED/u));
+  await assert.rejects(
+    use('http://127.0.0.1:9'),
+    refusal(/was not healthy after 1 s \(last answer: .*ECONNREFUSED.*https:\/\/ if the server uses TLS/su),
+  );
   const failing = await listen(t, (_request, response) => response.writeHead(500).end());
   await assert.rejects(use(failing), refusal(/last answer: 500/u));
   const moved = await listen(t, (_request, response) =>
