@@ -86,7 +86,7 @@ async function judge(
   };
 }
 
-/** A row for each answer, in `answer(id, arm, turn, score, label, ms, failed, slices...)`: the second of one arm is its second turn. */
+/** A row for each answer, in `answer(id, arm, turn, score, label, ms, failed, slices...)`: the second of one arm is its second turn. It failed if one of its turns says so. */
 async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settings: Shadow): Promise<void> {
   const { columns = {}, slices = [], arms = { champion: 'champion', candidate: 'candidate' } } = settings;
   const named = { arm: 'arm', score: 'score', label: 'label', ms: 'ms', status: 'status', ...columns };
@@ -127,7 +127,7 @@ async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settin
   await workspace.run(
     `create table answer as select id, case when arm = ${champion} then 0 else 1 end as arm,
      row_number() over (partition by id, arm order by row) as turn, score, label, ms,
-     (coalesce(status >= 400 or status <= 0, false) or (score is null and label is null)) as failed
+     bool_or(coalesce(status >= 400 or status <= 0, false) or (score is null and label is null)) over (partition by id, arm) as failed
      ${slices.map((_, index) => `, s${index}`).join('')}
      from (select *, row_number() over () as row from logged) where id is not null`,
   );

@@ -78,6 +78,16 @@ function mirrored(every: number): string[] {
 }
 
 describe('a log of mirrored answers', () => {
+  it('has a request failed that one of its lines says failed, in whichever order they are', async () => {
+    const failed = (line: string): string => line.replace(/,candidate,[^,]+,([^,]+),200/u, ',candidate,,$1,502');
+    for (const twice of [(line: string) => [line, failed(line)], (line: string) => [failed(line), line]]) {
+      const lines = mirrored(10).flatMap((line) => (/^r\d*0,candidate/u.test(line) ? twice(line) : [line]));
+      const { check } = await compared({ log: 'l', max_error_rate: '1pp' }, { mirrored: lines });
+      assert.equal(check('error-rate').verdict, 'fail');
+      assert.equal(check('error-rate').observed, 0.1);
+    }
+  });
+
   it('tells how often the candidate decides otherwise, beside the champion against itself, and by slice', async () => {
     const { rows, check } = await compared(
       { log: 'l', max_disagreement: '20pp', slices: ['country'] },
