@@ -46,7 +46,8 @@ describe('a backtest', () => {
       const found = Array.from({ length: 200 }, () => {
         const losses = all.map(() => Number(seeded.uniform() < 0.1));
         const models = [{ name: 'a', trainedUntil: 0, losses }];
-        return backtest({ times: all, known: all, models, window: day, maxLoss: 0.02, alpha: 0.05 }).tooOld;
+        return backtest({ times: all, known: all, weights: null, models, window: day, maxLoss: 0.02, alpha: 0.05 })
+          .tooOld;
       }).filter((age) => age !== null);
       assert.ok(found.length <= 10, `${found.length} of 200 with ${each} rows a window`);
     }
