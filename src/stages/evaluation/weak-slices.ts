@@ -24,6 +24,7 @@ import { sortedOrder } from './sort.ts';
 import { tCdf } from '../../statistics/distributions.ts';
 import { lossMidP } from './statistics/mcnemar.ts';
 import { benjaminiHochberg } from '../../statistics/multiplicity.ts';
+import { sum } from '../../statistics/sums.ts';
 import { deltaText } from '../comparison.ts';
 
 /** A column as codes: few enough values, or bins of a number, to slice by. */
@@ -332,11 +333,12 @@ function testCells(
   const cells = first.labels.length * width;
   const sums = order === null ? rowSums(first, second, all) : clusterSums(first, second, all, order);
   const { rows, units, gain, weight, gainGain, gainWeight, weightWeight } = sums;
+  const unseen = unseenGains(sums);
   const tested: Omit<WeakSlice, 'adjusted'>[] = [];
   for (let cell = 0; cell < cells; cell += 1) {
     if ((rows[cell] as number) < minimumRows) continue;
     const mean = (gain[cell] as number) / (weight[cell] as number);
-    const sum = gain[cell] as number;
+    const gained = gain[cell] as number;
     const squares =
       (gainGain[cell] as number) -
       2 * mean * (gainWeight[cell] as number) +
@@ -350,8 +352,8 @@ function testCells(
       gain: mean,
       // Of gains of 1, 0 and -1 the squares add up to the discordant rows.
       pValue: all.paired
-        ? lossMidP(((gainGain[cell] as number) + sum) / 2, ((gainGain[cell] as number) - sum) / 2)
-        : meanPValue(mean, squares, weight[cell] as number, units[cell] as number),
+        ? lossMidP(((gainGain[cell] as number) + gained) / 2, ((gainGain[cell] as number) - gained) / 2)
+        : meanPValue(mean, squares + unseen(cell), weight[cell] as number, units[cell] as number),
     });
   }
   return tested;
@@ -364,6 +366,8 @@ interface CellSums {
   gain: Float64Array;
   weight: Float64Array;
   gainGain: Float64Array;
+  /** Of units that gain alone. */
+  gainedGained: Float64Array;
   gainWeight: Float64Array;
   weightWeight: Float64Array;
 }
@@ -377,6 +381,7 @@ function emptySums(first: CodedColumn, second: CodedColumn | undefined): CellSum
     gain: zeros(),
     weight: zeros(),
     gainGain: zeros(),
+    gainedGained: zeros(),
     gainWeight: zeros(),
     weightWeight: zeros(),
   };
@@ -385,7 +390,7 @@ function emptySums(first: CodedColumn, second: CodedColumn | undefined): CellSum
 /** This runs once for every pair of columns: most rows of two good models gain nothing, and are only counted. */
 function rowSums(first: CodedColumn, second: CodedColumn | undefined, { gains, counts }: RowGains): CellSums {
   const sums = emptySums(first, second);
-  const { rows, gain, weight, gainGain, gainWeight, weightWeight } = sums;
+  const { rows, gain, weight, gainGain, gainedGained, gainWeight, weightWeight } = sums;
   const width = second?.labels.length ?? 1;
   const major = first.codes;
   const minor = second?.codes ?? new Uint8Array(major.length);
@@ -400,6 +405,7 @@ function rowSums(first: CodedColumn, second: CodedColumn | undefined, { gains, c
     if (gained === 0) continue;
     gain[cell]! += gained;
     gainGain[cell]! += gained * gained;
+    if (gained > 0) gainedGained[cell]! += gained * gained;
     gainWeight[cell]! += gained * count;
   }
   sums.units.set(rows);
@@ -436,6 +442,7 @@ function clusterSums(
       sums.gain[each]! += gain;
       sums.weight[each]! += weight;
       sums.gainGain[each]! += gain * gain;
+      if (gain > 0) sums.gainedGained[each]! += gain * gain;
       sums.gainWeight[each]! += gain * weight;
       sums.weightWeight[each]! += weight * weight;
       open.rows[each] = 0;
@@ -445,6 +452,21 @@ function clusterSums(
     touched.length = 0;
   }
   return sums;
+}
+
+/**
+ * Squares of gains that a cell should have and has not: large gains that are rare are in few cells, and all others seem to lose for certain.
+ * So many are added as the other rows have, in the proportion of their losses, the fewer the more of all rows the cell has.
+ */
+function unseenGains({ units, gainGain, gainedGained }: CellSums): (cell: number) => number {
+  const [all, gained] = [sum(units), sum(gainedGained)];
+  const lost = sum(gainGain) - gained;
+  return (cell) => {
+    const [own, seen] = [units[cell] as number, gainedGained[cell] as number];
+    const losses = (gainGain[cell] as number) - seen;
+    const expected = lost > 0 ? gained * Math.min(own / all, losses / lost) : 0;
+    return (1 - own / all) * Math.max(0, expected - seen);
+  };
 }
 
 /** One-sided t test that the mean gain is not below 0, its residuals summed by unit. */

@@ -46,6 +46,18 @@ describe('the search for weak slices', () => {
     );
   });
 
+  it('takes no slice that has seen none of the large and rare gains for one that loses', () => {
+    const random = randomFrom(4);
+    const rows = 4000;
+    const searches = Array.from({ length: 40 }, () => {
+      const columns = [drawn('a', 20, random), drawn('b', 20, random)];
+      const gains = Float64Array.from({ length: rows }, () => (random.uniform() < 0.02 ? 0.98 : -0.02));
+      const all: RowGains = { gains, counts: new Float64Array(rows).fill(1), clusters: null, paired: false };
+      return searchWeakSlices(columns, all, options).slices.length;
+    });
+    assert.ok(searches.filter((found) => found > 0).length <= 4, String(searches));
+  });
+
   it('seldom finds anything where nothing is lost: at most one search in twenty, give or take', () => {
     let alarms = 0;
     for (let seed = 0; seed < 200; seed += 1) {
