@@ -16,7 +16,7 @@ import { comparisonText, findingText, requirementText, stateOf, verdictOf } from
 import type { LogsContext, StageResult } from '../stage.ts';
 import { usersFor } from './plan.ts';
 import { readExperiment, type Arms, type LogFindings } from './read-logs.ts';
-import { abTestSettings, scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
+import { abTestSettings, levelsOf, scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
 
 /** Level at which covariates of the arms differ, over all looks. */
 const covariateAlarm = 0.001;
@@ -85,16 +85,6 @@ function isSequential({ analysis = 'sequential' }: AbTest): boolean {
 
 function sharesOf({ candidate_share: share = 0.5 }: AbTest): [champion: number, candidate: number] {
   return [1 - share, share];
-}
-
-/** Level of each bound: guardrails share alpha, since any of them rejects; advice shares it too; what must all pass needs no share. */
-function levelsOf(metrics: readonly ExperimentMetric[], alpha: number): number[] {
-  const family = ({ require, severity = 'block' }: ExperimentMetric): string =>
-    require === undefined ? 'advice' : require === 'not-inferior' && severity === 'block' ? 'guardrail' : 'gate';
-  return metrics.map((metric) => {
-    const own = family(metric);
-    return own === 'gate' ? alpha : alpha / metrics.filter((each) => family(each) === own).length;
-  });
 }
 
 export interface Analysis {

@@ -6,7 +6,7 @@ import { numberCell, textCell, type Section } from '../../report/section.ts';
 import { bisected } from '../../statistics/bisection.ts';
 import { normalQuantile } from '../../statistics/distributions.ts';
 import { sequenceFactor } from '../../statistics/anytime-means.ts';
-import { scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
+import { levelsOf, scaleOf, type AbTest, type ExperimentMetric } from './schema.ts';
 import { count } from '../../wording.ts';
 
 export interface Question {
@@ -49,7 +49,7 @@ export function planOf(settings: AbTest, model: Model): Section {
     });
   }
   const share = settings.candidate_share ?? 0.5;
-  const guardrails = settings.metrics.filter(({ require }) => require === 'not-inferior').length;
+  const levels = levelsOf(settings.metrics, alpha);
   const rows = asked.map(({ metric, index, expected }) => {
     const effect = quantityOf(
       expected.effect,
@@ -58,8 +58,7 @@ export function planOf(settings: AbTest, model: Model): Section {
       `ab_test.metrics[${index}].expected.effect`,
     );
     const perUser = spreadOf(metric, index, effect) * Math.sqrt(1 / share + 1 / (1 - share));
-    const level = metric.require === 'not-inferior' ? alpha / guardrails : alpha;
-    const question = { gap: effect, perUser, alpha: level, power: 0.8 };
+    const question = { gap: effect, perUser, alpha: levels[index] as number, power: 0.8 };
     const days = (users: number): string =>
       settings.users_per_day === undefined ? '' : String(Math.ceil(users / settings.users_per_day));
     const fixed = usersFor({ ...question, sequential: false });
@@ -78,7 +77,7 @@ export function planOf(settings: AbTest, model: Model): Section {
     title: 'Users that the experiment needs',
     columns: ['Metric', 'Champion', 'Effect', 'Users, one look', 'Days', 'Users, evaluated daily', 'Days'],
     rows,
-    legend: `Users of both arms together, ${Math.round(100 * share)}% of them with the candidate, for 80% power at a one-sided level of ${alpha}${guardrails > 1 ? `, divided among ${guardrails} guardrails` : ''}. A sequential analysis usually ends earlier. Set users to the largest number.`,
+    legend: `Users of both arms together, ${Math.round(100 * share)}% of them with the candidate, for 80% power at a one-sided level of ${alpha}${asked.some(({ index }) => levels[index] !== alpha) ? ', divided among guardrails, and among metrics that are advice' : ''}. A sequential analysis usually ends earlier. Set users to the largest number.`,
     importance: 5,
   };
 }

@@ -80,3 +80,13 @@ export const abTestSettings = settingsAt<AbTest>('ab_test');
 export function scaleOf({ kind }: ExperimentMetric): 'share' | 'value' {
   return kind === 'conversion' ? 'share' : 'value';
 }
+
+/** Level of each bound: guardrails share alpha, since any of them rejects; advice shares it too; what must all pass needs no share. */
+export function levelsOf(metrics: readonly ExperimentMetric[], alpha: number): number[] {
+  const family = ({ require, severity = 'block' }: ExperimentMetric): string =>
+    require === undefined ? 'advice' : require === 'not-inferior' && severity === 'block' ? 'guardrail' : 'gate';
+  return metrics.map((metric) => {
+    const own = family(metric);
+    return own === 'gate' ? alpha : alpha / metrics.filter((each) => family(each) === own).length;
+  });
+}

@@ -406,6 +406,20 @@ describe('a plan of an experiment', () => {
     assert.ok(many > 1.4 * 7678 && many < 2.2 * 7678, String(many));
   });
 
+  it('plans each metric at the level that it is judged at', () => {
+    const model = { policy: { primary: { metric: 'recall', margin: 0 } } } as unknown as ConfiguredModel;
+    const expected = { value: 0.1, effect: '2pp' };
+    const guardrail = { ...conversion, require: 'not-inferior', margin: '1pp', expected } as const;
+    const usersOf = (metrics: ExperimentMetric[]): string | undefined =>
+      planOf({ ...base, metrics }, model).rows[0]?.[3]?.text;
+    const alone = usersOf([{ ...conversion, expected }]);
+    assert.equal(usersOf([{ ...guardrail, severity: 'warn' }, guardrail]), alone, 'a warning shares nothing');
+    const { require: _, ...advice } = { ...conversion, expected };
+    const two = usersOf([guardrail, guardrail]);
+    assert.equal(usersOf([advice, advice]), two, 'advice shares as guardrails do');
+    assert.notEqual(two, alone);
+  });
+
   it('refuses a plan without what is expected', () => {
     const model = { policy: { primary: { metric: 'recall', margin: 0 } } } as unknown as ConfiguredModel;
     assert.throws(() => planOf(base, model), /has the setting expected/u);
