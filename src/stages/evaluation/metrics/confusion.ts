@@ -90,7 +90,10 @@ export function matthews(matrix: Confusion): number {
     decided += decisions * decisions;
     occurring += truths * truths;
   }
-  return ratio(trace(matrix) * all - expected, Math.sqrt(all * all - decided) * Math.sqrt(all * all - occurring));
+  const [ofDecided, ofOccurring] = [all * all - decided, all * all - occurring];
+  // The product of two roots of one number is not always that number, and the best model would not have 1.
+  const scale = ofDecided === ofOccurring ? ofDecided : Math.sqrt(ofDecided) * Math.sqrt(ofOccurring);
+  return ratio(trace(matrix) * all - expected, scale);
 }
 
 /** Cohen's kappa: agreement beyond chance; 0 where agreement by chance is certain. */
