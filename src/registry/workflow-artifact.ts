@@ -111,6 +111,6 @@ function unavailable(status: number, uri: string, token = '', expiredAt: string 
   return new UnavailableArtifact({
     found,
     where: uri,
-    remedy: `${status === 404 && token !== '' ? `${again}. ` : ''}${pass}. The job needs\n\npermissions:\n  contents: read # to check the repository out\n  actions: read # to fetch the artifact\n`,
+    remedy: `${status === 404 && token !== '' ? `${again}. ` : ''}${pass}. The job needs\n\npermissions:\n  contents: read # to check out the repository\n  actions: read # to fetch the artifact\n`,
   });
 }

@@ -105,7 +105,7 @@ for (const { folder, name } of files) {
           /^concurrency:\n(?: .*\n)* {2}group: model-registry\n {2}cancel-in-progress: false\n {2}queue: max$/mu,
         );
         // Not every server has it, nor has it room for all.
-        assert.match(text, /^# `queue: max` exists on github\.com and holds a hundred runs/mu);
+        assert.match(text, /^# `queue: max` exists on github\.com and keeps up to a hundred waiting runs/mu);
       }
     });
   });

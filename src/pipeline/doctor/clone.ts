@@ -41,7 +41,7 @@ export async function lookAtClone(
     tell(
       'History',
       'problem',
-      'the clone is shallow: the champion may lie in an earlier commit',
+      'the clone is shallow: the champion may be in an earlier commit',
       'Run git fetch --unshallow; in a workflow: actions/checkout with fetch-depth: 0',
     );
   } else tell('History', 'ok', 'whole');
