@@ -298,8 +298,8 @@ async function voidFaults(
     const past = await pastOfModel(entry.model);
     if (await hasFault(repository, folder, entry.model, past, { file, bytes, judge })) continue;
     return finding(
-      `decision ${entry.seq} is void, and is what Contender makes of its evidence`,
-      'a decision that Contender did not make: any other is taken back by contender rollback or deprecate',
+      `decision ${entry.seq} is void, but Contender makes the same decision from its evidence`,
+      'a decision that Contender did not make: undo any other with contender rollback or contender registry deprecate',
     );
   }
   return [];

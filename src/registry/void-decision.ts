@@ -100,8 +100,7 @@ export async function voidDecision(input: VoidInput): Promise<Voided> {
     found: fault.found,
     expected: fault.expected,
     where: fault.path,
-    remedy:
-      'Nothing was written. See contender registry verify: the first decision that it finds fault with is the one to name',
+    remedy: 'Nothing was written. Name the first decision that contender registry verify finds fault with',
   });
 }
 

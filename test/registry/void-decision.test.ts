@@ -215,12 +215,12 @@ describe('a decision that Contender did not make', () => {
   test('leaves what Contender made: a sound decision is not taken off, whoever writes an entry for it', () =>
     inRegistry(async (at) => {
       const before = await at.repository.git('for-each-ref');
-      await assert.rejects(at.takeOff(2), /decision 2 is void, and is what Contender makes.*rollback/su);
+      await assert.rejects(at.takeOff(2), /decision 2 is void, but Contender makes the same decision.*rollback/su);
       await assert.rejects(at.takeOff(3), /no decision 3 of m/u);
       // Whoever takes it off says when.
       await assert.rejects(
         at.takeOff(2, 'm', new Date('2000-01-01')),
-        /decision 2 is void, and is what Contender makes/u,
+        /decision 2 is void, but Contender makes the same decision/u,
       );
       assert.equal(await at.repository.git('for-each-ref'), before);
       // By hand.
@@ -242,7 +242,7 @@ describe('a decision that Contender did not make', () => {
       await at.repository.commit('Take them off');
       assert.match(
         (await at.verify()).findings.join('\n'),
-        /void\/.*: decision 2 is void, and is what Contender makes/u,
+        /void\/.*: decision 2 is void, but Contender makes the same decision/u,
       );
     }));
 
@@ -260,7 +260,7 @@ describe('a decision that Contender did not make', () => {
         await repository.git('checkout', '--quiet', made, '--', '.');
         await repository.git('commit', '--quiet', '--message', 'The rest');
         await repository.git('update-ref', 'refs/heads/model-registry', 'HEAD');
-        await assert.rejects(takeOff(3), /decision 3 is void, and is what Contender makes/u, path);
+        await assert.rejects(takeOff(3), /decision 3 is void, but Contender makes the same decision/u, path);
       }
     }));
 

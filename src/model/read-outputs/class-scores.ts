@@ -39,7 +39,7 @@ export function positiveColumn(classes: readonly ClassValue[], columns: Columns)
   const column = classPosition(positive, classes.map(classText));
   if (column >= 0) return column;
   throw new ConfigError({
-    found: `The classes of the model are ${classes.map(String).join(', ')}; the positive class in the data is ${String(positive)}`,
+    found: `The classes of the model are ${classes.map(String).join(', ')}, and columns.positive is ${columns.positive === undefined ? `not set (${positive})` : String(positive)}`,
     expected: 'the positive class as one of the classes of the model',
     remedy: 'Set columns.positive, or list the classes, in the order of the scores, in columns.classes',
   });
