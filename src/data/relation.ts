@@ -176,8 +176,16 @@ export function quoteLiterals(texts: readonly string[]): string {
   return texts.map(quoteLiteral).join(', ');
 }
 
-/** The columns by name. @throws DataError that names a missing one and the nearest there is */
-export function requireColumns(dataset: Pick<Dataset, 'columns' | 'uri'>, names: readonly string[]): DatasetColumn[] {
+/**
+ * The columns by name.
+ * @param section of contender.yml that names them, or whose defaults they are
+ * @throws DataError that names a missing one and the nearest there is
+ */
+export function requireColumns(
+  dataset: Pick<Dataset, 'columns' | 'uri'>,
+  names: readonly string[],
+  section?: string,
+): DatasetColumn[] {
   return names.map((name) => {
     const column = dataset.columns.find((each) => each.name === name);
     if (column !== undefined) return column;
@@ -187,7 +195,10 @@ export function requireColumns(dataset: Pick<Dataset, 'columns' | 'uri'>, names:
       found: `there is no column ${quoted(name)}`,
       expected: `one of: ${firstOf(known, 20, 'columns')}`,
       where: dataset.uri,
-      remedy: near === undefined ? 'Correct the column name in contender.yml' : `Did you mean ${quoted(near)}?`,
+      remedy:
+        near === undefined
+          ? `Correct the column name in contender.yml${section === undefined ? '' : `, in ${section}`}`
+          : `Did you mean ${quoted(near)}?`,
     });
   });
 }

@@ -99,8 +99,9 @@ async function readAnswers(workspace: DuckDBConnection, dataset: Dataset, settin
       remedy: 'Set shadow.columns.score or shadow.columns.label',
     });
   }
+  requireColumns(dataset, [columns.id ?? 'id', named.arm], 'shadow.columns');
+  requireColumns(dataset, slices, 'shadow.slices');
   const ids = readingOfIds(dataset, columns.id ?? 'id');
-  requireColumns(dataset, [columns.id ?? 'id', named.arm, ...slices]);
   await copyLog(workspace, 'logged', dataset, [
     { as: 'id', name: columns.id ?? 'id', use: 'text', of: ids.of },
     { as: 'arm', name: named.arm, use: 'text' },
@@ -368,8 +369,8 @@ async function judgeLabels(
   const dataset = datasets['labels'];
   if (dataset === undefined || settings.labels === undefined) return [];
   const { id = 'id', label = 'label' } = settings.labels;
+  requireColumns(dataset, [id, label], 'shadow.labels');
   const ids = readingOfIds(dataset, id);
-  requireColumns(dataset, [id, label]);
   await copyLog(workspace, 'told', dataset, [
     { as: 'id', name: id, use: 'text', of: ids.of },
     { as: 'label', name: label, use: 'text' },

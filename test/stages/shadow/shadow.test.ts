@@ -226,6 +226,13 @@ describe('a log of mirrored answers', () => {
       /neither "score" nor "label"/u,
     );
   });
+
+  it('says which section names a column that the log does not have', async () => {
+    await assert.rejects(
+      compared({ log: 'l' }, { mirrored: ['request,arm,score', '1,champion,0.5'] }),
+      /no column "id".*contender\.yml, in shadow\.columns/su,
+    );
+  });
 });
 
 describe('a replay of logged requests', () => {
