@@ -22,6 +22,8 @@ export interface LoadSummary {
   dropped: number;
   /** Checks that the script of k6 made of the answers, such as of a status or a text, and the share of them that failed; null: none. */
   checks: { count: number; failed: number } | null;
+  /** Thresholds of the script of k6 that were crossed, with their metric. */
+  crossed: string[];
   /** Percentiles that it tells, in milliseconds, by their share. */
   percentiles: ReadonlyMap<number, number>;
   /** How many requests took so many milliseconds, where it tells. */
@@ -91,7 +93,16 @@ function ofK6(metrics: Json, where: string): LoadSummary {
   const dropped = numberOf(valuesOf('dropped_iterations')['count']) ?? 0;
   const failed = Math.round(share * requests);
   return checked(
-    { tool: 'k6', requests, failed, dropped, checks: checksOf(valuesOf('checks')), percentiles, counts: null },
+    {
+      tool: 'k6',
+      requests,
+      failed,
+      dropped,
+      checks: checksOf(valuesOf('checks')),
+      crossed: crossedOf(metrics),
+      percentiles,
+      counts: null,
+    },
     where,
   );
 }
@@ -100,6 +111,16 @@ function checksOf(values: Json): LoadSummary['checks'] {
   const passed = numberOf(values['passes'] ?? values['matches']);
   const count = numberOf(values['total'] ?? (passed ?? 0) + Number(values['fails']));
   return passed === null || count === null || count === 0 ? null : { count, failed: count - passed };
+}
+
+/** In what --summary-export writes, true says that a threshold was crossed; in handleSummary `ok` says that it was not. */
+function crossedOf(metrics: Json): LoadSummary['crossed'] {
+  const all = Object.entries(metrics).flatMap(([name, metric]) =>
+    isObject(metric) && isObject(metric['thresholds'])
+      ? Object.entries(metric['thresholds']).map(([threshold, said]) => ({ name: `${name}: ${threshold}`, said }))
+      : [],
+  );
+  return all.filter(({ said }) => said === true || (isObject(said) && said['ok'] === false)).map(({ name }) => name);
 }
 
 function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
@@ -124,7 +145,10 @@ function ofLocust(entries: readonly unknown[], where: string): LoadSummary {
   if (wrong !== undefined) throw unknown(where, `response_times of ${String(wrong[0])}: ${String(wrong[1])}`);
   const slowest = entries.flatMap((entry) => (isObject(entry) ? (numberOf(entry['max_response_time']) ?? []) : []));
   const percentiles = new Map(slowest.length === 0 ? [] : [[1, Math.max(...slowest)]]);
-  return checked({ tool: 'Locust', requests, failed, dropped: 0, checks: null, percentiles, counts }, where);
+  return checked(
+    { tool: 'Locust', requests, failed, dropped: 0, checks: null, crossed: [], percentiles, counts },
+    where,
+  );
 }
 
 /** The row of all requests together. */
@@ -149,7 +173,10 @@ function ofLocustTable(text: string, where: string): LoadSummary {
   }
   const slowest = cell('Max Response Time') ?? cell('Max response time');
   if (slowest !== null) percentiles.set(1, slowest);
-  return checked({ tool: 'Locust', requests, failed, dropped: 0, checks: null, percentiles, counts: null }, where);
+  return checked(
+    { tool: 'Locust', requests, failed, dropped: 0, checks: null, crossed: [], percentiles, counts: null },
+    where,
+  );
 }
 
 function checked(summary: LoadSummary, where: string): LoadSummary {
@@ -160,7 +187,7 @@ function checked(summary: LoadSummary, where: string): LoadSummary {
 
 /** The checks of a load test, as far as a summary can tell. Answers were not seen. */
 export function summaryChecks(summary: LoadSummary, slo: Slo): Check[] {
-  const { tool, requests, failed, dropped, checks } = summary;
+  const { tool, requests, failed, dropped, checks, crossed } = summary;
   const none = requests === 0;
   const required = { errors: slo.error_rate ?? defaultErrorRate, throughput: slo.throughput ?? defaults.throughput };
   const errors = none ? null : failed / requests;
@@ -196,6 +223,20 @@ export function summaryChecks(summary: LoadSummary, slo: Slo): Check[] {
             required: 0,
             message: `${checks.failed} of ${checks.count} checks that the script of ${tool} made failed`,
           }),
+        ]),
+    ...(crossed.length === 0
+      ? []
+      : [
+          {
+            id: 'load/thresholds',
+            title: 'Thresholds of the script that were crossed',
+            verdict: 'fail' as const,
+            severity: 'warn' as const,
+            message: `${tool} says that these thresholds of its script were crossed: ${crossed.slice(0, 5).join('; ')}.`,
+            observed: crossed.length,
+            required: 0,
+            limit: 'at most' as const,
+          },
         ]),
     {
       id: 'load/parity',

@@ -15,7 +15,7 @@ const exported = {
     http_reqs: { count: 2000, rate: 100 },
     http_req_duration: { avg: 12, min: 3, med: 10, max: 140, 'p(90)': 20, 'p(95)': 30 },
     'http_req_duration{expected_response:true}': { med: 1, 'p(95)': 1 },
-    http_req_failed: { passes: 30, fails: 1970, value: 0.015, thresholds: { 'rate<0.01': true } },
+    http_req_failed: { passes: 30, fails: 1970, value: 0.015, thresholds: { 'rate<0.02': false } },
     dropped_iterations: { count: 10, rate: 0.5 },
   },
 };
@@ -93,6 +93,27 @@ describe('a summary of another tool', () => {
     assert.deepEqual(judged(failing(0.05), lax)['p95'], ['inconclusive', 30]);
     assert.deepEqual(judged(failing(0.4), lax)['p95'], ['fail', 30]);
     assert.deepEqual(judged(failing(0.05), { ...lax, p95_ms: 20 })['p95'], ['fail', 30]);
+  });
+
+  test('of k6 warns of thresholds of its script that were crossed, which each form says in its own way', () => {
+    const { http_req_duration: duration, http_reqs, http_req_failed } = exported.metrics;
+    for (const [bad, good] of [
+      [true, false],
+      [{ ok: false }, { ok: true }],
+    ]) {
+      const form = (said: unknown): string =>
+        JSON.stringify({
+          metrics: {
+            http_reqs,
+            http_req_failed,
+            http_req_duration: { ...duration, thresholds: { 'p(95)<20': said, 'max<9': good } },
+          },
+        });
+      const found = summaryChecks(summaryOf(form(bad), 's'), slo).find(({ id }) => id === 'load/thresholds');
+      assert.deepEqual([found?.verdict, found?.severity, found?.observed], ['fail', 'warn', 1]);
+      assert.match(found?.message ?? '', /crossed: http_req_duration: p\(95\)<20\.$/u);
+      assert.equal(judged(form(good))['thresholds'], undefined);
+    }
   });
 
   test('of k6 warns of checks of its script that failed, which are no failed requests to it', () => {
