@@ -13,6 +13,7 @@ import {
   normalInterval,
   pointInterval,
   unknownInterval,
+  widerOf,
   within,
   type PairedInterval,
 } from './statistics/interval.ts';
@@ -57,6 +58,8 @@ export interface CompareOptions {
   resamples?: number;
   /** Smallest level that bounds and p-values are asked at (default 0.05). */
   level?: number;
+  /** The tolerated loss as a share of the champion's value, and so as uncertain as that; 0 (default) where it is a number. */
+  relative?: number;
 }
 
 /** Draws of a bootstrap: what usual levels take, and what the smallest may cost; beyond, bounds follow a parametric tail. */
@@ -92,10 +95,10 @@ export function compareMetric(
     const seen = (outputs: Outputs): Outputs => metric.outputs(sample, outputs);
     return { ...compareMetric(metric.of, metric.sample(sample), seen(champion), seen(candidate), options), metric };
   }
-  const { seed, level = 0.05, resamples = drawsFor(level, usualDraws, mostDraws) } = options;
+  const { seed, level = 0.05, resamples = drawsFor(level, usualDraws, mostDraws), relative = 0 } = options;
   const pair: Pair = { sample: plainSample(sample), champion, candidate, seed, resamples };
   const judged = judge(metric, pair);
-  const interval = within(intervalOf(metric, judged, pair), reachOf(metric));
+  const interval = within(tolerating(metric, judged, intervalOf(metric, judged, pair), relative), reachOf(metric));
   return {
     metric,
     champion: judged.champion,
@@ -121,6 +124,16 @@ function intervalOf(metric: ShownMetric, judged: Judged, { champion, candidate }
     if (sameOrder(champion.scores, scores)) return pointInterval(0, 'same-order');
   }
   return judged.interval();
+}
+
+/**
+ * With the uncertainty of a margin that is a share of the champion's value: of means and what follows from them, the bounds are also those
+ * of the candidate's value less the tolerated one of the champion.
+ */
+function tolerating(metric: ShownMetric, judged: Judged, own: PairedInterval, relative: number): PairedInterval {
+  if (metric.kind !== 'moments' || relative === 0 || own.unknown !== undefined) return own;
+  const factor = metric.better === 'higher' ? 1 - relative : 1 + relative;
+  return widerOf(own, judged.interval(factor), (1 - factor) * judged.champion);
 }
 
 /** The largest difference two models can have. */
@@ -161,8 +174,8 @@ interface Judged {
   candidate: number;
   /** Of a proportion: rows gained and lost among those that count. */
   discordant?: ReturnType<typeof pairedCounts>;
-  /** Of candidate - champion; asked for where both are numbers. */
-  interval(): PairedInterval;
+  /** Of candidate - champion; asked for where both are numbers. @param factor of means: what the champion's value is multiplied with */
+  interval(factor?: number): PairedInterval;
 }
 
 function judge(metric: ShownMetric, pair: Pair): Judged {
@@ -239,15 +252,18 @@ function judgeMoments(metric: Extract<Metric, { kind: 'moments' }>, pair: Pair):
   return {
     champion: valueOfMoments(metric, before, sample.weights),
     candidate: valueOfMoments(metric, after, sample.weights),
-    interval: () => {
-      if (value === undefined) return meanInterval(metric, pair, before[0] as Float64Array, after[0] as Float64Array);
+    interval: (factor = 1) => {
+      if (value === undefined) {
+        const tolerated = (before[0] as Float64Array).map((term) => factor * term);
+        return meanInterval(metric, pair, tolerated, after[0] as Float64Array);
+      }
       // The weight, and the terms of both models.
       const sums = emptySums(pooled(pair), sample.rows, 1 + before.length + after.length);
       for (const [term, values] of [null, ...before, ...after].entries())
         addAt(sums, null, term, values, sample.weights);
       return summed(pair, sums, (totals) => {
         const means = totals.map((total) => total / (totals[0] as number));
-        return value(means.subarray(1 + before.length)) - value(means.subarray(1, 1 + before.length));
+        return value(means.subarray(1 + before.length)) - factor * value(means.subarray(1, 1 + before.length));
       });
     },
   };

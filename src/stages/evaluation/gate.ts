@@ -2,7 +2,7 @@ import type { Check, Comparison, Verdict } from '../../evidence/check.ts';
 import { shownDifference, statedSize } from '../../evidence/difference.ts';
 import { capitalised, counted } from '../../wording.ts';
 import { compareMetric, type MetricComparison } from './compare.ts';
-import { comparisonOf, isUsable, marginFor, marginOn, tooLittle, toldComparison } from './judge.ts';
+import { comparisonOf, isUsable, marginFor, marginOn, relativeMargin, tooLittle, toldComparison } from './judge.ts';
 import { metricValue, type Metric } from './metrics/metric.ts';
 import { countingQueries } from './metrics/ranking.ts';
 import { alphaFor, type Plan, type PlannedComparison, type PlannedMetric } from './plan.ts';
@@ -98,7 +98,12 @@ export function wholeCheck(
   const problem = cannotCompute(metric, sample, gate, rival);
   if (problem !== null) return not(problem);
   const compared =
-    other?.known ?? compareMetric(metric, sample, gate.champion, gate.candidate, { seed: plan.seed, level: alpha });
+    other?.known ??
+    compareMetric(metric, sample, gate.champion, gate.candidate, {
+      seed: plan.seed,
+      level: alpha,
+      relative: relativeMargin(planned),
+    });
   const unusable = notFinite(compared, rival) ?? (isUsable(compared.interval, alpha) ? null : unboundedOf(compared));
   if (unusable !== null) return not(unusable);
   const margin = marginFor(planned, compared);
@@ -183,7 +188,11 @@ function* sliceChecks(
       yield unjudged(slice, problem, absent);
       continue;
     }
-    const result = compareMetric(metric, part, champion, candidate, { seed: gate.plan.seed, level });
+    const result = compareMetric(metric, part, champion, candidate, {
+      seed: gate.plan.seed,
+      level,
+      relative: relativeMargin(comparison),
+    });
     const broken = notFinite(result);
     const margin = marginOn(comparison, result);
     const unclear =

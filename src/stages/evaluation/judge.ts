@@ -27,6 +27,11 @@ export function marginOn(planned: PlannedComparison, compared: MetricComparison)
   return compared.champion > 0 ? planned.margin.value * compared.champion : null;
 }
 
+/** The tolerated loss as a share of the champion's value; 0 where it is a number. */
+export function relativeMargin({ margin }: PlannedComparison): number {
+  return margin.kind === 'relative' ? margin.value : 0;
+}
+
 /** The tolerated loss on the whole evaluation set. @throws ConfigError for a relative margin on a champion that is not positive */
 export function marginFor(planned: PlannedComparison, compared: MetricComparison): number {
   const margin = marginOn(planned, compared);

@@ -5,7 +5,7 @@ import type { Place, Selection } from '../stage.ts';
 import { compareMetric } from './compare.ts';
 import { contestantOutputs, type EvaluateInput, type Judged } from './evaluate.ts';
 import { cannotCompute, type Gate } from './gate.ts';
-import { comparisonOf, isUsable, marginOn } from './judge.ts';
+import { comparisonOf, isUsable, marginOn, relativeMargin } from './judge.ts';
 import { knownClasses, labelUses, readLabels } from './labels.ts';
 import { metricValue } from './metrics/metric.ts';
 import { alphaFor, planOf } from './plan.ts';
@@ -79,7 +79,11 @@ export function ranked(
     if (!Number.isFinite(value)) return { value: null, fault: `${metric.title} is not finite` };
     if (champion === null || planned === null) return { value };
     const alpha = alphaFor(plan, planned.requirement);
-    const compared = compareMetric(metric, sample, champion, candidate, { seed: plan.seed, level: alpha });
+    const compared = compareMetric(metric, sample, champion, candidate, {
+      seed: plan.seed,
+      level: alpha,
+      relative: relativeMargin(planned),
+    });
     const margin = marginOn(planned, compared);
     return margin === null || !isUsable(compared.interval, alpha)
       ? { value }

@@ -8,7 +8,7 @@ import { firstModelChecks } from '../../../src/stages/evaluation/first-model.ts'
 import { comparisonChecks } from '../../../src/stages/evaluation/gate.ts';
 import { findMetric } from '../../../src/stages/evaluation/metrics/catalogue.ts';
 import { planOf } from '../../../src/stages/evaluation/plan.ts';
-import { randomFrom } from '../../../src/statistics/random.ts';
+import { normalPair, randomFrom } from '../../../src/statistics/random.ts';
 import type { Outputs, Sample } from '../../../src/stages/evaluation/sample.ts';
 import type { SliceRows } from '../../../src/stages/evaluation/slices.ts';
 import type { Check } from '../../../src/evidence/index.ts';
@@ -379,5 +379,35 @@ describe('what a check says', () => {
     assert.match(skipped!.message, /relative_margin needs a champion with a positive value, and it has 0/u);
     const [, open] = judge({ policy: policyOf({ required: ['s=zero'] }), sample, ...sides, families: [slices] });
     assert.equal(open!.verdict, 'inconclusive');
+  });
+});
+
+describe('a relative margin', () => {
+  it("is as uncertain as the champion's value: a candidate that loses it in truth seldom passes", () => {
+    const random = randomFrom(5);
+    const pair = new Float64Array(2);
+    const normal = (): number => {
+      normalPair(random, pair);
+      return pair[0] as number;
+    };
+    const rows = 1000;
+    const relative = 0.1;
+    const truth = new Float64Array(rows);
+    const sample: Sample = { rows, classes: 0, names: null, truth, weights: null, clusters: null };
+    const passed = Array.from({ length: 300 }, () => {
+      const errors = truth.map(() => Math.exp(normal()));
+      // The mean error is the square root of e, in truth.
+      const lost = errors.map((error) => Math.max(0, error + relative * Math.sqrt(Math.E) + 0.1 * normal()));
+      const [champion, candidate] = [errors, lost].map((scores): Outputs => ({
+        scores,
+        probabilities: false,
+        decisions: null,
+      })) as [Outputs, Outputs];
+      const metric = findMetric('mae', 'regression', '');
+      const compared = compareMetric(metric, sample, champion, candidate, { seed: 1, relative });
+      assert.ok(compared.interval.lower(0.05) <= compared.interval.delta);
+      return compared.interval.lower(0.05) > -relative * compared.champion;
+    }).filter(Boolean).length;
+    assert.ok(passed <= 24, `${passed} of 300`);
   });
 });

@@ -49,6 +49,19 @@ export function student(freedom: number): { quantile(p: number): number; cdf(z: 
   return { quantile: (p) => tQuantile(p, freedom), cdf: (z) => tCdf(z, freedom) };
 }
 
+/** As wide as both. @param other of delta + shift */
+export function widerOf(own: PairedInterval, other: PairedInterval, shift: number): PairedInterval {
+  if (other.unknown !== undefined) return own;
+  return {
+    ...own,
+    standardError: Math.max(own.standardError, other.standardError),
+    lower: (alpha) => Math.min(own.lower(alpha), other.lower(alpha) - shift),
+    upper: (alpha) => Math.max(own.upper(alpha), other.upper(alpha) - shift),
+    pBelow: (value) => Math.max(own.pBelow(value), other.pBelow(value + shift)),
+    pAbove: (value) => Math.max(own.pAbove(value), other.pAbove(value + shift)),
+  };
+}
+
 /** An interval without width: every unit says the same. Whoever reads it must say that it rests on little. */
 export function pointInterval(delta: number, method: string): PairedInterval {
   return {
