@@ -83,9 +83,9 @@ export function addRegistryActs(registry: Command, context: CommandContext): voi
     (acts, workspace, input, options) => acts.deprecateVersion(workspace, { ...input, version: options.version ?? '' }),
   );
   addAct(
-    registry
-      .command('waive')
-      .description('Accept, until a date, that a check or the checks on a slice do not pass.')
+    withOutOption(
+      registry.command('waive').description('Accept, until a date, that a check or the checks on a slice do not pass.'),
+    )
       .requiredOption(
         '--check <id>',
         'id of the check, such as evaluation/recall, or @ and a slice, such as @source=web',
@@ -129,9 +129,11 @@ function voidText(model: string, { branch, entries, remote, onto }: Prepared): s
 /** registry assign, unassign: a version goes into an environment, or leaves it empty. */
 function addAssign(registry: Command, context: CommandContext): void {
   addAct(
-    registry
-      .command('assign')
-      .description('Put a version into one of your own environments (registry.environments in contender.yml).')
+    withOutOption(
+      registry
+        .command('assign')
+        .description('Put a version into one of your own environments (registry.environments in contender.yml).'),
+    )
       .requiredOption('--environment <name>', 'the environment')
       .option('--version <semver>', 'the version (default: the champion)')
       .option('--reason <text>', 'reason to record', 'as planned'),

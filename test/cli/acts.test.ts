@@ -96,10 +96,6 @@ test('a rejected candidate is let in once a person waives the check, and no long
   inTemporaryFolder(async (folder) => {
     const repository = await spam(folder);
     await repository.propose('spam/models/candidate-worse.onnx');
-    const rejected = await contender(folder, ['gate', '--quiet', '--json']);
-    assert.equal(rejected.code, 1);
-    const { decision } = JSON.parse(rejected.stdout) as PromoteResult;
-    const slice = decision.reasons.find(({ check }) => check?.includes('@source=hard_ham') === true)?.check ?? '';
     const waive = (check: string, until: string): string[] => [
       'registry',
       'waive',
@@ -110,6 +106,17 @@ test('a rejected candidate is let in once a person waives the check, and no long
       '--reason',
       'this source is retired',
     ];
+    // Before a gate was recorded, a check is known by the evidence in the output folder.
+    const validated = await contender(folder, ['validate', '--json', '--out', 'tried']);
+    const [first] = (JSON.parse(validated.stdout) as { checks: { id: string }[] }).checks;
+    const rehearse = [...waive(first?.id ?? '', '30d'), '--no-record'];
+    assert.equal((await contender(folder, rehearse)).code, 2);
+    assert.equal((await contender(folder, [...rehearse, '--out', 'tried'])).code, 0);
+
+    const rejected = await contender(folder, ['gate', '--quiet', '--json']);
+    assert.equal(rejected.code, 1);
+    const { decision } = JSON.parse(rejected.stdout) as PromoteResult;
+    const slice = decision.reasons.find(({ check }) => check?.includes('@source=hard_ham') === true)?.check ?? '';
     const head = await repository.recorded();
     const unknown = await contender(folder, waive(slice.replace('hard_ham', 'hard_hem'), '30d'));
     assert.deepEqual([unknown.code, unknown.stderr.includes(`Did you mean ${slice}?`)], [2, true], unknown.stderr);

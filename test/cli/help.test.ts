@@ -13,16 +13,16 @@ describe('the command line says', () => {
       says: /--json/u,
       never: /--candidate|--champion|--out/u,
     },
-    ...['rollback', 'retrain', 'registry register', 'registry assign', 'registry waive'].map((command) => ({
+    ...['rollback', 'retrain', 'registry register', 'registry unassign', 'registry deprecate'].map((command) => ({
       name: `only options that ${command} heeds`,
       args: [...command.split(' '), '--help'],
       code: 0,
       says: /--config/u,
       never: /--candidate|--champion|--out/u,
     })),
-    ...['monitor', 'check-batch', 'export'].map((command) => ({
+    ...['monitor', 'check-batch', 'export', 'registry assign', 'registry waive'].map((command) => ({
       name: `no candidate for ${command}`,
-      args: [command, '--help'],
+      args: [...command.split(' '), '--help'],
       code: 0,
       says: /--out/u,
       never: /--candidate/u,
