@@ -80,23 +80,19 @@ function previousVersion(view: RegistryHistory, rolledBackIn: number | undefined
     });
   }
   if (alias === undefined) {
+    const others = view.registered.filter(
+      ({ version, status }) => status === 'active' && version !== view.champion?.version,
+    );
     throw new UsageError({
       found: `there is no version before ${view.champion?.version}`,
       expected: 'an earlier champion',
-      remedy: earlier(view),
+      remedy:
+        others.length === 0
+          ? 'There is nothing to roll back to: promote or register another model'
+          : `Name a version with --to: ${listed(others)}`,
     });
   }
   return namedVersion(alias.version, view);
-}
-
-/** What else could be rolled back to: never the champion itself. */
-function earlier(view: RegistryHistory): string {
-  const others = view.registered.filter(
-    ({ version, status }) => status === 'active' && version !== view.champion?.version,
-  );
-  return others.length === 0
-    ? 'There is nothing to roll back to: promote or register another model'
-    : `Name a version with --to: ${listed(others)}`;
 }
 
 /** A version by its number, with or without a leading v. @throws UsageError when the registry does not have it */
