@@ -6,11 +6,12 @@ import { nearest } from './suggest.ts';
 /**
  * The path that was most probably meant by one that is not there, folder by folder, as the person wrote it.
  * @param path absolute
- * @param written its end, or its name alone where a person wrote another address
+ * @param written by a person: from here, from a folder above (`../`) or from the root. Of any other address nothing is meant
  * @param taken says of a name whether that kind of file can be meant
  */
 export async function nearestPath(path: string, written: string, taken: RegExp): Promise<string | undefined> {
-  const names = written.split('/');
+  const start = /^(?:\.{0,2}\/)*/u.exec(written)?.[0] ?? '';
+  const names = written.slice(start.length).split('/');
   if (!path.endsWith(`${sep}${names.join(sep)}`)) return undefined;
   let folder = path.slice(0, -names.join(sep).length);
   const meant: string[] = [];
@@ -21,7 +22,7 @@ export async function nearestPath(path: string, written: string, taken: RegExp):
     meant.push(near);
     folder = join(folder, near);
   }
-  return meant.join('/');
+  return start + meant.join('/');
 }
 
 /** A slip of the pen, or the same name with another ending. */

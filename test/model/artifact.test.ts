@@ -75,6 +75,12 @@ describe('the identity of a model', () => {
     await assert.rejects(localModel(fixture('spam/model/candidate.pkl'), 'file:spam/model/candidate.pkl'), {
       message: /Did you mean "spam\/models\/candidate\.onnx"\?/u,
     });
+    for (const start of ['./', '../', fixture('spam/')]) {
+      await assert.rejects(
+        localModel(fixture('spam/models/candidat.onnx'), `file:${start}models/candidat.onnx`),
+        ({ message }: Error) => message.includes(`Did you mean "${start}models/candidate.onnx"?`),
+      );
+    }
   });
 
   it('is refused when the external data is a folder', async () => {
