@@ -24,6 +24,16 @@ describe('contender init', () => {
       }
     }));
 
+  test('says why git refuses the repository that it is in, and advises no other one', () =>
+    inTemporaryFolder(async (folder) => {
+      await promisify(execFile)('git', ['init', '--quiet', '--template=', folder]);
+      await writeFile(join(folder, '.git/config'), '[core\n');
+      const { code, stdout, stderr } = await contender(folder, ['init', '--yes', '--name', 'mail']);
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.match(stderr, /bad config line 1/u);
+      assert.deepEqual(await readdir(folder), ['.git']);
+    }));
+
   test('finds models and data, writes what works, and a second run changes nothing', () =>
     inTemporaryFolder(async (folder) => {
       // On a branch of a person's own, of a repository whose default branch is another.

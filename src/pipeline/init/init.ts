@@ -5,11 +5,11 @@ import { basename, dirname, relative, resolve } from 'node:path';
 import { modelNamePattern } from '../../config/schema.ts';
 import { openDataset, withDataset, type Dataset } from '../../data/dataset.ts';
 import { isNumeric } from '../../data/types.ts';
-import { ContenderError, ModelError, RegistryError, instead, UsageError } from '../../errors.ts';
+import { ContenderError, ModelError, UsageError } from '../../errors.ts';
 import { silentLog } from '../../log.ts';
 import { planInputs } from '../../model/features.ts';
 import type { ModelInspection } from '../../model/inspect.ts';
-import { openRepository } from '../../registry/git/repository.ts';
+import { findRepository } from '../../registry/git/repository.ts';
 import { runGit, textOf } from '../../registry/git/run.ts';
 import { infer } from '../../stages/data/infer.ts';
 import { parseConfig } from '../configuration.ts';
@@ -148,9 +148,9 @@ interface GitFacts {
   hasOrigin: boolean;
 }
 
-/** @throws UsageError in a bare repository */
+/** @throws UsageError in a bare repository, RegistryError in one that git refuses */
 async function repositoryOf(folder: string): Promise<GitFacts | null> {
-  const repository = await openRepository(folder).catch(instead(RegistryError, null));
+  const repository = await findRepository(folder);
   if (repository === null) return null;
   if (repository.bare) {
     throw new UsageError({

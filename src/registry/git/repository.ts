@@ -29,6 +29,17 @@ export interface Reach {
 /** Find the repository a folder belongs to; one that is open is shared. @throws RegistryError when it is not in one, or git refuses it */
 export async function openRepository(folder: string | Repository, reach: Reach = {}): Promise<Repository> {
   if (typeof folder !== 'string') return folder;
+  const repository = await findRepository(folder, reach);
+  if (repository !== null) return repository;
+  throw new RegistryError({
+    found: `${folder} is not in a git repository`,
+    expected: 'a git repository, to store the registry in',
+    remedy: 'Run git init and commit the model, or name the repository with --workspace',
+  });
+}
+
+/** The same; null when it is not in one. @throws RegistryError when git refuses it */
+export async function findRepository(folder: string, reach: Reach = {}): Promise<Repository | null> {
   const question = [
     'rev-parse',
     '--path-format=absolute',
@@ -40,12 +51,8 @@ export async function openRepository(folder: string | Repository, reach: Reach =
   // It has answered all but the last then.
   const bare = answer.code !== 0 && /must be run in a work tree/u.test(answer.stderr);
   if (answer.code !== 0 && !bare) {
-    if (!/not a git repository/u.test(answer.stderr)) throw gitFault(folder, question, answer);
-    throw new RegistryError({
-      found: `${folder} is not in a git repository`,
-      expected: 'a git repository, to store the registry in',
-      remedy: 'Run git init and commit the model, or name the repository with --workspace',
-    });
+    if (/not a git repository/u.test(answer.stderr)) return null;
+    throw gitFault(folder, question, answer);
   }
   const [commonFolder = '', objectFormat, top = ''] = answer.stdout.toString('utf8').split('\n');
   return {
