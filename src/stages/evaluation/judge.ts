@@ -27,9 +27,9 @@ export function marginOn(planned: PlannedComparison, compared: MetricComparison)
   return compared.champion > 0 ? planned.margin.value * compared.champion : null;
 }
 
-/** The tolerated loss as a share of the champion's value; 0 where it is a number. */
-export function relativeMargin({ margin }: PlannedComparison): number {
-  return margin.kind === 'relative' ? margin.value : 0;
+/** The tolerated loss that a verdict rests on, as a share of the champion's value; 0 where it is a number, or no loss is tolerated. */
+export function relativeMargin({ margin, requirement }: PlannedComparison): number {
+  return margin.kind === 'relative' && requirement !== 'superior' ? margin.value : 0;
 }
 
 /** The tolerated loss on the whole evaluation set. @throws ConfigError for a relative margin on a champion that is not positive */
