@@ -76,26 +76,29 @@ export async function voidDecision(input: VoidInput): Promise<Voided> {
   const gone = open.filter(([, { below, oid }]) => files.get(below)?.oid !== oid);
   const named = [gone, open].filter((taken) => taken.some(([, file]) => file.seq === seq));
   if (named.length === 0) throw notRecorded(model, seq);
-  const refused: Finding[] = [];
+  const tried: { made: Prepared; faults: Finding[]; own: Finding[] }[] = [];
   for (const taken of named) {
-    // Whoever reverted it has taken it away already, and what was recorded since stays; unless it was edited, and still stands.
+    // Whoever reverted it has taken it away already, and what was recorded since stays; unless it was edited or left in parts.
     const alone = taken === gone;
-    const { entries, commit } = await prepared(input, { head, files, links, taken, alone });
-    const found = await verifyRegistry(repository, commit, folder, { tags: 'ignored', judge });
-    const fault = found.find(({ path }) => {
-      if (!path.startsWith(`${folder}/${modelFolder(model)}/`)) return false;
+    const made = await prepared(input, { head, files, links, taken, alone });
+    const found = await verifyRegistry(repository, made.commit, folder, { tags: 'ignored', judge });
+    const faults = found.filter(({ path }) => path.startsWith(`${folder}/${modelFolder(model)}/`));
+    const own = faults.filter(({ path }) => {
       const place = parseRegistryPath(path.slice(folder.length + 1));
-      return !alone || place?.kind === 'void' || (place?.kind === 'decision' && place.seq === seq);
+      return place?.kind === 'void' || (place?.kind === 'decision' && place.seq === seq);
     });
-    if (fault === undefined) {
-      const branch = `contender/void/${model}-${seq}`;
-      // Unlike update-ref it moves no branch that somebody has checked out.
-      await git(repository.folder, ['branch', '--quiet', '--force', '--no-track', branch, commit]);
-      return { branch, commit, entries };
-    }
-    refused.push(fault);
+    tried.push({ made, faults, own: alone ? own : faults });
+    if (faults.length === 0) break;
   }
-  const [fault] = refused as [Finding];
+  // A fault of another decision, recorded since, waits for an entry of its own.
+  const sound = tried.find(({ faults }) => faults.length === 0) ?? tried.find(({ own }) => own.length === 0);
+  if (sound !== undefined) {
+    const branch = `contender/void/${model}-${seq}`;
+    // Unlike update-ref it moves no branch that somebody has checked out.
+    await git(repository.folder, ['branch', '--quiet', '--force', '--no-track', branch, sound.made.commit]);
+    return { branch, ...sound.made };
+  }
+  const [fault] = tried.flatMap(({ own }) => own) as [Finding];
   throw new RegistryError({
     found: fault.found,
     expected: fault.expected,
@@ -103,6 +106,8 @@ export async function voidDecision(input: VoidInput): Promise<Voided> {
     remedy: 'Nothing was written. Name the first decision that contender registry verify finds fault with',
   });
 }
+
+type Prepared = Pick<Voided, 'commit' | 'entries'>;
 
 /** A commit that has an entry for each of the decisions, and, unless they are gone, neither them nor what follows them. */
 async function prepared(
@@ -118,7 +123,7 @@ async function prepared(
     taken: readonly [string, { seq: number }][];
     alone: boolean;
   },
-): Promise<Pick<Voided, 'commit' | 'entries'>> {
+): Promise<Prepared> {
   const entries = taken
     .toSorted(([, a], [, b]) => a.seq - b.seq)
     .map(([digest, file]): Void => ({

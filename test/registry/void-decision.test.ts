@@ -179,6 +179,18 @@ describe('a decision that Contender did not make', () => {
       await isSoundWith(at, [3, 4]);
     }));
 
+  test('is taken off with what is left of it, where its file alone was deleted', () =>
+    inRegistry(async (at) => {
+      await at.record(of('mallory', 'evil'), 'evil');
+      await at.repository.visit();
+      await at.repository.git('rm', '--quiet', `${decisions}/000003.json`);
+      await at.repository.commit('Delete what was forged');
+      await at.repository.git('switch', '--quiet', 'main');
+      await at.accept(await at.takeOff(3));
+      assert.match(await at.repository.git('show', 'model-registry:artifacts.yaml'), /version: 1\.0\.1/u);
+      await isSoundWith(at, [3]);
+    }));
+
   test('is none where a submodule has its place, which goes by reverting the commit that brought it', () =>
     inRegistry(async (at) => {
       await at.record(of('mallory', 'evil'), 'evil');
