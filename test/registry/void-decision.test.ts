@@ -94,6 +94,15 @@ async function isSoundWith({ repository, registry, record, verify }: At, seqs: r
   );
 }
 
+/** Record a forged decision 3, and revert it as git does. */
+async function revertForged({ record, repository }: At): Promise<void> {
+  await record(of('mallory', 'evil'), 'evil');
+  await repository.visit();
+  await repository.git('revert', '--no-edit', 'HEAD');
+  await repository.git('switch', '--quiet', 'main');
+  for (const tag of ['m@v1.0.2', 'm#champion#5', 'm#champion!#4']) await repository.git('tag', '--delete', tag);
+}
+
 describe('a decision that Contender did not make', () => {
   test('is taken off with those after it, on a branch that follows, and is told for ever', () =>
     inRegistry(async (at) => {
@@ -119,11 +128,7 @@ describe('a decision that Contender did not make', () => {
 
   test('is taken off where it was reverted, and what was recorded since under its number stays', () =>
     inRegistry(async (at) => {
-      await at.record(of('mallory', 'evil'), 'evil');
-      await at.repository.visit();
-      await at.repository.git('revert', '--no-edit', 'HEAD');
-      await at.repository.git('switch', '--quiet', 'main');
-      for (const tag of ['m@v1.0.2', 'm#champion#5', 'm#champion!#4']) await at.repository.git('tag', '--delete', tag);
+      await revertForged(at);
       await at.record(of('ada', 'three'), 'three');
       assert.match((await at.verify()).findings.join(), /000003\.json: the file differs from the recorded one/u);
       await at.accept(await at.takeOff(3));
@@ -167,11 +172,7 @@ describe('a decision that Contender did not make', () => {
 
   test('is taken off where it was reverted, though another one stands after what was recorded since', () =>
     inRegistry(async (at) => {
-      await at.record(of('mallory', 'evil'), 'evil');
-      await at.repository.visit();
-      await at.repository.git('revert', '--no-edit', 'HEAD');
-      await at.repository.git('switch', '--quiet', 'main');
-      for (const tag of ['m@v1.0.2', 'm#champion#5', 'm#champion!#4']) await at.repository.git('tag', '--delete', tag);
+      await revertForged(at);
       await at.record(of('ada', 'three'), 'three');
       await at.record(of('mallory', 'worse'), 'worse');
       await at.accept(await at.takeOff(3));
