@@ -410,4 +410,17 @@ describe('a relative margin', () => {
     }).filter(Boolean).length;
     assert.ok(passed <= 24, `${passed} of 300`);
   });
+
+  it('widens the bounds only where a loss is tolerated', () => {
+    const random = randomFrom(6);
+    const sample = regression(new Float64Array(200));
+    const errors = sample.truth.map(() => 1 / (0.02 + random.uniform()));
+    const sides = { sample, champion: values(errors), candidate: values(errors.map((error) => error - 0.1)) };
+    const lower = (require: 'superior' | 'non-inferior', margin: object): number | undefined => {
+      const policy: Policy = { primary: { metric: 'mae', require, ...margin } };
+      return judge({ policy, task: 'regression', ...sides })[0]?.comparison?.lower;
+    };
+    assert.equal(lower('superior', { relative_margin: 0.1 }), lower('superior', { margin: 1 }));
+    assert.ok(Number(lower('non-inferior', { relative_margin: 0.1 })) < Number(lower('non-inferior', { margin: 1 })));
+  });
 });
