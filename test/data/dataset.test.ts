@@ -449,6 +449,12 @@ function csvRows(text: string): string[][] | null {
 test('a name of a column with a NUL, which SQL cannot say, is refused by its name in every format', async () => {
   assert.match(await refused('a.csv', 'a,b\0c\n1,2\n'), /data\/file:1: the name of column "b\\u0000c" contains a NUL/u);
   assert.match(await refused('a.jsonl', '{"a":1,"b\\u0000c":2}\n'), /the name of column "b\\u0000c" contains a NUL/u);
+  await inTemporaryFolder(async (folder) => {
+    await writeParquet(join(folder, 'a.parquet'), 'select 1 as a, 2 as bXc');
+    const bytes = (await readFile(join(folder, 'a.parquet'))).toString('latin1').replaceAll('bXc', 'b\0c');
+    const message = await refused('b.parquet', Buffer.from(bytes, 'latin1'));
+    assert.match(message, /the name of column "b\\u0000c" contains a NUL/u);
+  });
 });
 
 test('a column without a name and bytes in another encoding are told with what to do', async () => {
