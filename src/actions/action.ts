@@ -65,7 +65,7 @@ export async function runAction<const Outputs extends readonly [verdict: string,
   } catch (error) {
     const message = abort.signal.aborted ? cancelledText(recording, missing) : faultText(error);
     process.exitCode = core.ExitCode.Failure;
-    core.error(message, placeIn(message));
+    core.error(message, await placeIn(message));
     if (!outputsSet) {
       const values: Record<string, string> = { [outputs[0]]: 'error', headline: message };
       for (const name of outputs) core.setOutput(name, values[name] ?? '');

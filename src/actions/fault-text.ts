@@ -1,7 +1,13 @@
 import type { AnnotationProperties } from '@actions/core';
+import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { mendable } from '../errors.ts';
+import { fromTopOf } from '../pipeline/gate/places.ts';
 import type { Recording } from '../pipeline/workspace.ts';
+import { openRepository } from '../registry/git/repository.ts';
 import { withInputs } from './input-names.ts';
+import { text } from './inputs.ts';
 
 const bug = 'This is a bug in Contender, please report it';
 
@@ -35,8 +41,14 @@ export function cancelledText(recording: Recording | null, missing: readonly str
   return `Cancelled after the decision was ${place}${rest}. ${again}, and missing steps are completed.`;
 }
 
-/** Where in a file a fault is, if its message says so: `contender.yml:12:3: ...`. */
-export function placeIn(message: string): AnnotationProperties {
-  const { file, line, column } = /^(?<file>[^\s:]+):(?<line>\d+):(?<column>\d+): /mu.exec(message)?.groups ?? {};
-  return file === undefined ? {} : { file, startLine: Number(line), startColumn: Number(column) };
+/** Where in a file a fault is, if its message says so: `contender.yml:12:3: ...`, from the folder that the step works in. */
+export async function placeIn(message: string): Promise<AnnotationProperties> {
+  const { file, line, column } = /^(?<file>[^:\n]+):(?<line>\d+):(?<column>\d+): /mu.exec(message)?.groups ?? {};
+  if (file === undefined) return {};
+  const workspace = process.env['GITHUB_WORKSPACE'] ?? process.cwd();
+  const root = await realpath(resolve(workspace, text('working-directory') ?? '.')).catch(() => workspace);
+  const path = resolve(root, file);
+  if (!existsSync(path)) return {};
+  const shown = await fromTopOf({ root, repository: () => openRepository(root) }, path);
+  return { file: shown, startLine: Number(line), startColumn: Number(column) };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -310,5 +310,33 @@ describe('the gate of a pull request', () => {
       check?.output.title ?? '',
       /^Held: the policy requires 1 approval, but there is none\. May approve: grace/u,
     );
+  });
+
+  it('names places from the top of the repository where it works in a folder of it, in annotations, check run and errors', async () => {
+    const team = join(repository.folder, 'teams/the mail team');
+    await mkdir(team, { recursive: true });
+    for (const each of ['contender.yml', 'schema.json', 'data', 'models']) {
+      await rename(join(repository.folder, each), join(team, each));
+    }
+    const path = join(team, 'contender.yml');
+    const config = await readFile(path, 'utf8');
+    await writeFile(path, config.replace('min: 0.85', 'min: 0.99'));
+    const sha = await repository.commit('Ask for more recall');
+    await repository.git('push', '--quiet', '--force', server.repository(name).git.folder, 'HEAD:refs/heads/proposal');
+    head = sha;
+    const inputs = { 'working-directory': 'teams/the mail team', check: 'true' };
+    const judged = await gate(inputs);
+    assert.match(
+      judged.stdout,
+      /^::error title=Recall%3A floor,file=teams\/the mail team\/contender\.yml,line=\d+,/mu,
+      judged.stdout,
+    );
+    const places = checks()
+      .at(-1)
+      ?.annotations.map((each) => each.path);
+    assert.deepEqual(new Set(places), new Set(['teams/the mail team/contender.yml']));
+    await writeFile(path, config.replace('guardrails:', 'guardrail:'));
+    const { stdout } = await gate(inputs);
+    assert.match(stdout, /^::error file=teams\/the mail team\/contender\.yml,line=\d+,col=\d+::.*guardrail/mu);
   });
 });

@@ -1,21 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { placeOfKeys } from '../../config/index.ts';
-import { ConfigError } from '../../errors.ts';
+import { ConfigError, instead, RegistryError } from '../../errors.ts';
 import type { Check, Evidence } from '../../evidence/index.ts';
 import { Model, whereOf } from '../configuration.ts';
 import type { Workspace } from '../workspace.ts';
 
 /**
- * The evidence with a place for every check that did not pass: its own, as a path from the root of the repository, or the line
+ * The evidence with a place for every check that did not pass: its own, as a path from the top of the repository, or the line
  * of contender.yml that asks for it.
  */
 export async function withPlaces(workspace: Workspace, evidence: readonly Evidence[]): Promise<Evidence[]> {
   const config = await readFile(workspace.configPath, 'utf8');
-  const file = configFile(workspace);
+  const top = await topOf(workspace);
+  const file = pathFrom(top, workspace.configPath);
   const placed = (check: Check): Check => {
     if (check.verdict !== 'fail' && check.verdict !== 'inconclusive') return check;
-    const own = check.location === undefined ? undefined : fromRoot(workspace, check.location.file);
+    const own = check.location === undefined ? undefined : fromTop(top, workspace.folder, check.location.file);
     if (own !== undefined) return { ...check, location: { ...check.location, file: own } };
     const keys = ['models', workspace.model, ...whereOf(check.id, workspace.modelConfig)];
     return { ...check, location: { file, ...placeOfKeys(config, keys) } };
@@ -36,18 +37,27 @@ export async function withLines<T>(workspace: Workspace, work: () => Promise<T>)
     const keys = ['models', workspace.model, ...parts.map((part) => (/^\d+$/u.test(part) ? Number(part) : part))];
     const place = placeOfKeys(await readFile(workspace.configPath, 'utf8'), keys);
     if (place === undefined) throw error;
-    const where = `${configFile(workspace)}:${place.line}:${place.column}: models.${workspace.model}.${key}`;
+    const where = `${pathFrom(workspace.root, workspace.configPath)}:${place.line}:${place.column}: models.${workspace.model}.${key}`;
     throw new ConfigError({ ...error.fault, where });
   }
 }
 
-/** Path of contender.yml from the root of the repository. */
-export function configFile(workspace: Workspace): string {
-  return relative(workspace.root, workspace.configPath).split(sep).join('/');
+/** An absolute path as GitHub shows it: from the top of the repository, in whichever folder of it the run works. */
+export async function fromTopOf(within: Pick<Workspace, 'root' | 'repository'>, path: string): Promise<string> {
+  return pathFrom(await topOf(within), path);
 }
 
-/** A path of the configuration as one from the root; undefined for what lies elsewhere (an address, another folder). */
-function fromRoot(workspace: Workspace, path: string): string | undefined {
-  const way = relative(workspace.root, resolve(workspace.folder, path)).split(sep).join('/');
+/** The run's own folder where it lies in no repository. */
+function topOf({ root, repository }: Pick<Workspace, 'root' | 'repository'>): Promise<string> {
+  return repository().then(({ folder }) => folder, instead(RegistryError, root));
+}
+
+/** A path of the configuration as one from the top; undefined for what lies elsewhere (an address, another folder). */
+function fromTop(top: string, folder: string, path: string): string | undefined {
+  const way = pathFrom(top, resolve(folder, path));
   return /^[a-z][a-z0-9+.-]*:\/\//iu.test(path) || way.startsWith('../') || isAbsolute(way) ? undefined : way;
+}
+
+function pathFrom(folder: string, path: string): string {
+  return relative(folder, path).split(sep).join('/');
 }

@@ -6,7 +6,7 @@ import type { RunPlace } from '../../github/run-place.ts';
 import { isModelName } from '../../registry/layout.ts';
 import { checkRun, checkRunName, renderComment, renderFaultComment } from '../../report/index.ts';
 import type { CommentPlace, Result } from '../../report/index.ts';
-import { configFile, withPlaces } from '../gate/places.ts';
+import { fromTopOf, withPlaces } from '../gate/places.ts';
 import { stages } from '../../stages/index.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -39,7 +39,7 @@ export async function publishResult(
   const outcome = result.decision?.outcome;
   const run = checkRun(
     { ...result, stages, evidence: await withPlaces(workspace, result.evidence) },
-    configFile(workspace),
+    await fromTopOf(workspace, workspace.configPath),
   );
   const failed = outcome === 'reject' || outcome === 'hold';
   return publish(judgedAt(publishing, result), {
