@@ -806,7 +806,9 @@ describe('a registry that is pushed as it is recorded', () => {
       assert.equal(await says('Warning: Permanently added it.', denied), `origin cannot be reached: ${denied}`);
       assert.match(await says('ERROR: Repository not found.'), /: ERROR: Repository not found\.$/u);
       assert.match(await says('@@@@', 'Host key verification failed.'), /: Host key verification failed\.$/u);
-      assert.match(await says(), /: fatal: Could not read from remote repository\.$/u);
+      for (const warning of [[], ['** WARNING: connection is not using a post-quantum key exchange algorithm.']]) {
+        assert.match(await says(...warning), /: fatal: Could not read from remote repository\.$/u);
+      }
       assert.equal(broke('kex_exchange_identification: Connection closed by remote host'), true);
       const { message } = refusedPush(
         { name: 'origin' } as Remote,

@@ -151,7 +151,7 @@ export function firstFault(said: string): string {
     .split(/\r?\n/u)
     .filter((line) => line !== '');
   const end = lines.indexOf(unread);
-  const bySsh = end < 0 ? undefined : lines.slice(0, end).findLast((line) => !line.startsWith('Warning:'));
+  const bySsh = end < 0 ? undefined : lines.slice(0, end).findLast((line) => !/^(?:Warning:|\*\* )/u.test(line));
   return (
     bySsh ??
     lines.find((line) => line.startsWith('fatal:')) ??
