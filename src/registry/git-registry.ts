@@ -213,8 +213,7 @@ async function tagsToMake(
   made?: number,
 ): Promise<TagToMake[]> {
   if (!tagged || head === null) return [];
-  const here = remoteTags ?? new Map((await listTags(repository, model)).map(({ name, oid }) => [name, oid]));
-  return missingTags(repository, folder, model, head, links, made, (name) => here.has(name));
+  return missingTags(repository, folder, model, head, links, made, remoteTags);
 }
 
 function tagsThere(repository: Repository, { remoteTags }: Tip): Promise<FoundTag[]> {

@@ -92,7 +92,8 @@ export async function createTags({ folder }: Repository, tags: readonly TagToMak
  *
  * @param head a commit that holds the chain
  * @param made the decision that this commit adds, if it adds one
- * @param isThere whether a tag is where it must be made; one that is only known elsewhere is made of the same object
+ * @param remoteTags those of the remote that has the registry, where they must be made; null: here. One that is here alone is made there of
+ *   the same object
  */
 export async function missingTags(
   repository: Repository,
@@ -101,12 +102,14 @@ export async function missingTags(
   head: string,
   links: readonly ChainLink[],
   made: number | undefined,
-  isThere: (name: string) => boolean,
+  remoteTags: ReadonlyMap<string, string> | null,
 ): Promise<TagToMake[]> {
   const wanted = gtoTags(model, links);
-  const missing = wanted.filter((tag) => !isThere(tag.name));
-  if (missing.length === 0) return [];
+  const missingIn = (there: ReadonlyMap<string, unknown>): RegistryTag[] =>
+    wanted.filter(({ name }) => !there.has(name));
+  if (remoteTags !== null && missingIn(remoteTags).length === 0) return [];
   const found = new Map((await listTags(repository, model)).map((tag) => [tag.name, tag]));
+  const missing = missingIn(remoteTags ?? found);
   const commits = new Map(made === undefined ? [] : [[made, head]]);
   for (const tag of wanted) {
     const there = found.get(tag.name);
