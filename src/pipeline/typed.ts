@@ -1,3 +1,5 @@
+import { millisecondsIn } from '../iso-time.ts';
+
 /* What a person types for a command, and a workflow for an action: read before anything else is loaded. */
 
 /** What can be exported of a version. */
@@ -19,5 +21,6 @@ export function shardOf(text: string): Shard | null {
 /** An instant in ISO 8601 with a zone; null for any other text. */
 export function instantOf(text: string): Date | null {
   const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/u;
-  return form.test(text) && !Number.isNaN(Date.parse(text)) ? new Date(text) : null;
+  const at = form.test(text) ? millisecondsIn(text) : null;
+  return at === null ? null : new Date(at);
 }

@@ -58,6 +58,7 @@ test('a hold is overridden by a named person, rolled back, and the version depre
       assigned.stderr,
       /warning: Version 1\.0\.1, now in staging, was rolled back by decision \d+: mail is lost/u,
     );
+    assert.equal(assigned.stderr.split('was rolled back by').length, 2, assigned.stderr);
     const held = await contender(folder, ['registry', 'assign', '--environment', 'live', '--version', '1.0.1']);
     assert.match(held.stderr, /evaluation evidence on version 1\.0\.1 did not pass/u);
     const inUse = await contender(folder, ['registry', 'deprecate', '--version', '1.0.1', '--reason', 'x']);
@@ -83,6 +84,11 @@ test('a hold is overridden by a named person, rolled back, and the version depre
     assert.match(deprecated.stdout, /1\.0\.1 is deprecated\. Recorded in commit/u);
     const gone = await contender(folder, ['rollback', '--to', 'v1.0.1', '--reason', 'no']);
     assert.match(gone.stderr, /1\.0\.1 is deprecated/u);
+    // The file of a deprecated version is rejected without evidence; the checks are those of the gate before.
+    assert.equal((await contender(folder, ['gate', '--quiet'])).code, 1);
+    const check = ['--check', 'evaluation/roc_auc', '--until', '30d', '--reason', 'known', '--no-record'];
+    const waived = await contender(folder, ['registry', 'waive', ...check]);
+    assert.equal(waived.code, 0, waived.stderr);
     const log = await contender(folder, ['registry', 'log']);
     assert.match(
       log.stdout,
@@ -122,6 +128,10 @@ test('a rejected candidate is let in once a person waives the check, and no long
     assert.deepEqual([unknown.code, unknown.stderr.includes(`Did you mean ${slice}?`)], [2, true], unknown.stderr);
     for (const until of ['tomorrow', '2026-13-45', '9999d', '2001-01-01']) {
       assert.equal((await contender(folder, waive(slice, until))).code, 2, until);
+    }
+    for (const until of ['9999-02-29', '9999-02-29T12:00:00Z']) {
+      const noDay = await contender(folder, waive(slice, until));
+      assert.ok(noDay.stderr.includes(`until "${until}"`), noDay.stderr);
     }
     assert.equal(await repository.recorded(), head);
 

@@ -19,6 +19,7 @@ import {
 } from '../../evidence/index.ts';
 import { withTemporaryFolder } from '../../data/temporary.ts';
 import { RegistryError, UsageError } from '../../errors.ts';
+import { millisecondsIn } from '../../iso-time.ts';
 import { fetchArtifact } from '../../registry/fetch-artifact.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { versionTag } from '../../registry/tags.ts';
@@ -30,6 +31,7 @@ import { withdrawnBy } from '../publishing/export.ts';
 import { overtaken, type PromoteInput, type PromoteResult } from './promote.ts';
 import { sourceHere } from './source.ts';
 import { openRegistry } from '../open-registry.ts';
+import { instantOf } from '../typed.ts';
 import type { Workspace } from '../workspace.ts';
 
 /*
@@ -102,17 +104,15 @@ export async function assignEnvironment(
   const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
   const { model, modelConfig: config } = workspace;
   const subject = { model, config, environment, rule, version };
-  return perform(
+  const result = await perform(
     workspace,
     input,
     registry,
-    (view, act) => {
-      const decision = assign(subject, evidence, view, act);
-      warnOfRolledBack(workspace, decision, view);
-      return decision;
-    },
+    (view, act) => assign(subject, evidence, view, act),
     evidence,
   );
+  warnOfRolledBack(workspace, result.decision, await registry.view(model));
+  return result;
 }
 
 /** An environment may keep what is champion no more, but nobody should think that it is as good as before. */
@@ -186,11 +186,9 @@ function endOf(until: string, now: Date): string {
     : until === 'now'
       ? now.getTime()
       : /^\d{4}-\d\d-\d\d$/u.test(until)
-        ? Date.parse(`${until}T23:59:59Z`)
-        : /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/u.test(until)
-          ? Date.parse(until)
-          : Number.NaN;
-  if (Math.abs(at) < 2.5e14) return new Date(at).toISOString();
+        ? millisecondsIn(`${until}T23:59:59Z`)
+        : (instantOf(until)?.getTime() ?? null);
+  if (at !== null && Math.abs(at) < 2.5e14) return new Date(at).toISOString();
   throw new UsageError({
     found: `until ${JSON.stringify(until.slice(0, 100))}`,
     expected:
@@ -201,7 +199,8 @@ function endOf(until: string, now: Date): string {
 /** A slip of the pen would waive nothing, and nobody would notice before the gate. */
 async function refuseUnknownCheck(workspace: Workspace, registry: Registry, check: string): Promise<void> {
   const { decisions } = await registry.view(workspace.model);
-  const digests = decisions.findLast(({ action }) => action === 'gate')?.evidence.map(({ sha256 }) => sha256) ?? [];
+  const last = decisions.findLast(({ action, evidence }) => action === 'gate' && evidence.length > 0);
+  const digests = last?.evidence.map(({ sha256 }) => sha256) ?? [];
   const recorded = await Promise.all(digests.map((sha256) => registry.evidence(workspace.model, sha256)));
   const known = [...(await readEvidence(workspace)), ...recorded].flatMap(({ checks }) => checks);
   const isKnown =

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { DataError } from '../../errors.ts';
+import { millisecondsIn } from '../../iso-time.ts';
 import type { ProfileOf } from './profile.ts';
 import { uniform } from '../../statistics/splitmix.ts';
 import { refuseTooMany, scheduleOf, type Arrivals, type Stretch } from './schedule.ts';
@@ -69,8 +70,7 @@ function timeOf(text: string): number | null {
     return value > 1e11 ? value : value * 1000;
   }
   if (!/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}:?\d{2})$/u.test(text)) return null;
-  const at = Date.parse(text.replace(' ', 'T').replace(',', '.'));
-  return Number.isNaN(at) ? null : at;
+  return millisecondsIn(text);
 }
 
 function ofRates(
