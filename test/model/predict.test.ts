@@ -293,7 +293,7 @@ describe('a transform', () => {
     inTemporaryFolder(async (folder) => {
       const rows = Array.from({ length: 40 }, (_, row) => `r${row},${(row + 1) / 41},${row % 2}`);
       const path = join(folder, 'model.onnx');
-      const predicted = async (name: string, width: number, transform: 'sigmoid' | 'softmax', count = 40) => {
+      const predicted = async (name: string, width: number, transform?: 'sigmoid' | 'softmax' | 'none', count = 40) => {
         await writeFile(join(folder, 'data.csv'), ['id,p,label', ...rows.slice(0, count)].join('\n'));
         const nodes =
           width === 1
@@ -301,7 +301,10 @@ describe('a transform', () => {
             : [
                 node('Neg', ['x'], ['n']),
                 node('Concat', ['n', 'x'], ['both'], [intAttribute('axis', 1)]),
-                node('Softmax', ['both'], [name]),
+                // Against the rest: each class by itself, so that a row adds up to 1 by chance alone.
+                ...(name === 'rest'
+                  ? [node('Sigmoid', ['both'], ['p']), node('Mul', ['p', 'p'], [name])]
+                  : [node('Softmax', ['both'], [name])]),
               ];
         const parts = {
           inputs: [valueInfo('x', 'float', ['N', 1])],
@@ -309,7 +312,9 @@ describe('a transform', () => {
         };
         await writeFile(path, onnxModel(graph({ nodes, ...parts })));
         return predictModels({
-          models: [{ role: 'candidate', artifact: await localModel(path, 'file:model.onnx'), transform }],
+          models: [
+            { role: 'candidate', artifact: await localModel(path, 'file:model.onnx'), ...(transform && { transform }) },
+          ],
           dataset: { name: 'evaluation', path: join(folder, 'data.csv'), uri: 'data.csv' },
           columns: { id: 'id', label: 'label' },
           task: 'binary-classification',
@@ -325,6 +330,14 @@ describe('a transform', () => {
         predicted('p', 2, 'softmax', 2),
         /all of its values lie in \[0, 1\], and each row adds up to 1/u,
       );
+      for (const transform of ['sigmoid', 'softmax'] as const) {
+        await assert.rejects(predicted('rest', 2, transform), /rest already has probabilities: all .* in \[0, 1\]\./u);
+      }
+      await assert.rejects(
+        predicted('rest', 2),
+        /row 1 do not add up to 1.*divide it by the sum of its row in the model, or set transform: none/u,
+      );
+      assert.equal(usable((await predicted('rest', 2, 'none'))[0]).kind, 'score');
       for (const [name, count] of [
         ['logits', 40],
         ['score', 5],

@@ -43,10 +43,16 @@ export function isProbability(scores: Scores, task: Task, reading: ReadingOption
   const other = outside || width === 1 || task === 'multilabel-classification' ? null : rowNotAddingUp(values, width);
   if (!outside && other === null) return true;
   if (raw) return false;
+  if (other !== null) {
+    throw new MismatchError({
+      found: `Output ${name} has values in [0, 1], but the scores of row ${other.row + 1} do not add up to 1`,
+      expected: 'probabilities of the classes, which add up to 1 in each row',
+      remedy:
+        'If each is the probability of its class against the rest, divide it by the sum of its row in the model, or set transform: none, which uses their order alone. If these are raw scores, set the transform: candidate: {uri, transform: sigmoid | softmax}',
+    });
+  }
   throw new MismatchError({
-    found: outside
-      ? `Output ${name} is not a probability: values from ${lowest} to ${highest}, outside [0, 1]. Is it a raw score?`
-      : `Output ${name} is not a probability: the scores of row ${(other?.row ?? 0) + 1} do not add up to 1. Are they raw scores?`,
+    found: `Output ${name} is not a probability: values from ${lowest} to ${highest}, outside [0, 1]. Is it a raw score?`,
     expected: 'probabilities',
     remedy: 'Set the transform: candidate: {uri, transform: sigmoid | softmax | none}',
   });
@@ -69,9 +75,10 @@ export function refuseTwice({ values, width, name, range }: Scores, task: Task, 
   if ((transform !== 'sigmoid' && transform !== 'softmax') || isRawName(name)) return;
   if (!inUnitInterval(range.lowest, range.highest)) return;
   const each = width === 1 || task === 'multilabel-classification';
-  if (each ? values.length / width < fewRows : rowNotAddingUp(values, width) !== null) return;
+  const whole = !each && rowNotAddingUp(values, width) === null;
+  if (!whole && values.length / width < fewRows) return;
   throw new MismatchError({
-    found: `transform: ${transform}, but output ${name} already has probabilities: all of its values lie in [0, 1]${each ? '' : ', and each row adds up to 1'}`,
+    found: `transform: ${transform}, but output ${name} already has probabilities: all of its values lie in [0, 1]${whole ? ', and each row adds up to 1' : ''}`,
     expected: 'raw scores to transform',
     remedy: 'Remove the transform; or, if these are raw scores, rename the output ("logits")',
   });
