@@ -1,10 +1,9 @@
 import type { Behaviour } from './schema.ts';
 import { defaults } from '../../config/index.ts';
-import { ConfigError } from '../../errors.ts';
 import { reported, type Check } from '../../evidence/index.ts';
 import { absentCheck, limitCheck } from './limit.ts';
 import { meanBounds } from '../../statistics/log-ratio.ts';
-import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
+import { featuresOf, listed, lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
 import { percent } from '../../wording.ts';
 import { atMost } from '../comparison.ts';
 
@@ -31,7 +30,7 @@ export async function judgeImportance(
   input: ImportanceInput,
 ): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
   const { settings, candidate, champion, absence, scorer } = input;
-  const { chosen, left } = featuresOf(input);
+  const { chosen, left } = chosenFeatures(input);
   const drops: FeatureDrop[] = [];
   for (const [index, feature] of chosen.entries()) {
     input.signal?.throwIfAborted();
@@ -118,18 +117,11 @@ function repeatsOf({ repeats }: ImportanceInput['settings']): number {
   return repeats ?? defaults.behaviour.repeats;
 }
 
-function featuresOf({ settings, candidate, champion }: ImportanceInput): { chosen: string[]; left: number } {
-  const all = [...new Set([...candidate.columns.all, ...(champion?.columns.all ?? [])])];
-  if (settings.features === undefined) {
-    return { chosen: all.slice(0, mostFeatures), left: Math.max(0, all.length - mostFeatures) };
-  }
-  const unknown = settings.features.find((feature) => !all.includes(feature));
-  if (unknown === undefined) return { chosen: [...new Set(settings.features)], left: 0 };
-  throw new ConfigError({
-    found: `${JSON.stringify(unknown)} in importance.features is not a feature of any model`,
-    expected: `features of the models: ${listed(all.map((name) => JSON.stringify(name)))}`,
-    where: 'behaviour.importance.features',
-  });
+function chosenFeatures(input: ImportanceInput): { chosen: string[]; left: number } {
+  const { features } = input.settings;
+  const all = featuresOf(input, features, 'importance.features');
+  if (features !== undefined) return { chosen: [...new Set(features)], left: 0 };
+  return { chosen: all.slice(0, mostFeatures), left: Math.max(0, all.length - mostFeatures) };
 }
 
 async function dropsOf(
@@ -225,8 +217,4 @@ function rankCorrelation(drops: readonly FeatureDrop[]): number | null {
     other += ((theirs[index] as number) - middle) ** 2;
   }
   return own > 0 && other > 0 ? product / Math.sqrt(own * other) : null;
-}
-
-function listed(names: readonly string[]): string {
-  return names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
 }

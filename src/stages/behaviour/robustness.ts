@@ -4,7 +4,7 @@ import type { Perturbation } from '../../model/perturbation.ts';
 import { changedDecisions, type Bounds, type Scored } from '../../model/scorer.ts';
 import { absentCheck, limitCheck } from './limit.ts';
 import { proportionBounds } from './proportion.ts';
-import { lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
+import { featuresOf, lossOf, lossText, scoredUnder, type Examination, type Subject } from './subject.ts';
 import { capitalised, percent, significant } from '../../wording.ts';
 import type { Behaviour } from './schema.ts';
 import { atMost } from '../comparison.ts';
@@ -27,6 +27,7 @@ export async function judgeRobustness(
   input: RobustnessInput,
 ): Promise<{ checks: Check[]; details: Record<string, unknown> }> {
   const { settings, candidate, champion, scorer, signal, log } = input;
+  featuresOf(input, settings.columns, 'robustness.columns');
   const limits = limitsOf(settings, scorer.metric);
   const changes = changesOf(settings);
   const checks: Check[] = [];

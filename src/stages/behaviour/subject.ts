@@ -1,3 +1,4 @@
+import { ConfigError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { HostedModelFault, type HostedModel } from '../../model/hosted-model.ts';
 import type { Perturbation, PerturbableColumns } from '../../model/perturbation.ts';
@@ -25,6 +26,22 @@ export interface Examination<Settings> {
   signal?: AbortSignal | undefined;
 }
 
+/** The features of both models. @throws ConfigError for a named one that neither has: a slip of the pen would examine nothing */
+export function featuresOf(
+  { candidate, champion }: Pick<Examination<unknown>, 'candidate' | 'champion'>,
+  named: readonly string[] | undefined,
+  key: 'importance.features' | 'robustness.columns',
+): string[] {
+  const all = [...new Set([...candidate.columns.all, ...(champion?.columns.all ?? [])])];
+  const unknown = named?.find((feature) => !all.includes(feature));
+  if (unknown === undefined) return all;
+  throw new ConfigError({
+    found: `${JSON.stringify(unknown)} in ${key} is not a feature of any model`,
+    expected: `features of the models: ${listed(all.map((name) => JSON.stringify(name)))}`,
+    where: `behaviour.${key}`,
+  });
+}
+
 /** What a model says of changed rows, or why it says nothing: a finding, and no end of the work. */
 export async function scoredUnder(
   subject: Pick<Subject, 'host'>,
@@ -46,4 +63,9 @@ export function lossOf({ metric }: Scorer, before: number, after: number): numbe
 /** A loss of the metric in the units a reader thinks in: "1.3 points" of a share. */
 export function lossText({ metric }: Scorer, loss: number): string {
   return metric.scale === 'share' ? `${(100 * loss).toFixed(2)} points` : String(Number(loss.toPrecision(4)));
+}
+
+/** The first names, and how many more there are. */
+export function listed(names: readonly string[]): string {
+  return names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
 }

@@ -142,6 +142,14 @@ describe('agreement', () => {
 });
 
 describe('robustness', () => {
+  it('is not examined of columns that no model takes', () =>
+    assert.rejects(
+      behaviour(spam, 'robustness: { noise: 0.1, margin: 0.001, columns: [word_fre] }', {
+        candidate: 'spam/models/champion.onnx',
+      }),
+      (error) => error instanceof ConfigError && /"word_fre" in robustness\.columns/u.test(error.message),
+    ));
+
   const settings =
     'robustness: { noise: 0.1, missing: 0.05, unseen_categories: 0.1, margin: 0.001, max_flip_rate: 0.2 }';
 
