@@ -43,10 +43,14 @@ export function rollback(
   const target = to === 'previous' ? previousVersion(view, byRollback?.seq) : namedVersion(to, view);
   if (target.version === champion.version && byRollback !== undefined) return byRollback;
   if (target.status === 'deprecated') {
+    const others = othersThanChampion(view);
     throw new UsageError({
       found: `version ${target.version} is deprecated`,
       expected: 'a version that is not deprecated',
-      remedy: `Name another with --to: ${usable(view)}`,
+      remedy:
+        others.length === 0
+          ? 'There is nothing to roll back to: promote or register another model'
+          : `Name another with --to: ${listed(others)}`,
     });
   }
   const version = { version: target.version, artifacts: target.artifacts };
@@ -80,9 +84,7 @@ function previousVersion(view: RegistryHistory, rolledBackIn: number | undefined
     });
   }
   if (alias === undefined) {
-    const others = view.registered.filter(
-      ({ version, status }) => status === 'active' && version !== view.champion?.version,
-    );
+    const others = othersThanChampion(view);
     throw new UsageError({
       found: `there is no version before ${view.champion?.version}`,
       expected: 'an earlier champion',
@@ -100,6 +102,10 @@ export function namedVersion(name: string, view: RegistryHistory): RegisteredVer
   const found = view.registered.find(({ version }) => version === (valid(name) ?? name));
   if (found !== undefined) return found;
   throw new UsageError({ found: `there is no version ${JSON.stringify(name)}`, expected: `one of: ${usable(view)}` });
+}
+
+function othersThanChampion({ registered, champion }: RegistryHistory): RegisteredVersion[] {
+  return registered.filter(({ version, status }) => status === 'active' && version !== champion?.version);
 }
 
 function usable(view: RegistryHistory): string {
