@@ -43,16 +43,27 @@ function blocks({ efficiency = {}, importance, robustness, agreement }: Behaviou
   );
 }
 
-/** Where nothing is decided, no decision can change. */
+/** Limits that nothing can exceed: importance of one feature moves to no other, and where nothing is decided, no decision can change. */
 function problems(model: Model): Problem[] {
   const { task } = model;
-  const { robustness, agreement } = behaviourSettings(model) ?? {};
-  if (task !== 'regression' && task !== 'ranking') return [];
+  const { importance, robustness, agreement } = behaviourSettings(model) ?? {};
+  const alone =
+    importance?.max_shift !== undefined && new Set(importance.features).size === 1
+      ? [
+          {
+            pointer: '/behaviour/importance',
+            key: 'max_shift',
+            message: 'max_shift needs two features or more, because importance moves from one to another',
+          },
+        ]
+      : [];
+  if (task !== 'regression' && task !== 'ranking') return alone;
   const problem = (part: string, key: string, value: unknown): Problem[] => {
     const message = `${key} needs decisions, and a model of task ${task} makes none`;
     return value === undefined ? [] : [{ pointer: `/behaviour/${part}`, key, message }];
   };
   return [
+    ...alone,
     ...problem('robustness', 'max_flip_rate', robustness?.max_flip_rate),
     ...problem('agreement', 'min_label_agreement', agreement?.min_label_agreement),
   ];

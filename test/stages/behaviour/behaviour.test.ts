@@ -298,6 +298,23 @@ describe('evidence of behaviour', () => {
     );
   });
 
+  it('gates no importance that one feature alone would have to lose to others', () => {
+    const parsed = (features: string): unknown =>
+      parseConfig(
+        configuration(
+          spam,
+          `importance: { max_shift: 0.1, features: ${features} }`,
+          'a.onnx',
+          undefined,
+          'eval.parquet',
+        ),
+        'contender.yml',
+      );
+    assert.throws(() => parsed('[n_urls]'), /max_shift needs two features or more/u);
+    assert.throws(() => parsed('[n_urls, n_urls]'), /max_shift needs two features or more|unique|twice/u);
+    assert.doesNotThrow(() => parsed('[n_urls, word_free]'));
+  });
+
   it('gates no decisions where none are made', () => {
     const regression = spam.replace('binary-classification', 'regression').replace('roc_auc', 'rmse');
     assert.throws(
