@@ -41,7 +41,7 @@ const permissions = { comment: 'pull-requests: write', 'check run': 'checks: wri
 
 function tell(unpublished: readonly Unpublished[], { pullRequest }: RunPlace): void {
   for (const { what, error } of unpublished) {
-    const refused = error.kind === 'permission' || error.kind === 'credentials' || error.kind === 'absent';
+    const refused = error.kind === 'permission' || error.kind === 'absent';
     if (refused && pullRequest?.fork === true) {
       core.notice(
         `No ${what}: the token of a pull request from a fork is read-only. The summary of this run has the result.`,

@@ -240,6 +240,14 @@ describe('the gate of a pull request', () => {
     assert.match(summary, /no change/u);
   });
 
+  it('with a token that is not valid any more asks for another, and for no permission', async () => {
+    server.fail({ answer: { status: 401, body: { message: 'Bad credentials' } } });
+    const { code, stdout } = await gate(quick);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^::warning::No comment; .*Bad credentials\. Pass a token that is valid/mu);
+    assert.doesNotMatch(stdout, /permissions:/u);
+  });
+
   it('says nothing where it is told to say nothing', async () => {
     const before = server.requests.length;
     assert.equal((await gate({ ...quick, comment: 'never' })).code, 0);
