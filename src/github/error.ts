@@ -103,7 +103,7 @@ const remedies: Record<GitHubErrorKind, (failed: FailedResponse) => string | und
     'A branch protection rule or ruleset forbids it. Record on a separate branch (registry.branch), or through a pull request (registry.pull_request: when-protected)',
   permission: (failed) => permissionRemedy(failed),
   credentials: () =>
-    'Pass a token: in a workflow, token: ${{ github.token }}; on a machine, GITHUB_TOKEN in the environment',
+    'Pass a token that is valid: in a workflow, token: ${{ github.token }}; on a machine, GITHUB_TOKEN in the environment. The token of a GitHub App expires after an hour',
   absent: () => 'It is not there, or the token may not see it',
   limited: () => 'Wait for the limit to reset and run again',
   unavailable: () => 'Check https://www.githubstatus.com and run again',
@@ -150,7 +150,9 @@ function permissionOf(request: string): string[] {
 const scopes: readonly [RegExp, string][] = [
   [/\/pulls\b|PullRequest/u, 'pull-requests'],
   // A comment on a pull request is one on an issue to the API; this permission covers it.
-  [/\/issues\b/u, 'pull-requests'],
+  [/\/issues\/.*\bcomments\b/u, 'pull-requests'],
+  [/\/issues\b/u, 'issues'],
+  [/\/deployments\b/u, 'deployments'],
   [/\/check-(?:runs|suites)\b/u, 'checks'],
   [/\/statuses\b/u, 'statuses'],
   [/\/actions\b/u, 'actions'],

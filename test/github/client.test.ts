@@ -122,6 +122,22 @@ describe('a refusal', () => {
       );
     }));
 
+  for (const [route, parameters, permission] of [
+    ['POST /repos/{owner}/{repo}/issues', { title: 'x' }, 'issues: write'],
+    ['PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}', { comment_id: 1, body: 'x' }, 'pull-requests: write'],
+    ['POST /repos/{owner}/{repo}/deployments', { ref: 'main' }, 'deployments: write'],
+    ['POST /repos/{owner}/{repo}/releases', { tag_name: 'x' }, 'contents: write'],
+  ] as const) {
+    test(`of a server that does not say what is missing asks for ${permission} of ${route}`, () =>
+      withGitHub(async (server) => {
+        server.fail({ answer: { status: 403, body: { message: 'Resource not accessible by integration' } } });
+        await assert.rejects(
+          clientOf(server).request(route, parameters as never),
+          new RegExp(`permissions:\n {2}${permission}`, 'u'),
+        );
+      }));
+  }
+
   test('of a token that is not valid says how to pass one', () =>
     withGitHub(async (server) => {
       const client = openGitHub({ repository: repositoryName, apiUrl: server.url, token: 'ghs_wrong', log: silentLog });
