@@ -76,7 +76,7 @@ export async function remoteRefs(remote: Remote, refs: readonly string[]): Promi
     throw new RegistryError({
       found: `${remote.name} cannot be reached${pushed ? ' at its push address' : ''}: ${firstFault(listed.stderr)}`,
       where: `remote ${remote.name}`,
-      remedy: `Check the remote (git remote get-url ${pushed ? '--push ' : ''}${remote.name}), the network and the credentials (in a workflow: actions/checkout keeps them unless persist-credentials is false; otherwise set the input token of the action)`,
+      remedy: `Check the remote (git remote get-url ${pushed ? '--push ' : ''}${remote.name}), the network and the credentials (in a workflow: actions/checkout keeps them unless persist-credentials is false, and the input token of the action stands in; the job needs contents: read)`,
     });
   }
   return new Map(partsOf(listed.stdout, '\n').map((line) => line.split('\t').reverse() as [string, string]));

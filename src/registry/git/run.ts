@@ -177,6 +177,8 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
       remedy: `Run: git config --global --add safe.directory ${folder}`,
     });
   }
+  // A partial clone asks its remote for what it lacks.
+  const isPartial = /from promisor remote/u.test(result.stderr);
   const isDamaged =
     /could not read (?!from remote)|bad object|unable to (?:read|find)|corrupt|missing (?:blob|tree|commit)/iu.test(
       said,
@@ -186,9 +188,11 @@ export function gitFault(folder: string, args: readonly string[], result: GitRes
     moreSpace(result.stderr, folder) ??
     (isNewer
       ? 'The repository uses a format of a newer git: install that version (reftable needs 2.45)'
-      : isDamaged
-        ? 'The repository is damaged or incomplete: run git fsck, or clone it again'
-        : undefined);
+      : isPartial
+        ? 'The clone is partial, and its remote does not give what it lacks: clone without a filter (actions/checkout sets one with sparse-checkout, unless filter is set), or keep the credentials in it (without persist-credentials: false)'
+        : isDamaged
+          ? 'The repository is damaged or incomplete: run git fsck, or clone it again'
+          : undefined);
   return new RegistryError({
     found: `git ${args.find((each) => !each.startsWith('-')) ?? ''} failed: ${said === '' ? `exit code ${result.code}` : said}`,
     where: folder,

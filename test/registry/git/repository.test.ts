@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isRefName, openRepository } from '../../../src/registry/git/repository.ts';
+import { git as runGitIn } from '../../../src/registry/git/run.ts';
 import { inRepository } from '../temporary-repository.ts';
 
 test('names of refs are those that git takes', () => {
@@ -52,4 +53,20 @@ test('a repository that a newer git made is told by what this git does not know 
     );
     await writeFile(join(folder, '.git/config'), '[core]\n\trepositoryFormatVersion = 99\n');
     await assert.rejects(openRepository(folder), /Expected git repo version <= \d+, found 99.*install that version/u);
+  }));
+
+test('a partial clone that cannot fetch what it lacks is told as one, and not as damage', () =>
+  inRepository(async ({ folder, git }) => {
+    await writeFile(join(folder, 'a'), 'a');
+    await git('add', 'a');
+    await git('commit', '--quiet', '-m', 'a');
+    await git('config', 'uploadpack.allowFilter', 'true');
+    const clone = join(folder, 'clone');
+    await git('clone', '--quiet', '--no-checkout', '--filter=blob:none', `file://${folder}`, clone);
+    await git('-C', clone, 'remote', 'set-url', 'origin', `file://${folder}/gone`);
+    await assert.rejects(runGitIn(clone, ['ls-tree', '-l', 'HEAD']), (error: Error) => {
+      assert.match(error.message, /The clone is partial.* clone without a filter/u);
+      assert.doesNotMatch(error.message, /damaged/u);
+      return true;
+    });
   }));
