@@ -9,6 +9,8 @@ const told: Record<string, string> = {
   'Give a reason with --reason "...".': 'Give a reason with input reason "...".',
   'or name a folder that holds both with --workspace': 'or name a folder that holds both with input working-directory',
   'Choose another with --environment.': 'Choose another with input environment.',
+  'Create one with contender init, or name another with --config.':
+    'Create one with contender init, or name another with input config.',
   // A command is a command.
   'First: contender registry assign --environment staging --version 1.0.0':
     'First: contender registry assign --environment staging --version 1.0.0',
