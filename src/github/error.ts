@@ -15,6 +15,7 @@ export interface FailedResponse {
 }
 
 const archived = /repository was archived/iu;
+const locked = /issue is locked/iu;
 /** No permission of a job helps against these. */
 const barred =
   /SAML enforcement|IP allow list|locked for migration|access blocked|(?:was|has been) suspended|administrative rules/iu;
@@ -26,6 +27,7 @@ const barred =
 const meanings: readonly [RegExp, GitHubErrorKind][] = [
   [/secondary rate limit|api rate limit exceeded|abuse detection|rate limit|submitted too quickly/iu, 'limited'],
   [archived, 'refused'],
+  [locked, 'refused'],
   [barred, 'refused'],
   [/bad credentials|requires authentication|must be authenticated/iu, 'credentials'],
   [
@@ -110,9 +112,11 @@ const remedies: Record<GitHubErrorKind, (failed: FailedResponse) => string | und
   refused: ({ message, documentation }) =>
     archived.test(message)
       ? 'Unarchive the repository (Settings > General > Danger Zone), or keep the registry in another'
-      : documentation === undefined
-        ? undefined
-        : `See ${documentation}`,
+      : locked.test(message)
+        ? 'Unlock the conversation (the link at the side of the pull request or issue)'
+        : documentation === undefined
+          ? undefined
+          : `See ${documentation}`,
 };
 
 /** A setting of the repository, and no permission of the token, keeps workflows from making pull requests. */

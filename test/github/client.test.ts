@@ -181,6 +181,7 @@ describe('a refusal', () => {
     ['the `acme` organization has an IP allow list enabled, and your IP address is not permitted', /See https:/u],
     ['Repository has been locked for migration.', /See https:/u],
     ['This installation has been suspended', /See https:/u],
+    ['Unable to create comment because issue is locked.', /Unlock the conversation/u],
     ['Resource not accessible by personal access token', /personal access token .* permission contents: read/u],
   ] as const) {
     test(`of "${message.slice(0, 40)}" sends nobody to the permissions of a job`, () =>
