@@ -5,7 +5,6 @@ import { resolve } from 'node:path';
 import { mendable } from '../errors.ts';
 import { fromTopOf } from '../pipeline/gate/places.ts';
 import type { Recording } from '../pipeline/workspace.ts';
-import { openRepository } from '../registry/git/repository.ts';
 import { withInputs } from './input-names.ts';
 import { text } from './inputs.ts';
 
@@ -49,6 +48,6 @@ export async function placeIn(message: string): Promise<AnnotationProperties> {
   const root = await realpath(resolve(workspace, text('working-directory') ?? '.')).catch(() => workspace);
   const path = resolve(root, file);
   if (!existsSync(path)) return {};
-  const shown = await fromTopOf({ root, repository: () => openRepository(root) }, path);
+  const shown = await fromTopOf({ root }, path);
   return { file: shown, startLine: Number(line), startColumn: Number(column) };
 }

@@ -3,6 +3,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { placeOfKeys } from '../../config/index.ts';
 import { ConfigError, instead, RegistryError } from '../../errors.ts';
 import type { Check, Evidence } from '../../evidence/index.ts';
+import { openRepository } from '../../registry/git/repository.ts';
 import { Model, whereOf } from '../configuration.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -43,8 +44,11 @@ export async function withLines<T>(workspace: Workspace, work: () => Promise<T>)
 }
 
 /** An absolute path as GitHub shows it: from the top of the repository, in whichever folder of it the run works. */
-export async function fromTopOf(within: Pick<Workspace, 'root' | 'repository'>, path: string): Promise<string> {
-  return pathFrom(await topOf(within), path);
+export async function fromTopOf(
+  { root, repository = () => openRepository(root) }: Pick<Workspace, 'root'> & Partial<Pick<Workspace, 'repository'>>,
+  path: string,
+): Promise<string> {
+  return pathFrom(await topOf({ root, repository }), path);
 }
 
 /** The run's own folder where it lies in no repository. */
