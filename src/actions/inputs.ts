@@ -7,7 +7,7 @@ import { UsageError } from '../errors.ts';
 import type { RunContext } from '../github/context.ts';
 import { pushedRange } from '../github/run-place.ts';
 import type { PartInput } from '../pipeline/gate/run-stage.ts';
-import { instantOf, shardOf } from '../pipeline/typed.ts';
+import { asConfigured, instantOf, shardOf } from '../pipeline/typed.ts';
 import type { PublishChoice } from '../pipeline/publishing/publish.ts';
 import type { Override } from '../pipeline/workspace.ts';
 
@@ -158,13 +158,16 @@ export async function actInputs(env: NodeJS.ProcessEnv, run: RunContext): Promis
 /** @throws UsageError */
 export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs> {
   refuseTarget(env);
+  const from = await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.');
+  const config = text('config') ?? 'contender.yml';
+  const places = { from, config: resolve(from, config) };
   return {
-    root: await root(env['GITHUB_WORKSPACE'] ?? process.cwd(), text('working-directory') ?? '.'),
-    config: text('config') ?? 'contender.yml',
+    root: from,
+    config,
     model: modelInput(),
     out: text('out') ?? defaults.out,
-    candidate: overrideInput('candidate'),
-    champion: overrideInput('champion'),
+    candidate: overrideInput('candidate', places),
+    champion: overrideInput('champion', places),
     predictions: text('predictions'),
     junit: text('junit'),
     token: tokenInput(),
@@ -172,8 +175,10 @@ export async function commonInputs(env: NodeJS.ProcessEnv): Promise<CommonInputs
   };
 }
 
-function overrideInput(role: 'candidate' | 'champion'): Override {
-  return { uri: text(role), sha256: text(`${role}-sha256`) };
+/** A path is typed from the working directory, like that of any other input. */
+function overrideInput(role: 'candidate' | 'champion', places: Parameters<typeof asConfigured>[1]): Override {
+  const given = text(role);
+  return { uri: given === undefined ? given : asConfigured(given, places), sha256: text(`${role}-sha256`) };
 }
 
 /** With the secrets and the token of the base it would read, and run, what a stranger checked in. */

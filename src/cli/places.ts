@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { asConfigured } from '../pipeline/typed.ts';
 
 /** Where a command works, and what the paths mean that a person types. */
 export interface Places {
@@ -26,10 +27,7 @@ export function placesOf(options: { workspace?: string | undefined; config?: str
     root,
     config,
     fromRoot,
-    asConfigured: (reference) =>
-      reference === 'registry' || /^[a-z][a-z0-9+.-]*:/iu.test(reference)
-        ? reference
-        : relative(dirname(resolve(root, config)), resolve(here, reference)),
+    asConfigured: (reference) => asConfigured(reference, { from: here, config: resolve(root, config) }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { dirname, relative, resolve } from 'node:path';
 import { millisecondsIn } from '../iso-time.ts';
 
 /* What a person types for a command, and a workflow for an action: read before anything else is loaded. */
@@ -23,4 +24,16 @@ export function instantOf(text: string): Date | null {
   const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/u;
   const at = form.test(text) ? millisecondsIn(text) : null;
   return at === null ? null : new Date(at);
+}
+
+/**
+ * A reference to a model that was typed, as contender.yml would have it: addresses and `registry` are what they are.
+ *
+ * @param from absolute path of the folder that a path was typed from
+ * @param config absolute path of contender.yml
+ */
+export function asConfigured(reference: string, { from, config }: { from: string; config: string }): string {
+  return reference === 'registry' || /^[a-z][a-z0-9+.-]*:/iu.test(reference)
+    ? reference
+    : relative(dirname(config), resolve(from, reference));
 }

@@ -320,7 +320,7 @@ describe('the gate of a pull request', () => {
     );
   });
 
-  it('names places from the top of the repository where it works in a folder of it, in annotations, check run and errors', async () => {
+  it('of a folder of the repository names places from its top, in annotations, check run and errors, and reads paths of inputs as told', async () => {
     const team = join(repository.folder, 'teams/the mail team');
     await mkdir(team, { recursive: true });
     for (const each of ['contender.yml', 'schema.json', 'data', 'models']) {
@@ -343,6 +343,10 @@ describe('the gate of a pull request', () => {
       .at(-1)
       ?.annotations.map((each) => each.path);
     assert.deepEqual(new Set(places), new Set(['teams/the mail team/contender.yml']));
+    // A path in an input starts where all others do, and not beside contender.yml.
+    const own = 'teams/the mail team/models/champion.onnx';
+    const same = await gate({ config: 'teams/the mail team/contender.yml', candidate: own });
+    assert.match(same.summary, /no change/u, same.stdout);
     await writeFile(path, config.replace('guardrails:', 'guardrail:'));
     const { stdout } = await gate(inputs);
     assert.match(stdout, /^::error file=teams\/the mail team\/contender\.yml,line=\d+,col=\d+::.*guardrail/mu);
