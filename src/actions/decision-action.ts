@@ -96,8 +96,6 @@ async function releaseChampion(workspace: Workspace, token: string, result: Prom
   } catch (error) {
     if (!(error instanceof ContenderError) || workspace.signal?.aborted === true) throw error;
     const standing = result.status === 'no-change' ? 'Nothing changed in the registry' : 'The decision is recorded';
-    core.setFailed(
-      `${standing}, but its release is not complete: ${error.message} Run the job again to complete the release.`,
-    );
+    core.setFailed(`${standing}, but its release is not complete; run the job again to complete it. ${error.message}`);
   }
 }

@@ -477,7 +477,7 @@ describe('promote.yml, where GitHub refuses the release', () => {
     const said = result.annotations.map(({ message }) => message).join('\n');
     assert.match(
       said,
-      /^The decision is recorded, but its release is not complete: .*contents: write.*Run the job again/msu,
+      /^The decision is recorded, but its release is not complete; run the job again .*\n\npermissions:\n {2}contents: write$/msu,
     );
     assert.deepEqual([await champion(), at.repository.releases.size], ['1.0.1', 0]);
   });
