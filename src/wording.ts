@@ -64,6 +64,7 @@ const singulars = new Map([
   ['cores', 'core'],
   ['ids', 'id'],
   ['minutes', 'minute'],
+  ['pages', 'page'],
   ['problems', 'problem'],
   ['queries', 'query'],
   ['replicas', 'replica'],
