@@ -103,9 +103,9 @@ for (const proxy of [nginx, haproxy]) {
           await inForce(port, [1, 1]);
           const back = Date.now();
           await weights.write({ weight: 0, expires: null });
-          while (await isCandidates(port, [...quarter].slice(0, 50))) await sleep(20);
+          // Beside the new worker of the proxy the old one may take connections for a moment.
+          while ((await usersOf(port, 'candidate')).size > 0) await sleep(20);
           assert.ok(Date.now() - back < 5000, `${Date.now() - back} ms`);
-          assert.equal((await usersOf(port, 'candidate')).size, 0);
         } finally {
           child.kill('SIGTERM');
           await ended(child);
@@ -282,11 +282,6 @@ function names(): string[] {
   return Array.from({ length: users }, (_, index) => `user-${index}`);
 }
 
-async function isCandidates(port: number, asked: string[]): Promise<boolean> {
-  return (await usersOf(port, 'candidate', asked)).size > 0;
-}
-
-/** The users of the candidate, once their share is within these limits: a reload takes a moment, and old workers answer what they have. */
 async function inForce(port: number, [least, most]: readonly [number, number]): Promise<Set<string>> {
   let share = 0;
   for (let attempt = 0; attempt < 40; attempt += 1) {
