@@ -19,6 +19,6 @@ export function publishedSchemas(): Record<string, TSchema & Record<string, unkn
     decision: named('A recorded decision', RecordedDecision),
     profile: named('A profile of data', Profile),
     manifest: named('The manifest of a model', Manifest),
-    void: named('A decision that was taken off', Void),
+    void: named('A decision that was made void', Void),
   };
 }

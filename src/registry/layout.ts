@@ -8,7 +8,7 @@ import { RegistryError } from '../errors.ts';
  *   models/<name>/manifest.json                derived from the decisions
  *   models/<name>/decisions/000/000042.json    immutable; the sequence number is the file name
  *   models/<name>/evidence/<sha256>.json.gz    named after the digest of what it says
- *   models/<name>/void/<sha256>.json           immutable; named after the digest of the decision that it takes off
+ *   models/<name>/void/<sha256>.json           immutable; named after the digest of the decision that it makes void
  */
 
 export const attributesPath = '.gitattributes';

@@ -25,7 +25,7 @@ export interface Registry {
    *
    * @param options.missingTags report tags that are not there, where the registry is tagged (default: true)
    * @param options.judge asked about every decision of a chain that is sound
-   * @param options.onVoid told of each decision that was taken off
+   * @param options.onVoid told of each decision that was made void
    */
   verify(options?: {
     missingTags?: boolean;

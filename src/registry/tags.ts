@@ -161,7 +161,7 @@ export function tagFindings(input: {
   found: readonly FoundTag[];
   required: boolean;
   commitOf: (model: string, seq: number) => string | undefined;
-  /** The sha256 of decisions that were taken off. */
+  /** The sha256 of decisions that were made void. */
   voided?: ReadonlySet<string>;
 }): Finding[] {
   const findings: Finding[] = [];

@@ -92,7 +92,7 @@ export async function verifyChange(
     }));
   const known = new Set(changed.map(({ path }) => path));
   const recorded = new Set(before.map(({ path }) => `${folder}/${path}`));
-  // What stands in the place of one that was taken off is new.
+  // What stands in the place of one that was made void is new.
   for (const { path } of excused.files) recorded.delete(path);
   const appended: MadeDecision[] = [];
   const judge: DecisionCheck = (made) => {

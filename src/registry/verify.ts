@@ -33,7 +33,7 @@ export interface MadeDecision {
   view: RegistryHistory;
   /** As it was written, by whomever; in the order in which the decision refers to it. */
   evidence: Evidence[];
-  /** It was taken off, and is judged for what was wrong with it. */
+  /** It was made void, and is judged for what was wrong with it. */
   void?: true;
 }
 
@@ -49,7 +49,7 @@ export interface VerifyOptions {
   artifactsYaml?: boolean;
   /** Asked about every decision of a chain that is sound, with all of its evidence. */
   judge?: DecisionCheck | undefined;
-  /** Told of each decision that was taken off. */
+  /** Told of each decision that was made void. */
   onVoid?: ((entry: Void) => void) | undefined;
 }
 
@@ -256,8 +256,8 @@ function history(
 }
 
 /**
- * Only what Contender did not make may be taken off, and what was recorded after it. What an entry says of itself, such as its time,
- * proves nothing: whoever takes off a sound decision writes it.
+ * Only what Contender did not make may be made void, and what was recorded after it. What an entry says of itself, such as its time,
+ * proves nothing: whoever makes a sound decision void writes it.
  */
 async function voidFaults(
   repository: Repository,
@@ -277,18 +277,18 @@ async function voidFaults(
     judge: DecisionCheck | undefined;
   },
 ): Promise<Finding[]> {
-  const takenOff = excused.takenOff.get(entry) ?? [];
+  const madeVoid = excused.madeVoid.get(entry) ?? [];
   const finding = (found: string, expected: string): Finding[] => [
     { path, found, expected, remedy: 'Find out who wrote it (git log), and revert that commit' },
   ];
-  if (takenOff.length === 0) {
+  if (madeVoid.length === 0) {
     if (await isCutOff(repository, commit)) return [];
     return finding(
       `decision ${entry.seq} is void, and was never recorded with these bytes, or is still in force`,
-      'a decision that was recorded, and was taken off',
+      'a decision that was recorded, and was made void',
     );
   }
-  for (const { file, bytes } of takenOff) {
+  for (const { file, bytes } of madeVoid) {
     const place = parseRegistryPath(file.path.slice(folder.length + 1));
     if (place?.kind !== 'decision' || place.seq !== entry.seq)
       return finding(`number ${entry.seq}`, `the number that ${file.path} has`);

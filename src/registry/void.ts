@@ -24,7 +24,7 @@ export const Void = Closed({
   sha256: Sha256,
   by: Signed,
   reason: Signed,
-  time: Matching(isoTime, 'when it was taken off, ISO 8601, UTC'),
+  time: Matching(isoTime, 'when it was made void, ISO 8601, UTC'),
 });
 export type Void = Static<typeof Void>;
 
@@ -41,7 +41,7 @@ export interface Voids {
   findings: Finding[];
 }
 
-/** What was taken off the registry of a commit. @param entries every file of the registry, by its path there */
+/** What was made void in the registry of a commit. @param entries every file of the registry, by its path there */
 export async function readVoids(repository: Repository, folder: string, files: readonly TreeEntry[]): Promise<Voids> {
   const kept = files.filter(({ path, size }) => parseRegistryPath(path)?.kind === 'void' && size <= maximumBytes);
   const found: Voids = { entries: [], findings: [] };
@@ -78,18 +78,18 @@ export async function readVoids(repository: Repository, folder: string, files: r
 export interface Excused {
   /** Those of the files that may be gone. */
   files: Set<FileThen>;
-  /** Of each entry the files that it takes off. */
-  takenOff: Map<Void, { file: FileThen; bytes: Buffer }[]>;
+  /** Of each entry the files that it makes void. */
+  madeVoid: Map<Void, { file: FileThen; bytes: Buffer }[]>;
 }
 
-/** Which of the files that are gone were taken off: decisions by their bytes, and evidence that those refer to. */
+/** Which of the files that are gone were made void: decisions by their bytes, and evidence that those refer to. */
 export async function excuse(
   repository: Repository,
   folder: string,
   { entries }: Voids,
   gone: readonly FileThen[],
 ): Promise<Excused> {
-  const excused: Excused = { files: new Set(), takenOff: new Map() };
+  const excused: Excused = { files: new Set(), madeVoid: new Map() };
   const models = new Set(entries.map(({ entry }) => entry.model));
   const placed = gone.map((file) => ({ file, place: parseRegistryPath(file.path.slice(folder.length + 1)) }));
   const asked = placed.filter(({ place }) => place?.kind === 'decision' && models.has(place.model)) as {
@@ -107,7 +107,7 @@ export async function excuse(
     const found = entries.find(({ entry }) => entry.model === place.model && entry.sha256 === digest)?.entry;
     if (found === undefined) continue;
     excused.files.add(file);
-    excused.takenOff.set(found, [...(excused.takenOff.get(found) ?? []), { file, bytes }]);
+    excused.madeVoid.set(found, [...(excused.madeVoid.get(found) ?? []), { file, bytes }]);
     referring.set(found.model, (referring.get(found.model) ?? '') + bytes.toString('latin1'));
   }
   for (const { file, place } of placed) {

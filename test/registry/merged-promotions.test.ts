@@ -179,7 +179,7 @@ test('a push that takes a decision off is no loss, and what is recorded in its p
     await git.updateRefs([{ ref: 'refs/heads/main', after: off }]);
     assert.deepEqual(findings(await check(server, before)), []);
     await byAdministrator(server, 'c');
-    // In one push with what was taken off it is looked at all the same.
+    // In one push with what was made void it is looked at all the same.
     assert.match(findings(await check(server, before)).join(), /000002\.json: .*neither a commit of Contender/u);
     const head = await headOf(server);
     const registry = registryOn(server, { tags: 'gto', permissions: administrator });

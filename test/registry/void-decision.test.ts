@@ -104,7 +104,7 @@ async function revertForged({ record, repository }: At): Promise<void> {
 }
 
 describe('a decision that Contender did not make', () => {
-  test('is taken off with those after it, on a branch that follows, and is told for ever', () =>
+  test('is made void with those after it, on a branch that follows, and is told for ever', () =>
     inRegistry(async (at) => {
       await at.record(of('mallory', 'evil'), 'evil');
       await at.record(of('ada', 'three'), 'three');
@@ -126,7 +126,7 @@ describe('a decision that Contender did not make', () => {
       await isSoundWith(at, [3, 4]);
     }));
 
-  test('is taken off where it was reverted, and what was recorded since under its number stays', () =>
+  test('is made void where it was reverted, and what was recorded since under its number stays', () =>
     inRegistry(async (at) => {
       await revertForged(at);
       await at.record(of('ada', 'three'), 'three');
@@ -136,7 +136,7 @@ describe('a decision that Contender did not make', () => {
       await isSoundWith(at, [3]);
     }));
 
-  test('is taken off with every edit of it, and what is recorded in its place stays for good', () =>
+  test('is made void with every edit of it, and what is recorded in its place stays for good', () =>
     inRegistry(async (at) => {
       await at.record(of('mallory', 'evil'), 'evil');
       await at.repository.visit();
@@ -170,7 +170,7 @@ describe('a decision that Contender did not make', () => {
       );
     }));
 
-  test('is taken off where it was reverted, though another one stands after what was recorded since', () =>
+  test('is made void where it was reverted, though another one stands after what was recorded since', () =>
     inRegistry(async (at) => {
       await revertForged(at);
       await at.record(of('ada', 'three'), 'three');
@@ -180,7 +180,7 @@ describe('a decision that Contender did not make', () => {
       await isSoundWith(at, [3, 4]);
     }));
 
-  test('is taken off with what is left of it, where its file alone was deleted', () =>
+  test('is made void with what is left of it, where its file alone was deleted', () =>
     inRegistry(async (at) => {
       await at.record(of('mallory', 'evil'), 'evil');
       await at.repository.visit();
@@ -208,7 +208,7 @@ describe('a decision that Contender did not make', () => {
       await isSoundWith(at, [3]);
     }));
 
-  test('is taken off where it is no decision at all, or the first of all', () =>
+  test('is made void where it is no decision at all, or the first of all', () =>
     inRegistry(async (at) => {
       await at.repository.visit();
       await at.repository.write(`${decisions}/000003.json`, 'Nothing to see here.\n');
@@ -225,7 +225,7 @@ describe('a decision that Contender did not make', () => {
       assert.deepEqual((await at.registry.view('other')).decisions, []);
     }));
 
-  test('leaves what Contender made: a sound decision is not taken off, whoever writes an entry for it', () =>
+  test('leaves what Contender made: a sound decision is not made void, whoever writes an entry for it', () =>
     inRegistry(async (at) => {
       const before = await at.repository.git('for-each-ref');
       await assert.rejects(at.takeOff(2), /decision 2 is void, but Contender makes the same decision.*rollback/su);

@@ -77,7 +77,7 @@ async function verifyWhole(workspace: Workspace): Promise<Verified> {
   };
 }
 
-/** What is to be known for ever of a decision that was taken off. */
+/** What is to be known for ever of a decision that was made void. */
 function voidNote({ model, seq, sha256, by, reason, time }: Void): string {
   return `Void: decision ${seq} of ${model} (sha256 ${sha256.slice(0, 12)}), made void by ${by} on ${time.slice(0, 10)}: ${reason}`;
 }

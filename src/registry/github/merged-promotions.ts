@@ -53,13 +53,13 @@ async function checkModel(
   const now = sound(await stateAt(place, range.after, model));
   const past = range.before === null ? null : await stateAt(place, range.before, model);
   const findings: Finding[] = [];
-  const off = takenOff(past, now);
+  const off = madeVoid(past, now);
   for (const { path, oid } of past?.files.values() ?? []) {
     if (path.endsWith('/manifest.json') || now.files.get(path)?.oid === oid || off.has(path)) continue;
     findings.push(gone(place, path));
   }
   const tagged = await lastTagged(place, model, now);
-  // What stands in the place of a decision that was taken off is new.
+  // What stands in the place of a decision that was made void is new.
   const known = now.links.filter(({ sha256 }, index) => sha256 === past?.links[index]?.sha256).length;
   const decisions = now.links
     .map(({ decision }) => decision)
@@ -69,7 +69,7 @@ async function checkModel(
 }
 
 /** Files of decisions that are void now, and of the evidence of these. */
-function takenOff(past: ModelState | null, now: ModelState): Set<string> {
+function madeVoid(past: ModelState | null, now: ModelState): Set<string> {
   const off = (past?.links ?? []).filter((link) => now.files.has(voidPath(link.decision.model, link.sha256)));
   return new Set(
     off.flatMap(({ decision: { model, seq, evidence } }) => [

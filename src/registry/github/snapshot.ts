@@ -200,7 +200,7 @@ export async function firstCommitOf(
 ): Promise<string | null> {
   const commits = (await github.list('GET /repos/{owner}/{repo}/commits', { sha: branch, path })).map(({ sha }) => sha);
   const [last, ...before] = commits;
-  // A decision that was taken off had the name before it.
+  // A decision that was made void had the name before it.
   const oidAt = async (commit: string): Promise<string | null> =>
     (await blobsAt({ github }, commit, [path])).get(path) ?? null;
   const oid = last === undefined || before.length === 0 ? null : await oidAt(last);
