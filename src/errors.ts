@@ -114,7 +114,7 @@ export class GitHubError extends ContenderError {
 export class EvidenceError extends withCode('evidence') {}
 
 /** For `catch`: what stands in for the outcome after an error of one kind. @throws any other error */
-export function instead<T>(kind: new (fault: Fault) => ContenderError, value: T): (error: unknown) => T {
+export function instead<T>(kind: new (...given: never[]) => ContenderError, value: T): (error: unknown) => T {
   return after(kind, () => value);
 }
 

@@ -1,3 +1,8 @@
+/** Whether a text is an address, with a scheme, and no path. */
+export function isAddress(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:/iu.test(text);
+}
+
 /** A file in a store of objects, by its address. What may be absent says which bytes: with it, they never change. */
 export type ObjectAddress =
   | { store: 's3'; bucket: string; key: string; version?: string | undefined }

@@ -1,4 +1,4 @@
-import { ContenderError, ModelError } from '../errors.ts';
+import { ContenderError, instead, ModelError } from '../errors.ts';
 import type { Feeds } from './batches.ts';
 import { isClose, type Predictions, type Tolerance } from './predictions.ts';
 import type { Stability } from './shards.ts';
@@ -41,7 +41,7 @@ export async function stabilityOf(
     return (await reads.finish({ dataLabels })).predictions;
   };
   const answerAgain = (...asked: Parameters<typeof answer>): Promise<Predictions | null> =>
-    answer(...asked).catch(noneIf(ContenderError));
+    answer(...asked).catch(instead(ContenderError, null));
   const all = [...Array.from({ length: Math.min(rows, mostRows) }).keys()];
   const few = spread(all.length, rows);
   const gaps = rowsWithGaps(feeds, rows);
@@ -56,7 +56,7 @@ export async function stabilityOf(
   const apart = [together.filter((at) => at % 2 === 0), together.filter((at) => at % 2 === 1)].filter(
     ({ length }) => length > 0,
   );
-  const once = await answer(sample, [together]).catch(noneIf(ModelError));
+  const once = await answer(sample, [together]).catch(instead(ModelError, null));
   const inParts = greatestDifference(once, await answerAgain(sample, apart), apart.flat(), tolerance);
   const found = (differs: Stability['differs'], difference: number, { length }: readonly number[]): Stability => ({
     rows: length,
@@ -68,7 +68,7 @@ export async function stabilityOf(
   // A model that answers as before in other batches is not random either.
   const random = inParts > 0 ? greatestDifference(once, await answerAgain(sample, [together]), together, tolerance) : 0;
   if (random > 0) return found('random', random, sample);
-  const first = await answer(few, [all]).catch(noneIf(ModelError));
+  const first = await answer(few, [all]).catch(instead(ModelError, null));
   if (first === null) return found('batch', Number.POSITIVE_INFINITY, few);
   const backwards = all.toReversed();
   const tests = [
@@ -80,14 +80,6 @@ export async function stabilityOf(
     if (difference > 0) return found(how, difference, few);
   }
   return inParts > 0 ? found('batch', inParts, sample) : found(null, 0, few);
-}
-
-/** Null in place of an error of this kind. */
-function noneIf(kind: typeof ContenderError | typeof ModelError): (error: unknown) => null {
-  return (error) => {
-    if (error instanceof kind) return null;
-    throw error;
-  };
 }
 
 /** So many of a number of rows, spread over them. */

@@ -1,5 +1,6 @@
 import { dirname, relative, resolve } from 'node:path';
 import { millisecondsIn } from '../iso-time.ts';
+import { isAddress } from '../object-address.ts';
 
 /* What a person types for a command, and a workflow for an action: read before anything else is loaded. */
 
@@ -33,7 +34,7 @@ export function instantOf(text: string): Date | null {
  * @param config absolute path of contender.yml
  */
 export function asConfigured(reference: string, { from, config }: { from: string; config: string }): string {
-  return reference === 'registry' || /^[a-z][a-z0-9+.-]*:/iu.test(reference)
+  return reference === 'registry' || isAddress(reference)
     ? reference
     : relative(dirname(config), resolve(from, reference));
 }

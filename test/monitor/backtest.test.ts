@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { silentLog } from '../../src/log.ts';
 import { backtest, type PastModel } from '../../src/monitor/backtest.ts';
 import { runBacktest } from '../../src/pipeline/monitoring/backtest.ts';
-import { openWorkspace } from '../../src/pipeline/workspace.ts';
+import { openWorkspace, type Workspace } from '../../src/pipeline/workspace.ts';
 import { renderSections } from '../../src/report/index.ts';
 import { backtestSections } from '../../src/report/monitoring/backtest-sections.ts';
 import { randomFrom } from '../../src/statistics/random.ts';
@@ -94,25 +94,14 @@ describe('a backtest', () => {
       );
       await writeFile(join(folder, 'p.csv'), ['id,prediction', ...rows.map((row) => `${row},${row % 2}`)].join('\n'));
       const model = (until: string): string => `{ trained_until: ${until}, predictions: p.csv }`;
-      await writeFile(
-        join(folder, 'contender.yml'),
-        `version: 1
-models:
-  credit:
-    task: binary-classification
-    candidate: { predictions: p.csv }
-    columns: { id: id, label: label }
-    data: { evaluation: history.csv }
-    policy: { primary: { metric: accuracy, margin: 0.01, require: non-inferior } }
-    backtest:
-      data: history.csv
-      time: at
-      known: known
+      const workspace = await withHistory(
+        folder,
+        'p.csv',
+        `      known: known
       window: 1d
       models: { day: ${model('2026-01-05')}, time: ${model("'2026-01-05T00:00:00'")}, before: ${model("'2026-01-04T23:59:59Z'")} }
 `,
       );
-      const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
       const zone = process.env['TZ'];
       try {
         for (const each of ['UTC', 'Asia/Tokyo', 'America/New_York']) {
@@ -151,26 +140,15 @@ models:
         join(folder, 'past/b.csv'),
         ['id,score', ...ids.toReversed().map((row) => line([`r${row}`, row % 2 === 1 ? 0.9 : 0.2]))].join('\n'),
       );
-      await writeFile(
-        join(folder, 'contender.yml'),
-        `version: 1
-models:
-  credit:
-    task: binary-classification
-    candidate: { predictions: past/a.csv }
-    columns: { id: id, label: label }
-    data: { evaluation: history.csv }
-    policy: { primary: { metric: accuracy, margin: 0.01, require: non-inferior } }
-    backtest:
-      data: history.csv
-      time: at
-      window: 7d
+      const workspace = await withHistory(
+        folder,
+        'past/a.csv',
+        `      window: 7d
       models:
         a: { trained_until: 2026-01-01, predictions: past/a.csv }
         b: { trained_until: 2026-01-08, predictions: past/b.csv }
 `,
       );
-      const workspace = await openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
       const result = await runBacktest(workspace);
       const [decision] = result.decisions;
       assert.deepEqual([decision?.verdict, decision?.model, decision?.against], ['superior', 'b', 'a']);
@@ -221,3 +199,23 @@ models:
       await assert.rejects(runBacktest(empty), /no prediction belongs to a labelled row/u);
     }));
 });
+
+/** A binary task whose history is in history.csv. @param settings of `backtest` beside its data and their times, as YAML */
+async function withHistory(folder: string, predictions: string, settings: string): Promise<Workspace> {
+  await writeFile(
+    join(folder, 'contender.yml'),
+    `version: 1
+models:
+  credit:
+    task: binary-classification
+    candidate: { predictions: ${predictions} }
+    columns: { id: id, label: label }
+    data: { evaluation: history.csv }
+    policy: { primary: { metric: accuracy, margin: 0.01, require: non-inferior } }
+    backtest:
+      data: history.csv
+      time: at
+${settings}`,
+  );
+  return openWorkspace({ root: folder, config: 'contender.yml', out: 'out', log: silentLog });
+}

@@ -5,7 +5,7 @@ import { identityOf, modelDigest, sha256, workflowArtifact } from '../../evidenc
 import type { Artifact, RegistryHistory, RegistryView, Version } from '../../evidence/index.ts';
 import { after, ConfigError, ContenderError, DataError, instead, ModelError } from '../../errors.ts';
 import { localModel, type LocalArtifact } from '../../model/artifact.ts';
-import { beforeHost, isPinned, objectAddress, secretIn, shownAddress } from '../../object-address.ts';
+import { beforeHost, isAddress, isPinned, objectAddress, secretIn, shownAddress } from '../../object-address.ts';
 import type { ReadingOptions } from '../../model/predictions.ts';
 import { fetchArtifact, fetchData, fetchNamed, type FetchedModel } from '../../registry/fetch-artifact.ts';
 import { versionTag } from '../../registry/tags.ts';
@@ -61,7 +61,7 @@ export async function candidatesOf(workspace: Workspace): Promise<ModelReference
   const named = [candidate].flat();
   const found: ModelReference[] = [];
   for (const each of named) {
-    if (typeof each !== 'string' || !/[*?]/u.test(each) || /^[a-z][a-z0-9+.-]*:/iu.test(each)) found.push(each);
+    if (typeof each !== 'string' || !/[*?]/u.test(each) || isAddress(each)) found.push(each);
     else found.push(...(await matching(workspace, each)));
   }
   if (found.length <= mostCandidates) return found;
@@ -250,8 +250,7 @@ async function bytesOf(
   role: string,
 ): Promise<LocalArtifact> {
   refuseUnread(workspace, uri, role, 'an ONNX model');
-  if (!/^[a-z][a-z0-9+.-]*:/iu.test(uri))
-    return heldModel(workspace, await inside(workspace, uri, role), `file:${uri}`);
+  if (!isAddress(uri)) return heldModel(workspace, await inside(workspace, uri, role), `file:${uri}`);
   if (expected === undefined && !vouchesForBytes(uri)) throw withoutDigest(workspace, uri, role, '{uri, sha256}');
   const folder = await folderFor(workspace, sha256(uri));
   const fetched = await fetchNamed(workspace.repository, { uri, sha256: expected }, folder, workspace);

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { partsOf } from '../../data/parts.ts';
 import { isProfile, type Config, type Model, type ModelReference } from '../../config/index.ts';
 import { inspectModel } from '../../model/inspect.ts';
+import { isAddress } from '../../object-address.ts';
 import { readHead } from '../../data/read-file.ts';
 import { stageInputs } from '../configuration.ts';
 import { refuseSecret } from '../contestants/resolve.ts';
@@ -50,10 +51,6 @@ function pathOf(reference: ModelReference | undefined): string | null {
 function uriOf(reference: ModelReference | undefined): string {
   if (typeof reference !== 'object') return reference ?? '';
   return 'uri' in reference ? reference.uri : reference.predictions;
-}
-
-function isAddress(uri: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:/iu.test(uri);
 }
 
 /** Of several files, those of a folder or that a wildcard matches, the first stands for all. */

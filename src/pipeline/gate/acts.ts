@@ -104,14 +104,16 @@ export async function assignEnvironment(
   const evidence = [...(rule.evidence === undefined ? [] : await readEvidence(workspace)), ...recorded];
   const { model, modelConfig: config } = workspace;
   const subject = { model, config, environment, rule, version };
+  // Decided more than once, and told of the last.
+  let seen: RegistryHistory | undefined;
   const result = await perform(
     workspace,
     input,
     registry,
-    (view, act) => assign(subject, evidence, view, act),
+    (view, act) => assign(subject, evidence, (seen = view), act),
     evidence,
   );
-  warnOfRolledBack(workspace, result.decision, await registry.view(model));
+  if (seen !== undefined) warnOfRolledBack(workspace, result.decision, seen);
   return result;
 }
 

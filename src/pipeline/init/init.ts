@@ -7,6 +7,7 @@ import { openDataset, withDataset, type Dataset } from '../../data/dataset.ts';
 import { isNumeric } from '../../data/types.ts';
 import { ContenderError, ModelError, UsageError } from '../../errors.ts';
 import { silentLog } from '../../log.ts';
+import { isAddress } from '../../object-address.ts';
 import { planInputs } from '../../model/features.ts';
 import type { ModelInspection } from '../../model/inspect.ts';
 import { findRepository } from '../../registry/git/repository.ts';
@@ -480,5 +481,5 @@ function toExport(others: readonly string[]): string[] {
 }
 
 function isPath(text: string): boolean {
-  return !/^[a-z][a-z0-9+.-]*:/iu.test(text) && text !== 'registry';
+  return !isAddress(text) && text !== 'registry';
 }

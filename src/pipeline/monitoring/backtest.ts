@@ -11,7 +11,7 @@ import { firstOf, quoted } from '../../wording.ts';
 import { readWeights } from '../../stages/evaluation/read-sample.ts';
 import type { Workspace } from '../workspace.ts';
 import { otherClasses } from './labels.ts';
-import { hasColumn, idsIn, idsToJoin, labelsIn, numbersOf, rowsById, textsOf, timesIn, withLogs } from './logs.ts';
+import { categoriesIn, hasColumn, idsIn, idsToJoin, labelsIn, numbersOf, rowsById, timesIn, withLogs } from './logs.ts';
 
 /** Judge the models of the past that the configuration names, as they could have been judged then. @throws UsageError, DataError */
 export async function runBacktest(workspace: Workspace): Promise<BacktestResult & { window: number; maxLoss: number }> {
@@ -143,10 +143,6 @@ function requireOneSetOfClasses(
   });
 }
 
-function named(text: string | null): string | null {
-  return text === null ? null : canonicalClass(text);
-}
-
 /** The predicted class or value of each row: of the column prediction, or of a score at 0.5. */
 async function predictedIn(
   { modelConfig: { task, columns } }: Workspace,
@@ -156,7 +152,7 @@ async function predictedIn(
 ): Promise<ArrayLike<string | number | null>> {
   const column = ['prediction', 'score'].find((name) => hasColumn(datasets, name));
   if (task === 'regression' && column !== undefined) return numbersOf(datasets, column);
-  if (column === 'prediction') return (await textsOf(datasets, column)).map(named);
+  if (column === 'prediction') return categoriesIn(datasets, { name: column, as: 'classes' });
   if (column === 'score' && task === 'binary-classification') {
     const positive = canonicalClass(String(columns.positive ?? 1));
     const negative = onlyOther(truth, positive);

@@ -1,6 +1,5 @@
 import { ageFault } from '../../config/index.ts';
 import { shareOf } from '../../config/quantity.ts';
-import { canonicalClass } from '../../data/class-text.ts';
 import { datasetSubject, type Dataset } from '../../data/dataset.ts';
 import { DataError, instead, UsageError } from '../../errors.ts';
 import type { Check, Evidence, RegistryHistory } from '../../evidence/index.ts';
@@ -14,7 +13,17 @@ import { wilson } from '../../statistics/proportions.ts';
 import { prepareOut, writeEvidence } from '../gate/output.ts';
 import type { Workspace } from '../workspace.ts';
 import { championNow, predictWithChampion } from './champion-predictions.ts';
-import { hasColumn, idsToJoin, numbersOf, rowsOf, textsOf, timesIn, withLogs } from './logs.ts';
+import {
+  categoriesIn,
+  classNamed,
+  hasColumn,
+  idsToJoin,
+  numbersOf,
+  rowsOf,
+  textsOf,
+  timesIn,
+  withLogs,
+} from './logs.ts';
 import { count, percent } from '../../wording.ts';
 
 /**
@@ -162,7 +171,7 @@ async function referenceOf(workspace: Workspace, view: RegistryHistory, batch: B
     values.set(batch.prediction, numericValues(scores));
   return {
     from: 'the champion on the evaluation set',
-    classes: regression ? null : classValues(classes),
+    classes: regression ? null : categoricalValues(classes.map(classNamed)),
     scores: values,
   };
 }
@@ -179,13 +188,8 @@ async function predicted(
   return prediction === null || isRegression(workspace) ? null : await classesIn(datasets, prediction);
 }
 
-/** The classes of a column, each by the one name that it has whatever type holds it. */
 async function classesIn(datasets: readonly Dataset[], name: string): Promise<CategoricalValues> {
-  return classValues(await textsOf(datasets, name));
-}
-
-function classValues(texts: readonly (string | null)[]): CategoricalValues {
-  return categoricalValues(texts.map((text) => (text === null ? null : canonicalClass(text))));
+  return categoricalValues(await categoriesIn(datasets, { name, as: 'classes' }));
 }
 
 /** Missing values, constants, and the shares of classes and scores against the reference. */

@@ -74,7 +74,12 @@ export async function categoriesIn(
   { name, as }: Pick<ComparableColumn, 'name' | 'as'>,
 ): Promise<(string | null)[]> {
   const texts = await textsOf(datasets, name);
-  return as === 'classes' ? texts.map((text) => (text === null ? null : canonicalClass(text))) : texts;
+  return as === 'classes' ? texts.map(classNamed) : texts;
+}
+
+/** The one name of the class that a text says; null: it says none. */
+export function classNamed(text: string | null): string | null {
+  return text === null ? null : canonicalClass(text);
 }
 
 /**
@@ -86,7 +91,7 @@ export async function labelsIn(datasets: readonly Dataset[], label: string): Pro
   for (const dataset of datasets) {
     const classOf = classReader(label, dataset.uri);
     for (const [row, text] of (await textsOf([dataset], label)).entries())
-      labels.push(text === null ? null : canonicalClass(classOf(text, row)));
+      labels.push(classNamed(text === null ? null : classOf(text, row)));
   }
   return labels;
 }

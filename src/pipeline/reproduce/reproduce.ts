@@ -13,6 +13,7 @@ import type { Selection, Stage } from '../../stages/stage.ts';
 import { version } from '../../version.ts';
 import { counted } from '../../wording.ts';
 import { modelToRead } from '../auditing/registry-reads.ts';
+import { isAddress } from '../../object-address.ts';
 import { stageInputs } from '../configuration.ts';
 import { policyIn, type RecordedPolicy } from '../recorded-policy.ts';
 import { resolveCandidate } from '../contestants/resolve.ts';
@@ -141,7 +142,7 @@ async function configured(
     config.champion = rival.reference;
   }
   for (const [name, { uri, sha256 }] of Object.entries(decision.datasets)) {
-    if (/^[a-z][a-z0-9+.-]*:/iu.test(uri) || uri === 'registry') continue;
+    if (isAddress(uri) || uri === 'registry') continue;
     const { files = [{ uri, sha256 }] } = wanted.find((each) => each.subjects.datasets[name] !== undefined)?.subjects
       .datasets[name] ?? { uri, sha256 };
     for (const file of files)
